@@ -1,0 +1,36 @@
+/* config.json and generation_config.json of a Hugging Face checkpoint: what the one decoder needs to know.
+ * Both layouts are read: the published one (rope_theta, rope_scaling, torch_dtype) and transformers 5's (rope_parameters, dtype).
+ * An option that changes numbers and that we do not implement is refused by name. */
+#ifndef TS_CHECKPOINT_CONFIG_H
+#define TS_CHECKPOINT_CONFIG_H
+
+#include "core/mem.h"
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ts_rope_type { TS_ROPE_DEFAULT, TS_ROPE_LINEAR, TS_ROPE_LLAMA3 };
+
+struct ts_model_config {
+	char model_type[32]; /* "qwen3", "llama", "qwen2", "mistral" */
+	int vocab_size, hidden_size, layers, heads, kv_heads, head_dim, intermediate_size;
+	int max_positions;
+	float rms_norm_eps;
+	bool tied_embeddings;
+	bool qk_norm;                     /* Qwen3: RMS norm of every q and k head before RoPE */
+	bool qkv_bias, o_bias;            /* Qwen2: bias on q, k, v */
+	int sliding_window;               /* 0 = none */
+	enum ts_rope_type rope_type;
+	double rope_theta;
+	double rope_factor, rope_low_freq, rope_high_freq, rope_original_positions; /* llama3; linear uses factor */
+	int32_t eos_ids[16];              /* union of config.json and generation_config.json, ascending */
+	int eos_count;
+	int32_t bos_id;                   /* -1 = none */
+	char ignored[256];                /* generation_config keys that ask for something we do not do, comma-separated */
+};
+
+/* Read `dir`/config.json and, if there, `dir`/generation_config.json. */
+int ts_model_config_load(struct ts_model_config *, const char *dir, struct ts_error *err);
+
+#endif

@@ -1,0 +1,232 @@
+#include "core/file.h"
+
+#include "core/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail_errno(struct ts_error *err, const char *path, const char *doing)
+{
+	int code = errno == ENOENT ? TS_ENOTFOUND : errno == ENOMEM ? TS_ENOMEM : TS_EIO;
+	return ts_fail(err, code, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, path, "open");
+	char buffer[1 << 15];
+	int status = 0;
+	for (;;) {
+		ssize_t n = read(fd, buffer, sizeof(buffer));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			status = fail_errno(err, path, "read");
+		else if (n > 0 && ts_str_append(out, buffer, (size_t)n))
+			status = ts_fail(err, TS_ENOMEM, "%s: too large for memory", path);
+		if (n <= 0 || status)
+			break;
+	}
+	close(fd);
+	return status;
+}
+
+static int write_all(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, data, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		data += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+static int sync_parent(const char *path, struct ts_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? ts_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ts_strdup(".");
+	if (!dir)
+		return ts_fail_memory(err);
+	int status = ts_dir_sync(dir, err);
+	ts_free(dir);
+	return status;
+}
+
+int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err)
+{
+	struct ts_str temp = {0};
+	if (ts_str_printf(&temp, "%s.tmp", path)) {
+		ts_str_release(&temp);
+		return ts_fail_memory(err);
+	}
+	int status = 0;
+	int fd = open(temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		status = fail_errno(err, path, "write");
+		goto done;
+	}
+	if (write_all(fd, data, n) || fsync(fd))
+		status = fail_errno(err, path, "write");
+	if (close(fd) && !status)
+		status = fail_errno(err, path, "write");
+	if (!status && rename(temp.data, path))
+		status = fail_errno(err, path, "put in place");
+	if (status)
+		unlink(temp.data);
+	else
+		status = sync_parent(path, err);
+done:
+	ts_str_release(&temp);
+	return status;
+}
+
+bool ts_file_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool ts_dir_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int ts_dir_make(const char *path, struct ts_error *err)
+{
+	char *partial = ts_strdup(path);
+	if (!partial)
+		return ts_fail_memory(err);
+	int status = 0;
+	for (char *p = partial + 1; !status; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		char kept = *p;
+		*p = '\0';
+		if (mkdir(partial, 0777) && errno != EEXIST)
+			status = fail_errno(err, partial, "make the folder");
+		*p = kept;
+		if (!kept)
+			break;
+	}
+	if (!status && !ts_dir_exists(path))
+		status = ts_fail(err, TS_EIO, "%s: expected a folder, found a file", path);
+	ts_free(partial);
+	return status;
+}
+
+int ts_dir_sync(const char *path, struct ts_error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, path, "open");
+	int status = 0;
+	if (fsync(fd) && errno != EINVAL) /* some file systems cannot sync a folder */
+		status = fail_errno(err, path, "sync");
+	close(fd);
+	return status;
+}
+
+int ts_path_remove(const char *path, struct ts_error *err)
+{
+	struct stat st;
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : fail_errno(err, path, "look at");
+	if (!S_ISDIR(st.st_mode))
+		return unlink(path) ? fail_errno(err, path, "remove") : 0;
+	DIR *dir = opendir(path);
+	if (!dir)
+		return fail_errno(err, path, "open");
+	int status = 0;
+	struct ts_str child = {0};
+	for (struct dirent *e; !status && (e = readdir(dir));) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		status = ts_path_join(&child, path, e->d_name) ? ts_fail_memory(err) : ts_path_remove(child.data, err);
+	}
+	closedir(dir);
+	ts_str_release(&child);
+	if (!status && rmdir(path))
+		status = fail_errno(err, path, "remove");
+	return status;
+}
+
+int ts_path_join(struct ts_str *out, const char *dir, const char *name)
+{
+	ts_str_clear(out);
+	size_t n = strlen(dir);
+	return ts_str_printf(out, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+}
+
+int ts_mapping_open(struct ts_mapping *m, const char *path, struct ts_error *err)
+{
+	*m = (struct ts_mapping){0};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, path, "open");
+	struct stat st;
+	int status = 0;
+	if (fstat(fd, &st))
+		status = fail_errno(err, path, "look at");
+	else if (!S_ISREG(st.st_mode))
+		status = ts_fail(err, TS_EIO, "%s: expected a file", path);
+	else if (st.st_size > 0) {
+		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (p == MAP_FAILED)
+			status = fail_errno(err, path, "map");
+		else
+			*m = (struct ts_mapping){p, (size_t)st.st_size};
+	}
+	close(fd);
+	return status;
+}
+
+void ts_mapping_close(struct ts_mapping *m)
+{
+	if (m->data)
+		munmap((void *)(uintptr_t)m->data, m->size);
+	*m = (struct ts_mapping){0};
+}
+
+void ts_mapping_drop(const struct ts_mapping *m, size_t offset, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)m->data + offset + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)m->data + offset + n) & ~(page - 1);
+	if (to > from)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return fail_errno(err, path, "open");
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int locked = errno == EWOULDBLOCK;
+		int status = locked ? ts_fail(err, TS_ELOCKED, "%s: another thinksafe is working here; wait for it or use another --run", path)
+				    : fail_errno(err, path, "lock");
+		close(fd);
+		return status;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+void ts_lock_release(int fd)
+{
+	close(fd);
+}

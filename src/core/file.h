@@ -1,0 +1,39 @@
+/* Files and folders. A file that matters is written whole: temporary name, fsync, rename, fsync of its folder. */
+#ifndef TS_CORE_FILE_H
+#define TS_CORE_FILE_H
+
+#include "core/status.h"
+#include "core/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whole file appended to `out`. */
+int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err);
+/* Written so that after a crash either the old or the new content is there, never a part. */
+int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err);
+bool ts_file_exists(const char *path);
+bool ts_dir_exists(const char *path);
+/* Makes the folder and its parents. */
+int ts_dir_make(const char *path, struct ts_error *err);
+int ts_dir_sync(const char *path, struct ts_error *err);
+/* Removes a file or a folder with all in it; not being there is fine. */
+int ts_path_remove(const char *path, struct ts_error *err);
+/* "dir/name" with printf formatting, appended to a cleared `out`. */
+int ts_path_join(struct ts_str *out, const char *dir, const char *name);
+
+/* A file mapped read-only. */
+struct ts_mapping {
+	const unsigned char *data;
+	size_t size;
+};
+int ts_mapping_open(struct ts_mapping *, const char *path, struct ts_error *err);
+void ts_mapping_close(struct ts_mapping *);
+/* Tell the system that these bytes will not be read again. */
+void ts_mapping_drop(const struct ts_mapping *, size_t offset, size_t n);
+
+/* An exclusive lock on a file, held until closed or until the process ends. TS_ELOCKED when another has it. */
+int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err);
+void ts_lock_release(int fd);
+
+#endif

@@ -1,0 +1,215 @@
+#include "core/json.h"
+
+#include "core/file.h"
+#include "core/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int parse(const char *text, size_t n, size_t flags, const char *place, size_t line, json_t **out, struct ts_error *err)
+{
+	json_error_t e;
+	*out = json_loadb(text, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &e);
+	if (*out)
+		return 0;
+	if (json_error_code(&e) == json_error_out_of_memory)
+		return ts_fail_memory(err);
+	size_t bad = ts_utf8_check(text, n);
+	if (bad < n)
+		return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu", place, line, bad);
+	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0),
+		       e.text, e.column);
+}
+
+static void skip_mark(const char **text, size_t *n)
+{
+	if (*n >= 3 && !memcmp(*text, "\xEF\xBB\xBF", 3)) {
+		*text += 3;
+		*n -= 3;
+	}
+}
+
+int ts_json_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err)
+{
+	skip_mark(&text, &n);
+	return parse(text, n, 0, place, 1, out, err);
+}
+
+int ts_json_load(const char *path, json_t **out, struct ts_error *err)
+{
+	struct ts_str text = {0};
+	int status = ts_file_read(path, &text, err);
+	if (!status)
+		status = ts_json_parse(ts_str_c(&text), text.len, path, out, err);
+	ts_str_release(&text);
+	return status;
+}
+
+static int append(const char *bytes, size_t n, void *out)
+{
+	return ts_str_append(out, bytes, n);
+}
+
+int ts_json_dump(const json_t *value, struct ts_str *out)
+{
+	return json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) ? TS_ENOMEM : 0;
+}
+
+int ts_json_dump_pretty(const json_t *value, struct ts_str *out)
+{
+	if (json_dump_callback(value, append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)))
+		return TS_ENOMEM;
+	return ts_str_putc(out, '\n');
+}
+
+static const char *type_name(const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
+	case JSON_INTEGER:
+		return "an integer";
+	case JSON_REAL:
+		return "a real number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "a boolean";
+	default:
+		return "null";
+	}
+}
+
+static int wrong_type(const json_t *v, const char *key, const char *expected, const char *place, struct ts_error *err)
+{
+	return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s, found %s", place, key, expected, type_name(v));
+}
+
+static const json_t *field(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+	return json_is_null(v) ? NULL : v;
+}
+
+int ts_json_int(const json_t *object, const char *key, int64_t fallback, int64_t *out, const char *place, struct ts_error *err)
+{
+	const json_t *v = field(object, key);
+	if (v && !json_is_integer(v))
+		return wrong_type(v, key, "an integer", place, err);
+	*out = v ? json_integer_value(v) : fallback;
+	return 0;
+}
+
+int ts_json_real(const json_t *object, const char *key, double fallback, double *out, const char *place, struct ts_error *err)
+{
+	const json_t *v = field(object, key);
+	if (v && !json_is_number(v))
+		return wrong_type(v, key, "a number", place, err);
+	*out = v ? json_number_value(v) : fallback;
+	return 0;
+}
+
+int ts_json_bool(const json_t *object, const char *key, bool fallback, bool *out, const char *place, struct ts_error *err)
+{
+	const json_t *v = field(object, key);
+	if (v && !json_is_boolean(v))
+		return wrong_type(v, key, "true or false", place, err);
+	*out = v ? json_is_true(v) : fallback;
+	return 0;
+}
+
+int ts_json_text(const json_t *object, const char *key, const char **out, const char *place, struct ts_error *err)
+{
+	const json_t *v = field(object, key);
+	if (v && !json_is_string(v))
+		return wrong_type(v, key, "a string", place, err);
+	*out = v ? json_string_value(v) : NULL;
+	return 0;
+}
+
+static int need(const json_t *object, const char *key, const char *place, struct ts_error *err)
+{
+	return field(object, key) ? 0 : ts_fail(err, TS_EFORMAT, "%s: \"%s\" is missing", place, key);
+}
+
+int ts_json_need_int(const json_t *object, const char *key, int64_t *out, const char *place, struct ts_error *err)
+{
+	TS_TRY(need(object, key, place, err));
+	return ts_json_int(object, key, 0, out, place, err);
+}
+
+int ts_json_need_text(const json_t *object, const char *key, const char **out, const char *place, struct ts_error *err)
+{
+	TS_TRY(need(object, key, place, err));
+	return ts_json_text(object, key, out, place, err);
+}
+
+static int add_row(json_t *rows, json_t *row, const char *place, size_t line, struct ts_error *err)
+{
+	if (!json_is_object(row)) {
+		int status = ts_fail(err, TS_EFORMAT, "%s:%zu: expected a row (a JSON object), found %s", place, line, type_name(row));
+		json_decref(row);
+		return status;
+	}
+	return json_array_append_new(rows, row) ? ts_fail_memory(err) : 0;
+}
+
+static int parse_lines(const char *text, size_t n, const char *place, json_t *rows, struct ts_error *err)
+{
+	size_t line = 0;
+	while (n) {
+		const char *end = memchr(text, '\n', n);
+		size_t used = end ? (size_t)(end - text) : n;
+		line++;
+		if (strspn(text, " \t\r") < used) {
+			json_t *row;
+			TS_TRY(parse(text, used, 0, place, line, &row, err));
+			TS_TRY(add_row(rows, row, place, line, err));
+		}
+		used += end != NULL;
+		text += used;
+		n -= used;
+	}
+	return 0;
+}
+
+static int parse_array(const char *text, size_t n, const char *place, json_t *rows, struct ts_error *err)
+{
+	json_t *array;
+	TS_TRY(parse(text, n, 0, place, 1, &array, err));
+	int status = 0;
+	size_t i;
+	json_t *row;
+	json_array_foreach (array, i, row) {
+		if (status)
+			break;
+		status = add_row(rows, json_incref(row), place, i + 1, err);
+	}
+	json_decref(array);
+	return status;
+}
+
+int ts_rows_load(const char *path, json_t **out, struct ts_error *err)
+{
+	struct ts_str text = {0};
+	const char *file = strcmp(path, "-") ? path : "/dev/stdin";
+	int status = ts_file_read(file, &text, err);
+	json_t *rows = json_array();
+	if (!status && !rows)
+		status = ts_fail_memory(err);
+	const char *p = ts_str_c(&text);
+	size_t n = text.len;
+	skip_mark(&p, &n);
+	size_t blank = strspn(p, " \t\r\n");
+	if (!status)
+		status = p[blank] == '[' ? parse_array(p, n, path, rows, err) : parse_lines(p, n, path, rows, err);
+	ts_str_release(&text);
+	if (status)
+		json_decref(rows);
+	else
+		*out = rows;
+	return status;
+}

@@ -1,0 +1,34 @@
+/* JSON, over jansson. Objects keep the order in which their keys came. */
+#ifndef TS_CORE_JSON_H
+#define TS_CORE_JSON_H
+
+#include "core/status.h"
+#include "core/str.h"
+
+#include <jansson.h>
+
+/* Parse one JSON value; `place` (a file name) starts the error message. The caller json_decref's *out. */
+int ts_json_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
+int ts_json_load(const char *path, json_t **out, struct ts_error *err);
+
+/* One-line JSON appended to `out`; numbers with up to 17 significant digits. */
+int ts_json_dump(const json_t *, struct ts_str *out);
+/* Indented by two, with a final newline; for files that people read. Numbers with 12 significant digits. */
+int ts_json_dump_pretty(const json_t *, struct ts_str *out);
+
+/* Fields of an object with a type check. A missing or null field gives the fallback; a wrong type fails and names the field.
+ * ts_json_need_* fails on a missing one too. `place` names the file. */
+int ts_json_int(const json_t *object, const char *key, int64_t fallback, int64_t *out, const char *place, struct ts_error *err);
+int ts_json_real(const json_t *object, const char *key, double fallback, double *out, const char *place, struct ts_error *err);
+int ts_json_bool(const json_t *object, const char *key, bool fallback, bool *out, const char *place, struct ts_error *err);
+/* The string stays owned by the object; *out is NULL when missing or null. */
+int ts_json_text(const json_t *object, const char *key, const char **out, const char *place, struct ts_error *err);
+int ts_json_need_int(const json_t *object, const char *key, int64_t *out, const char *place, struct ts_error *err);
+int ts_json_need_text(const json_t *object, const char *key, const char **out, const char *place, struct ts_error *err);
+
+/* Rows: a JSON array of objects or JSON Lines, told apart by the first character. A UTF-8 byte-order mark and CRLF are
+ * accepted. Blank lines are skipped. *out is a JSON array of objects; a bad row is named by file and line.
+ * `path` "-" reads standard input. An empty file gives an empty array. */
+int ts_rows_load(const char *path, json_t **out, struct ts_error *err);
+
+#endif

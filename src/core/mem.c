@@ -1,0 +1,158 @@
+#include "core/mem.h"
+
+#include "core/status.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The only mutable globals of the library: a counter for the failing allocator of the tests. */
+static size_t g_count;
+static size_t g_fail_at;
+
+static bool must_fail(void)
+{
+	size_t n = __atomic_add_fetch(&g_count, 1, __ATOMIC_RELAXED);
+	return g_fail_at && n == g_fail_at;
+}
+
+void ts_mem_fail_at(size_t n)
+{
+	g_fail_at = n ? g_count + n : 0;
+}
+
+size_t ts_mem_count(void)
+{
+	return g_count;
+}
+
+bool ts_mul_size(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_mul_overflow(a, b, out);
+}
+
+bool ts_add_size(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_add_overflow(a, b, out);
+}
+
+void *ts_alloc(size_t size)
+{
+	return must_fail() ? NULL : malloc(size ? size : 1);
+}
+
+void *ts_calloc(size_t count, size_t size)
+{
+	return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
+
+void *ts_realloc(void *old, size_t count, size_t size)
+{
+	size_t bytes;
+	if (must_fail() || !ts_mul_size(count, size, &bytes))
+		return NULL;
+	return realloc(old, bytes ? bytes : 1);
+}
+
+void ts_free(void *p)
+{
+	free(p);
+}
+
+char *ts_strndup(const char *s, size_t n)
+{
+	char *copy = ts_alloc(n + 1);
+	if (copy) {
+		memcpy(copy, s, n);
+		copy[n] = '\0';
+	}
+	return copy;
+}
+
+char *ts_strdup(const char *s)
+{
+	return ts_strndup(s, strlen(s));
+}
+
+void *ts_calloc_aligned(size_t count, size_t size)
+{
+	size_t bytes;
+	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX - 127)
+		return NULL;
+	bytes = (bytes + 127) & ~(size_t)63;
+	void *p = aligned_alloc(64, bytes);
+	if (p)
+		memset(p, 0, bytes);
+	return p;
+}
+
+void ts_free_aligned(void *p)
+{
+	free(p);
+}
+
+struct ts_arena_block {
+	struct ts_arena_block *next;
+	size_t used, size;
+	_Alignas(16) unsigned char bytes[];
+};
+
+#define ARENA_BLOCK ((size_t)64 << 10)
+
+void *ts_arena_alloc(struct ts_arena *arena, size_t size)
+{
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = (size + 15) & ~(size_t)15;
+	struct ts_arena_block *b = arena->blocks;
+	if (!b || b->size - b->used < size) {
+		size_t want = size > ARENA_BLOCK / 2 ? size : ARENA_BLOCK;
+		struct ts_arena_block *fresh = ts_calloc(1, sizeof(*fresh) + want);
+		if (!fresh)
+			return NULL;
+		fresh->size = want;
+		if (b && want == size) { /* a block of its own goes behind, so that the current one stays open */
+			fresh->next = b->next;
+			b->next = fresh;
+		} else {
+			fresh->next = b;
+			arena->blocks = fresh;
+		}
+		b = fresh;
+	}
+	void *p = b->bytes + b->used;
+	b->used += size;
+	return p;
+}
+
+char *ts_arena_strndup(struct ts_arena *arena, const char *s, size_t n)
+{
+	char *copy = ts_arena_alloc(arena, n + 1);
+	if (copy)
+		memcpy(copy, s, n);
+	return copy;
+}
+
+void ts_arena_release(struct ts_arena *arena)
+{
+	for (struct ts_arena_block *b = arena->blocks, *next; b; b = next) {
+		next = b->next;
+		ts_free(b);
+	}
+	arena->blocks = NULL;
+}
+
+int ts_vec_grow_(void **data, size_t *cap, size_t needed, size_t size)
+{
+	if (needed <= *cap)
+		return 0;
+	size_t want = *cap + *cap / 2 + 8;
+	if (want < needed)
+		want = needed;
+	void *grown = ts_realloc(*data, want, size);
+	if (!grown)
+		return TS_ENOMEM;
+	*data = grown;
+	*cap = want;
+	return 0;
+}

@@ -1,0 +1,111 @@
+#include "core/sha256.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint32_t K[64] = {
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static uint32_t rotr(uint32_t x, int n)
+{
+	return x >> n | x << (32 - n);
+}
+
+static void compress(uint32_t s[8], const unsigned char *p)
+{
+	uint32_t w[64];
+	for (int i = 0; i < 16; i++)
+		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
+	for (int i = 16; i < 64; i++) {
+		uint32_t a = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
+		uint32_t b = rotr(w[i - 2], 17) ^ rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
+		w[i] = w[i - 16] + a + w[i - 7] + b;
+	}
+	uint32_t v[8];
+	memcpy(v, s, sizeof(v));
+	for (int i = 0; i < 64; i++) {
+		uint32_t e = v[4], a = v[0];
+		uint32_t t1 = v[7] + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & v[5]) ^ (~e & v[6])) + K[i] + w[i];
+		uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+		memmove(v + 1, v, 7 * sizeof(*v));
+		v[4] += t1;
+		v[0] = t1 + t2;
+	}
+	for (int i = 0; i < 8; i++)
+		s[i] += v[i];
+}
+
+void ts_sha256_init(struct ts_sha256 *h)
+{
+	static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+					  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+	memcpy(h->state, start, sizeof(start));
+	h->bytes = 0;
+}
+
+void ts_sha256_update(struct ts_sha256 *h, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	size_t used = h->bytes % 64;
+	h->bytes += n;
+	if (used) {
+		size_t take = 64 - used < n ? 64 - used : n;
+		memcpy(h->block + used, p, take);
+		p += take;
+		n -= take;
+		if (used + take < 64)
+			return;
+		compress(h->state, h->block);
+	}
+	for (; n >= 64; p += 64, n -= 64)
+		compress(h->state, p);
+	if (n)
+		memcpy(h->block, p, n);
+}
+
+void ts_sha256_final(struct ts_sha256 *h, unsigned char digest[32])
+{
+	uint64_t bits = h->bytes * 8;
+	unsigned char pad[72] = {0x80};
+	size_t used = h->bytes % 64;
+	size_t zeros = used < 56 ? 56 - used : 120 - used;
+	for (int i = 0; i < 8; i++)
+		pad[zeros + (size_t)i] = (unsigned char)(bits >> (56 - 8 * i));
+	ts_sha256_update(h, pad, zeros + 8);
+	for (int i = 0; i < 32; i++)
+		digest[i] = (unsigned char)(h->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void ts_sha256_hex(const unsigned char digest[32], char hex[65])
+{
+	for (int i = 0; i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+int ts_sha256_file(const char *path, char hex[65], struct ts_error *err)
+{
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return ts_fail(err, errno == ENOENT ? TS_ENOTFOUND : TS_EIO, "%s: %s", path, strerror(errno));
+	struct ts_sha256 h;
+	unsigned char buffer[1 << 14], digest[32];
+	ts_sha256_init(&h);
+	for (size_t n; (n = fread(buffer, 1, sizeof(buffer), f)) > 0;)
+		ts_sha256_update(&h, buffer, n);
+	int failed = ferror(f);
+	fclose(f);
+	if (failed)
+		return ts_fail(err, TS_EIO, "%s: cannot be read", path);
+	ts_sha256_final(&h, digest);
+	ts_sha256_hex(digest, hex);
+	return 0;
+}
