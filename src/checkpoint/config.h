@@ -32,5 +32,7 @@ struct ts_model_config {
 
 /* Read `dir`/config.json and, if there, `dir`/generation_config.json. */
 int ts_model_config_load(struct ts_model_config *, const char *dir, struct ts_error *err);
+/* The same from two named files; `generation_path` may be NULL (then nothing is taken from there). */
+int ts_model_config_load_files(struct ts_model_config *, const char *config_path, const char *generation_path, struct ts_error *err);
 
 #endif

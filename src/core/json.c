@@ -35,6 +35,12 @@ int ts_json_parse(const char *text, size_t n, const char *place, json_t **out, s
 	return parse(text, n, 0, place, 1, out, err);
 }
 
+int ts_json_parse_unique(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err)
+{
+	skip_mark(&text, &n);
+	return parse(text, n, JSON_REJECT_DUPLICATES, place, 1, out, err);
+}
+
 int ts_json_load(const char *path, json_t **out, struct ts_error *err)
 {
 	struct ts_str text = {0};

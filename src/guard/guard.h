@@ -1,0 +1,37 @@
+/* The guard: judges (prompt, response) pairs. What cannot be judged (a cut or NaN answer, a response that the guard's
+ * template loses) is `unjudged`, never safe.
+ *
+ * Like the responder it pulls its work: `next` gives a case, `done` gets its verdict, in any order. */
+#ifndef TS_GUARD_GUARD_H
+#define TS_GUARD_GUARD_H
+
+#include "core/context.h"
+#include "core/status.h"
+
+enum ts_judgement { TS_SAFE, TS_UNSAFE, TS_UNJUDGED };
+const char *ts_judgement_name(enum ts_judgement); /* "safe", "unsafe", "unjudged" */
+
+struct ts_case {
+	size_t index; /* the caller's */
+	const char *prompt, *response; /* NUL-terminated, the caller's until done; the prompt without steering */
+};
+
+struct ts_verdict {
+	enum ts_judgement judgement;
+	double unsafe_probability; /* P(unsafe) / (P(safe) + P(unsafe)); NaN when unjudged */
+	const char *why;           /* when unjudged: a static text */
+};
+
+struct ts_case_source {
+	void *user;
+	int (*next)(void *user, struct ts_case *out); /* 1, 0 = no more, negative = stop */
+	int (*done)(void *user, const struct ts_case *, const struct ts_verdict *);
+};
+
+struct ts_guard {
+	const char *name; /* "llama_guard" */
+	int (*run)(struct ts_guard *, const struct ts_case_source *, const struct ts_context *, struct ts_error *err);
+	void (*close)(struct ts_guard *);
+};
+
+#endif

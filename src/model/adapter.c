@@ -1,0 +1,191 @@
+#include "model/adapter.h"
+
+#include "checkpoint/safetensors.h"
+#include "core/philox.h"
+#include "model/internal.h"
+#include "tensor/math.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *path;
+} targets[TS_TARGETS] = {
+	[TS_Q] = {"q_proj", "self_attn.q_proj"}, [TS_K] = {"k_proj", "self_attn.k_proj"},      [TS_V] = {"v_proj", "self_attn.v_proj"},
+	[TS_O] = {"o_proj", "self_attn.o_proj"}, [TS_GATE] = {"gate_proj", "mlp.gate_proj"}, [TS_UP] = {"up_proj", "mlp.up_proj"},
+	[TS_DOWN] = {"down_proj", "mlp.down_proj"},
+};
+
+const char *ts_target_name(enum ts_target t)
+{
+	return targets[t].name;
+}
+
+int ts_adapter_key(const struct ts_adapter *a, int layer, enum ts_target t, char which, char *key, size_t n)
+{
+	(void)a;
+	int used = snprintf(key, n, "base_model.model.model.layers.%d.%s.lora_%c.weight", layer, targets[t].path, which);
+	return used < 0 || (size_t)used >= n ? TS_ELIMIT : 0;
+}
+
+/* Slots and zeroed parameters for the config's target modules; every name must be a linear layer of the decoder. */
+static int make(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, struct ts_error *err)
+{
+	*out = NULL;
+	bool wanted[TS_TARGETS] = {false};
+	for (int i = 0; i < config->target_count; i++) {
+		int t = 0;
+		while (t < TS_TARGETS && strcmp(targets[t].name, config->targets[i]))
+			t++;
+		if (t == TS_TARGETS)
+			return ts_fail(err, TS_EUNSUPPORTED,
+				       "adapter: target module \"%s\" is none of this model's linear layers (q_proj, k_proj, v_proj, o_proj, "
+				       "gate_proj, up_proj, down_proj)",
+				       config->targets[i]);
+		wanted[t] = true;
+	}
+	struct ts_adapter *a = ts_calloc(1, sizeof(*a));
+	if (!a)
+		return ts_fail_memory(err);
+	a->backend = m->backend;
+	a->config = *config;
+	a->rank = (size_t)config->rank;
+	a->layers = m->config.layers;
+	a->scale = (float)ts_adapter_config_scale(config);
+	a->slots = ts_calloc((size_t)a->layers * TS_TARGETS, sizeof(*a->slots));
+	for (int l = 0; a->slots && l < a->layers; l++)
+		for (int t = 0; t < TS_TARGETS; t++) {
+			struct ts_slot *s = &a->slots[l * TS_TARGETS + t];
+			if (!wanted[t])
+				continue;
+			s->present = true;
+			ts_target_shape(&m->config, t, &s->out, &s->in);
+			s->a = a->count;
+			s->b = s->a + a->rank * s->in;
+			a->count = s->b + a->rank * s->out;
+		}
+	a->params = a->slots ? a->backend->ops->alloc(a->backend, a->count) : NULL;
+	if (!a->params) {
+		ts_adapter_free(a);
+		return ts_fail_memory(err);
+	}
+	*out = a;
+	return 0;
+}
+
+int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed, struct ts_error *err)
+{
+	TS_TRY(make(out, m, config, err));
+	struct ts_adapter *a = *out;
+	struct ts_random_key key = ts_random_key_make(seed, "lora-init", "", 0, 0);
+	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
+		const struct ts_slot *s = &a->slots[i];
+		float bound = s->present ? 1.0f / __builtin_sqrtf((float)s->in) : 0.0f;
+		for (size_t j = s->a; s->present && j < s->b; j++)
+			a->params[j] = bound * (float)(2.0 * ts_random_uniform(&key, j) - 1.0);
+	}
+	return 0;
+}
+
+void ts_adapter_free(struct ts_adapter *a)
+{
+	if (!a)
+		return;
+	a->backend->ops->free(a->backend, a->params);
+	ts_free(a->slots);
+	ts_free(a);
+}
+
+static int load_half(struct ts_adapter *a, const struct ts_tensors *tensors, int layer, int t, char which, struct ts_error *err)
+{
+	const struct ts_slot *s = &a->slots[layer * TS_TARGETS + t];
+	char key[160];
+	const struct ts_tensor *tensor;
+	size_t shape[2] = {which == 'A' ? a->rank : s->out, which == 'A' ? s->in : a->rank};
+	float *p = a->params + (which == 'A' ? s->a : s->b);
+	TS_TRY(ts_adapter_key(a, layer, t, which, key, sizeof(key)));
+	TS_TRY(ts_tensors_need(tensors, key, 2, shape, &tensor, err));
+	ts_widen(p, tensor->data, tensor->dtype, tensor->elements);
+	for (size_t i = 0; i < tensor->elements; i++)
+		if (!__builtin_isfinite(p[i]))
+			return ts_fail(err, TS_ENUMERIC, "%s: tensor \"%s\" holds NaN or Inf", tensors->paths.data[0], key);
+	return 0;
+}
+
+/* Every key of the file must be one that we read: a silent leftover would be an adapter that does less than it says. */
+static int check_keys(const struct ts_adapter *a, const struct ts_tensors *tensors, struct ts_error *err)
+{
+	size_t read = 0;
+	for (int i = 0; i < a->layers * TS_TARGETS; i++)
+		read += a->slots[i].present ? 2 : 0;
+	if (read == tensors->list.len)
+		return 0;
+	char key[160];
+	for (size_t i = 0; i < tensors->list.len; i++) {
+		const char *name = tensors->list.data[i].name;
+		bool known = false;
+		for (int s = 0; s < a->layers * TS_TARGETS && !known; s++)
+			for (const char *w = "AB"; a->slots[s].present && *w && !known; w++)
+				known = !ts_adapter_key(a, s / TS_TARGETS, s % TS_TARGETS, *w, key, sizeof(key)) && !strcmp(key, name);
+		if (!known)
+			return ts_fail(err, TS_EMISMATCH, "%s: key \"%s\" fits no target of this model", tensors->paths.data[0], name);
+	}
+	return ts_fail(err, TS_EMISMATCH, "%s: %zu tensors, expected %zu", tensors->paths.data[0], tensors->list.len, read);
+}
+
+int ts_adapter_load(struct ts_adapter **out, const struct ts_model *m, const char *dir, struct ts_error *err)
+{
+	struct ts_adapter_config config;
+	struct ts_tensors tensors = {0};
+	struct ts_str path = {0};
+	struct ts_adapter *a = NULL;
+	int status = ts_path_join(&path, dir, "adapter_config.json") ? ts_fail_memory(err) : ts_adapter_config_load(&config, path.data, err);
+	if (status)
+		goto done;
+	TS_GOTO(make(&a, m, &config, err));
+	TS_GOTO(ts_path_join(&path, dir, "adapter_model.safetensors"));
+	TS_GOTO(ts_tensors_open(&tensors, path.data, err));
+	for (int l = 0; l < a->layers; l++)
+		for (int t = 0; t < TS_TARGETS; t++)
+			for (const char *w = "AB"; a->slots[l * TS_TARGETS + t].present && *w; w++)
+				TS_GOTO(load_half(a, &tensors, l, t, *w, err));
+	TS_GOTO(check_keys(a, &tensors, err));
+done:
+	ts_tensors_close(&tensors);
+	ts_str_release(&path);
+	if (status)
+		ts_adapter_free(a);
+	else
+		*out = a;
+	return status;
+}
+
+int ts_adapter_save(const struct ts_adapter *a, const char *dir, struct ts_error *err)
+{
+	size_t max = (size_t)a->layers * TS_TARGETS * 2, n = 0;
+	struct ts_tensor_out *list = ts_calloc(max, sizeof(*list));
+	char(*keys)[160] = ts_calloc(max, sizeof(*keys));
+	struct ts_str path = {0};
+	int status = list && keys ? ts_dir_make(dir, err) : ts_fail_memory(err);
+	for (int i = 0; !status && i < a->layers * TS_TARGETS; i++) {
+		const struct ts_slot *s = &a->slots[i];
+		for (const char *w = "AB"; s->present && *w; w++, n++) {
+			ts_adapter_key(a, i / TS_TARGETS, i % TS_TARGETS, *w, keys[n], sizeof(keys[n]));
+			list[n] = (struct ts_tensor_out){.name = keys[n], .dtype = TS_F32, .dims = 2};
+			list[n].shape[0] = *w == 'A' ? a->rank : s->out;
+			list[n].shape[1] = *w == 'A' ? s->in : a->rank;
+			list[n].data = a->params + (*w == 'A' ? s->a : s->b);
+		}
+	}
+	if (status)
+		goto done;
+	TS_GOTO(ts_path_join(&path, dir, "adapter_model.safetensors"));
+	TS_GOTO(ts_tensors_write(path.data, list, n, err));
+	TS_GOTO(ts_path_join(&path, dir, "adapter_config.json"));
+	TS_GOTO(ts_adapter_config_save(&a->config, path.data, err));
+done:
+	ts_str_release(&path);
+	ts_free(list);
+	ts_free(keys);
+	return status;
+}

@@ -1,0 +1,50 @@
+/* A LoRA adapter: for chosen linear layers y = x W^T + scale * B (A drop(x)), A [rank, in], B [out, rank], f32, kept
+ * apart from the frozen base. scale = alpha / rank (rsLoRA: alpha / sqrt(rank)). Hu et al. 2021, arXiv 2106.09685.
+ *
+ * All parameters lie in one flat array, slot after slot (layer ascending, target ascending, A then B), so that the
+ * optimiser sees one vector. On disk it is the folder PEFT writes: adapter_config.json, adapter_model.safetensors. */
+#ifndef TS_MODEL_ADAPTER_H
+#define TS_MODEL_ADAPTER_H
+
+#include "checkpoint/adapter_config.h"
+#include "model/model.h"
+
+enum ts_target { TS_Q, TS_K, TS_V, TS_O, TS_GATE, TS_UP, TS_DOWN, TS_TARGETS };
+
+struct ts_slot {
+	bool present;
+	size_t in, out;
+	size_t a, b; /* offsets into params of A [rank, in] and B [out, rank] */
+};
+
+struct ts_adapter {
+	struct ts_backend *backend;
+	struct ts_adapter_config config;
+	float scale;
+	size_t rank;
+	int layers;
+	struct ts_slot *slots; /* [layers][TS_TARGETS] */
+	size_t count;          /* parameters */
+	float *params;         /* [count], backend memory */
+};
+
+/* A fresh adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)) from Philox(seed), B zero. */
+int ts_adapter_new(struct ts_adapter **out, const struct ts_model *, const struct ts_adapter_config *, uint64_t seed, struct ts_error *err);
+/* Read a PEFT folder for this model. A key that fits no weight of the model, or a weight the config promises and the file lacks, is an error. */
+int ts_adapter_load(struct ts_adapter **out, const struct ts_model *, const char *dir, struct ts_error *err);
+/* Write the PEFT folder (made if needed). */
+int ts_adapter_save(const struct ts_adapter *, const char *dir, struct ts_error *err);
+void ts_adapter_free(struct ts_adapter *);
+
+/* The module name of a target: "q_proj"; and PEFT's key of a parameter (dir is 'A' or 'B'). */
+const char *ts_target_name(enum ts_target);
+int ts_adapter_key(const struct ts_adapter *, int layer, enum ts_target, char which, char *key, size_t n);
+
+/* The slot of a layer's target, or NULL. */
+static inline const struct ts_slot *ts_adapter_slot(const struct ts_adapter *a, int layer, enum ts_target t)
+{
+	const struct ts_slot *s = a ? &a->slots[(size_t)layer * TS_TARGETS + t] : NULL;
+	return s && s->present ? s : NULL;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* What the files of this folder share: the weights and the pieces of a layer. */
+#ifndef TS_MODEL_INTERNAL_H
+#define TS_MODEL_INTERNAL_H
+
+#include "model/adapter.h"
+
+struct ts_layer {
+	float *norm1, *norm2;                 /* [hidden] */
+	float *q_norm, *k_norm;               /* [head_dim] or NULL */
+	struct ts_weight *linear[TS_TARGETS]; /* by enum ts_target */
+	float *bias[TS_TARGETS];              /* NULL = none */
+};
+
+struct ts_model {
+	struct ts_backend *backend;
+	struct ts_model_config config;
+	char *dir;
+	struct ts_weight *embed, *head; /* head == embed when tied */
+	float *norm;                    /* final */
+	float *inv_freq;                /* [head_dim/2], host memory */
+	struct ts_layer *layers;
+};
+
+/* The shape of a target's weight. */
+void ts_target_shape(const struct ts_model_config *, enum ts_target, size_t *out, size_t *in);
+
+/* Inner activations of one layer for `rows` rows; h[t] = A drop(x) of the target's LoRA (only where a slot is present). */
+struct ts_acts {
+	float *norm1;               /* [rows, hidden] input of q, k, v */
+	float *q_raw, *k_raw;       /* before the head norms (Qwen3 only; else equal to q, k before RoPE and unused) */
+	float *q, *k, *v;           /* after RoPE; [rows, heads*head_dim], [rows, kv_heads*head_dim] */
+	float *attention, *lse;     /* [rows, heads*head_dim], [rows, heads] */
+	float *middle;              /* [rows, hidden] x after the attention block */
+	float *norm2;               /* [rows, hidden] */
+	float *gate, *up, *product; /* [rows, intermediate] */
+	float *h[TS_TARGETS];       /* [rows, rank] */
+};
+
+/* One layer forward: out[rows, hidden] = layer(x). out may be x. `lse` of acts may be NULL. dropout NULL = none; its
+ * layer and target are filled in here. */
+struct ts_layer_call {
+	const struct ts_model *model;
+	const struct ts_adapter *adapter;
+	int layer;    /* of weights and adapter */
+	int kv_layer; /* layer of the pool to write and read */
+	size_t rows;
+	const struct ts_kv_pool *kv;
+	const struct ts_segment *segments;
+	size_t segment_count;
+	const float *cosines, *sines; /* [rows, head_dim/2] */
+	const struct ts_dropout *dropout;
+};
+void ts_layer_forward(const struct ts_layer_call *, float *out, const float *x, struct ts_acts *acts);
+
+#endif

@@ -1,0 +1,359 @@
+/* Opening a checkpoint and the forward pass for inference. The table of weights is in load_layer: one line a weight. */
+#include "model/model.h"
+
+#include "checkpoint/safetensors.h"
+#include "core/sha256.h"
+#include "model/internal.h"
+#include "tensor/math.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void ts_target_shape(const struct ts_model_config *g, enum ts_target t, size_t *out, size_t *in)
+{
+	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size;
+	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
+	*in = t == TS_O ? q : t == TS_DOWN ? wide : hidden;
+	*out = t == TS_Q ? q : t == TS_K || t == TS_V ? kv : t == TS_GATE || t == TS_UP ? wide : hidden;
+}
+
+/* --- loading --- */
+
+struct loader {
+	struct ts_model *model;
+	struct ts_tensors tensors;
+	struct ts_error *err;
+};
+
+static int load_matrix(struct loader *l, const char *name, size_t out, size_t in, struct ts_weight **w)
+{
+	const struct ts_tensor *t;
+	size_t shape[2] = {out, in};
+	TS_TRY(ts_tensors_need(&l->tensors, name, 2, shape, &t, l->err));
+	struct ts_backend *b = l->model->backend;
+	int status = b->ops->weight_new(b, t->data, t->dtype, out, in, w);
+	if (status == TS_ENUMERIC)
+		return ts_fail(l->err, status, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers", l->tensors.paths.data[t->file], name);
+	if (status)
+		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", l->tensors.paths.data[t->file], name, ts_status_text(status));
+	const struct ts_mapping *file = &l->tensors.files.data[t->file];
+	ts_mapping_drop(file, (size_t)(t->data - file->data), t->bytes);
+	return 0;
+}
+
+static int load_vector(struct loader *l, const char *name, size_t n, float **v)
+{
+	const struct ts_tensor *t;
+	TS_TRY(ts_tensors_need(&l->tensors, name, 1, &n, &t, l->err));
+	*v = l->model->backend->ops->alloc(l->model->backend, n);
+	if (!*v)
+		return ts_fail_memory(l->err);
+	ts_widen(*v, t->data, t->dtype, n);
+	for (size_t i = 0; i < n; i++)
+		if (!__builtin_isfinite((*v)[i]))
+			return ts_fail(l->err, TS_ENUMERIC, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers",
+				       l->tensors.paths.data[t->file], name);
+	return 0;
+}
+
+static const char *const module_path[TS_TARGETS] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+						    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+
+static int load_layer(struct loader *l, int index)
+{
+	struct ts_model *m = l->model;
+	struct ts_layer *layer = &m->layers[index];
+	const struct ts_model_config *g = &m->config;
+	char name[128];
+#define NAME(suffix) (snprintf(name, sizeof(name), "model.layers.%d.%s", index, suffix), name)
+	TS_TRY(load_vector(l, NAME("input_layernorm.weight"), (size_t)g->hidden_size, &layer->norm1));
+	TS_TRY(load_vector(l, NAME("post_attention_layernorm.weight"), (size_t)g->hidden_size, &layer->norm2));
+	if (g->qk_norm) {
+		TS_TRY(load_vector(l, NAME("self_attn.q_norm.weight"), (size_t)g->head_dim, &layer->q_norm));
+		TS_TRY(load_vector(l, NAME("self_attn.k_norm.weight"), (size_t)g->head_dim, &layer->k_norm));
+	}
+	for (int t = 0; t < TS_TARGETS; t++) {
+		char path[64];
+		size_t out, in;
+		ts_target_shape(g, t, &out, &in);
+		snprintf(path, sizeof(path), "%s.weight", module_path[t]);
+		TS_TRY(load_matrix(l, NAME(path), out, in, &layer->linear[t]));
+		if (t <= TS_V ? !g->qkv_bias : t != TS_O || !g->o_bias)
+			continue;
+		snprintf(path, sizeof(path), "%s.bias", module_path[t]);
+		TS_TRY(load_vector(l, NAME(path), out, &layer->bias[t]));
+	}
+#undef NAME
+	return 0;
+}
+
+static int load_head(struct loader *l, const struct ts_context *context)
+{
+	struct ts_model *m = l->model;
+	size_t vocab = (size_t)m->config.vocab_size, hidden = (size_t)m->config.hidden_size;
+	TS_TRY(load_matrix(l, "model.embed_tokens.weight", vocab, hidden, &m->embed));
+	TS_TRY(load_vector(l, "model.norm.weight", hidden, &m->norm));
+	if (ts_tensors_find(&l->tensors, "lm_head.weight")) {
+		if (m->config.tied_embeddings)
+			ts_log(context, TS_LOG_WARN, "%s: config says tied embeddings, but the file stores lm_head.weight; the stored head is used", m->dir);
+		return load_matrix(l, "lm_head.weight", vocab, hidden, &m->head);
+	}
+	if (!m->config.tied_embeddings)
+		return ts_fail(l->err, TS_ENOTFOUND, "%s: config says untied embeddings, but there is no lm_head.weight", m->dir);
+	m->head = m->embed;
+	return 0;
+}
+
+/* Inverse frequencies in f32 exactly as transformers computes them, step by step (modeling_rope_utils). */
+static int make_inv_freq(struct ts_model *m)
+{
+	const struct ts_model_config *g = &m->config;
+	int half = g->head_dim / 2;
+	m->inv_freq = ts_calloc((size_t)half, sizeof(float));
+	if (!m->inv_freq)
+		return TS_ENOMEM;
+	const float two_pi = 6.283185307179586f;
+	for (int i = 0; i < half; i++) {
+		float exponent = (float)(2 * i) / (float)g->head_dim;
+		float f = 1.0f / (float)ts_pow(g->rope_theta, exponent);
+		if (g->rope_type == TS_ROPE_LINEAR)
+			f = f / (float)g->rope_factor;
+		if (g->rope_type == TS_ROPE_LLAMA3) {
+			float old = (float)g->rope_original_positions, factor = (float)g->rope_factor;
+			float low = (float)g->rope_low_freq, high = (float)g->rope_high_freq;
+			float wavelength = two_pi / f;
+			if (wavelength > old / low) {
+				f = f / factor;
+			} else if (!(wavelength < old / high)) {
+				float smooth = (old / wavelength - low) / (high - low);
+				f = (1.0f - smooth) * f / factor + smooth * f;
+			}
+		}
+		m->inv_freq[i] = f;
+	}
+	return 0;
+}
+
+int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context, struct ts_error *err)
+{
+	*out = NULL;
+	struct loader l = {.err = err};
+	struct ts_model *m = ts_calloc(1, sizeof(*m));
+	if (!m)
+		return ts_fail_memory(err);
+	l.model = m;
+	m->backend = backend;
+	bool both = false;
+	int status = 0;
+	m->dir = ts_strdup(dir);
+	if (!m->dir)
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(ts_model_config_load(&m->config, dir, err));
+	TS_GOTO(ts_tensors_open_folder(&l.tensors, dir, &both, err));
+	if (both)
+		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
+	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
+	if (!m->layers || make_inv_freq(m))
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(load_head(&l, context));
+	for (int i = 0; i < m->config.layers; i++)
+		TS_GOTO(load_layer(&l, i));
+done:
+	ts_tensors_close(&l.tensors);
+	if (status)
+		ts_model_close(m);
+	else
+		*out = m;
+	return status;
+}
+
+void ts_model_close(struct ts_model *m)
+{
+	if (!m)
+		return;
+	const struct ts_backend_ops *ops = m->backend->ops;
+	for (int i = 0; m->layers && i < m->config.layers; i++) {
+		struct ts_layer *l = &m->layers[i];
+		float *vectors[] = {l->norm1, l->norm2, l->q_norm, l->k_norm};
+		for (size_t v = 0; v < 4; v++)
+			ops->free(m->backend, vectors[v]);
+		for (int t = 0; t < TS_TARGETS; t++) {
+			ops->weight_free(m->backend, l->linear[t]);
+			ops->free(m->backend, l->bias[t]);
+		}
+	}
+	if (m->head != m->embed)
+		ops->weight_free(m->backend, m->head);
+	ops->weight_free(m->backend, m->embed);
+	ops->free(m->backend, m->norm);
+	ts_free(m->inv_freq);
+	ts_free(m->layers);
+	ts_free(m->dir);
+	ts_free(m);
+}
+
+const struct ts_model_config *ts_model_config(const struct ts_model *m)
+{
+	return &m->config;
+}
+
+struct ts_backend *ts_model_backend(const struct ts_model *m)
+{
+	return m->backend;
+}
+
+const char *ts_model_dir(const struct ts_model *m)
+{
+	return m->dir;
+}
+
+size_t ts_model_weight_bytes(const struct ts_model *m)
+{
+	const struct ts_backend_ops *ops = m->backend->ops;
+	size_t n = ops->weight_bytes(m->embed) + (m->head != m->embed ? ops->weight_bytes(m->head) : 0);
+	for (int i = 0; i < m->config.layers; i++)
+		for (int t = 0; t < TS_TARGETS; t++)
+			n += ops->weight_bytes(m->layers[i].linear[t]);
+	return n;
+}
+
+int ts_model_hash(const char *dir, char hex[65], struct ts_error *err)
+{
+	struct ts_tensors tensors = {0};
+	struct ts_str path = {0};
+	struct ts_sha256 h;
+	char part[65];
+	unsigned char digest[32];
+	ts_sha256_init(&h);
+	int status = ts_path_join(&path, dir, "config.json") ? ts_fail_memory(err) : ts_sha256_file(path.data, part, err);
+	if (status)
+		goto done;
+	ts_sha256_update(&h, part, 64);
+	TS_GOTO(ts_tensors_open_folder(&tensors, dir, NULL, err));
+	for (size_t i = 0; i < tensors.paths.len; i++) {
+		TS_GOTO(ts_sha256_file(tensors.paths.data[i], part, err));
+		ts_sha256_update(&h, part, 64);
+	}
+	ts_sha256_final(&h, digest);
+	ts_sha256_hex(digest, hex);
+done:
+	ts_tensors_close(&tensors);
+	ts_str_release(&path);
+	return status;
+}
+
+/* --- inference --- */
+
+struct ts_workspace {
+	const struct ts_model *model;
+	size_t max_rows;
+	float *x, *cosines, *sines, *wanted, *normed;
+	struct ts_acts acts;
+	float *all; /* the one allocation behind the pointers above */
+};
+
+/* Sizes in floats, each rounded up to a cache line so that every array is aligned. */
+static size_t line(size_t n)
+{
+	return (n + 15) & ~(size_t)15;
+}
+
+int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t rows, size_t wanted, size_t rank, struct ts_error *err)
+{
+	const struct ts_model_config *g = &m->config;
+	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size, half = (size_t)g->head_dim / 2;
+	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
+	*out = NULL;
+	struct ts_workspace *w = ts_calloc(1, sizeof(*w));
+	if (!w)
+		return ts_fail_memory(err);
+	w->model = m;
+	w->max_rows = rows;
+	struct ts_acts *a = &w->acts;
+	/* lse stays NULL: only training needs it */
+	struct {
+		float **p;
+		size_t n;
+	} parts[] = {
+		{&w->x, rows * hidden},      {&w->cosines, rows * half},   {&w->sines, rows * half},  {&w->wanted, wanted * hidden},
+		{&w->normed, wanted * hidden}, {&a->norm1, rows * hidden},   {&a->q_raw, rows * q},     {&a->k_raw, rows * kv},
+		{&a->q, rows * q},           {&a->k, rows * kv},           {&a->v, rows * kv},        {&a->attention, rows * q},
+		{&a->middle, rows * hidden}, {&a->norm2, rows * hidden},   {&a->gate, rows * wide},   {&a->up, rows * wide},
+		{&a->product, rows * wide},  {&a->h[0], rows * rank},
+	};
+	size_t total = 0, count = sizeof(parts) / sizeof(parts[0]);
+	for (size_t i = 0; i < count; i++)
+		total += line(parts[i].n);
+	w->all = m->backend->ops->alloc(m->backend, total);
+	size_t vocab = (size_t)g->vocab_size, width = vocab > wide ? vocab : wide;
+	if (!w->all || m->backend->ops->reserve(m->backend, rows, width > q ? width : q, rank)) {
+		ts_workspace_free(w);
+		return ts_fail(err, TS_ENOMEM, "out of memory for %zu rows of activations (%zu MB)", rows, total * sizeof(float) >> 20);
+	}
+	float *at = w->all;
+	for (size_t i = 0; i < count; i++) {
+		*parts[i].p = at;
+		at += line(parts[i].n);
+	}
+	for (int t = 1; t < TS_TARGETS; t++)
+		a->h[t] = a->h[0]; /* inference does not look back at them */
+	*out = w;
+	return 0;
+}
+
+void ts_workspace_free(struct ts_workspace *w)
+{
+	if (!w)
+		return;
+	w->model->backend->ops->free(w->model->backend, w->all);
+	ts_free(w);
+}
+
+const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, const struct ts_batch *batch)
+{
+	const struct ts_backend_ops *ops = m->backend->ops;
+	size_t hidden = (size_t)m->config.hidden_size, half = (size_t)m->config.head_dim / 2;
+	ops->embed(m->backend, w->x, batch->ids, m->embed, batch->rows);
+	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, 1.0f);
+	struct ts_layer_call call = {
+		.model = m, .adapter = batch->adapter, .rows = batch->rows, .kv = batch->kv, .segments = batch->segments,
+		.segment_count = batch->segment_count, .cosines = w->cosines, .sines = w->sines,
+	};
+	for (int i = 0; i < m->config.layers; i++) {
+		call.layer = call.kv_layer = i;
+		ts_layer_forward(&call, w->x, w->x, &w->acts);
+	}
+	for (size_t i = 0; i < batch->wanted_count; i++)
+		memcpy(w->wanted + i * hidden, w->x + batch->wanted[i] * hidden, hidden * sizeof(float));
+	ops->rmsnorm(m->backend, w->normed, w->wanted, m->norm, batch->wanted_count, hidden, m->config.rms_norm_eps);
+	return w->normed;
+}
+
+void ts_model_logits(const struct ts_model *m, float *logits, const float *hidden, size_t rows)
+{
+	size_t vocab = (size_t)m->config.vocab_size;
+	m->backend->ops->matmul(m->backend, logits, vocab, hidden, m->head, 0, vocab, NULL, rows);
+}
+
+void ts_model_target_logits(const struct ts_model *m, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows)
+{
+	m->backend->ops->vocab_forward(m->backend, lse, picked, hidden, m->head, targets, rows);
+}
+
+int ts_model_kv_new(const struct ts_model *m, struct ts_kv_pool *kv, size_t pages, enum ts_dtype dtype, struct ts_error *err)
+{
+	int status = m->backend->ops->kv_new(m->backend, kv, m->config.layers, m->config.kv_heads, m->config.head_dim, pages, dtype);
+	return status ? ts_fail(err, status, "no memory for a KV cache of %zu positions (%zu MB)", pages * TS_KV_PAGE,
+				pages * ts_model_kv_page_bytes(m, dtype) >> 20)
+		      : 0;
+}
+
+void ts_model_kv_free(const struct ts_model *m, struct ts_kv_pool *kv)
+{
+	m->backend->ops->kv_free(m->backend, kv);
+}
+
+size_t ts_model_kv_page_bytes(const struct ts_model *m, enum ts_dtype dtype)
+{
+	return 2 * (size_t)m->config.layers * (size_t)m->config.kv_heads * (size_t)m->config.head_dim * TS_KV_PAGE * ts_dtype_size(dtype);
+}

@@ -1,0 +1,39 @@
+/* Forward and backward of the decoder with a LoRA adapter: only the adapter gets gradients, the base is frozen.
+ *
+ * Sequences lie packed one after the other without padding; attention stays inside a sequence and positions restart at 0,
+ * so a packed batch gives the bits of unpacked ones. Gradients accumulate in row order through memory, so that cutting a
+ * batch into several passes changes no bit either.
+ *
+ * Memory: the input of every layer is kept; the inner activations of as many layers as `kept_layers` says, the others
+ * are computed again in the backward pass (the same bits).
+ */
+#ifndef TS_MODEL_TRAIN_PASS_H
+#define TS_MODEL_TRAIN_PASS_H
+
+#include "model/adapter.h"
+
+struct ts_pass;
+
+struct ts_packed {
+	size_t rows;
+	const int32_t *ids;            /* [rows] */
+	const int32_t *targets;        /* [rows] the token to predict after this row, -1 = none */
+	size_t sequences;
+	const size_t *lengths;         /* [sequences], sum = rows */
+	const uint32_t *row_in_batch;  /* [sequences] index of the sequence in the optimiser step's batch, for dropout */
+};
+
+/* Room for packs of up to max_rows rows in up to max_sequences sequences. kept_layers < 0 = all. */
+int ts_pass_new(struct ts_pass **out, const struct ts_model *, const struct ts_adapter *, size_t max_rows, size_t max_sequences, int kept_layers,
+		struct ts_error *err);
+void ts_pass_free(struct ts_pass *);
+/* What ts_pass_new will allocate, in bytes. */
+size_t ts_pass_bytes(const struct ts_model *, const struct ts_adapter *, size_t max_rows, int kept_layers);
+
+/* Forward, keeping what backward needs; logprobs[rows] = log p(target), 0 where there is none.
+ * dropout_p 0 = off; else seed and step name the masks. */
+void ts_pass_forward(struct ts_pass *, const struct ts_packed *, float dropout_p, uint64_t seed, uint32_t step, float *logprobs);
+/* grads[adapter->count] += scale * d(-sum of log p(target)) / d params, of the pack given to the last forward. */
+void ts_pass_backward(struct ts_pass *, float scale, float *grads);
+
+#endif

@@ -1,0 +1,138 @@
+/* Sums are kept as integers as long as they can be, so that "no spread" is exactly 0 and not a rounding error. */
+#include "stats/stats.h"
+
+#include "stats/special.h"
+
+#include <math.h>
+
+static bool is_confidence(double c)
+{
+	return c > 0 && c < 1;
+}
+
+int ts_wilson(uint64_t successes, uint64_t n, double confidence, struct ts_interval *out)
+{
+	if (successes > n || !is_confidence(confidence))
+		return TS_EINVAL;
+	*out = (struct ts_interval){0, 1};
+	if (!n)
+		return 0;
+	double z = ts_normal_quantile(confidence), z2 = z * z, size = (double)n, p = (double)successes / size;
+	double centre = (p + z2 / (2 * size)) / (1 + z2 / size);
+	double half = z * sqrt(p * (1 - p) / size + z2 / (4 * size * size)) / (1 + z2 / size);
+	/* At the borders the formula gives 0 and 1 up to rounding: say them exactly. */
+	if (successes)
+		out->low = centre - half;
+	if (successes < n)
+		out->high = centre + half;
+	return 0;
+}
+
+/* 2 P(X <= k) for X ~ Binomial(n, 1/2), k the smaller count. C(n, k) / 2^n is built as mantissa and exponent, since
+ * 2^-n leaves the doubles at n = 1075; the terms below k follow by the ratio i / (n - i + 1). */
+double ts_mcnemar(uint64_t only_before, uint64_t only_after)
+{
+	uint64_t k = only_before < only_after ? only_before : only_after, other = only_before < only_after ? only_after : only_before;
+	if (k == other)
+		return 1;
+	double mantissa = 1, n = (double)k + (double)other;
+	int64_t exponent = 0;
+	for (uint64_t i = 1; i <= k; i++) {
+		int e;
+		mantissa = frexp(mantissa * (((double)other + (double)i) / (double)i), &e);
+		exponent += e;
+	}
+	double term = 1, sum = 1;
+	for (uint64_t i = k; i >= 1 && term > sum * 0x1p-60; i--) {
+		term *= (double)i / (n - (double)i + 1);
+		sum += term;
+	}
+	double power = (double)exponent + 1 - n;
+	double p = power < -2000 ? 0 : ldexp(mantissa * sum, (int)power);
+	return p < 1 ? p : 1;
+}
+
+int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence, struct ts_omega *out)
+{
+	if (!n_steered || !n_plain || safe_steered > n_steered || safe_plain > n_plain || !is_confidence(confidence))
+		return TS_EINVAL;
+	double a = (double)safe_steered, b = (double)(n_steered - safe_steered);
+	double c = (double)safe_plain, d = (double)(n_plain - safe_plain);
+	/* + 0: log 1 gives -0, which JSON would show. */
+	*out = (struct ts_omega){.minus_log_alpha_ref = -ts_stats_log(c / (double)n_plain) + 0.0};
+	if (a == 0 || b == 0 || c == 0 || d == 0) {
+		out->corrected = true;
+		a += 0.5;
+		b += 0.5;
+		c += 0.5;
+		d += 0.5;
+	}
+	out->omega = a * d / (b * c);
+	out->log_se = sqrt(1 / a + 1 / b + 1 / c + 1 / d);
+	double centre = ts_stats_log(out->omega), half = ts_normal_quantile(confidence) * out->log_se;
+	out->interval = (struct ts_interval){ts_stats_exp(centre - half), ts_stats_exp(centre + half)};
+	return 0;
+}
+
+static struct ts_interval around(double centre, double half)
+{
+	return (struct ts_interval){centre - half, centre + half};
+}
+
+/* n sum x^2 - (sum x)^2 = n (n - 1) variance, exact; then scaled to the units of x / samples. */
+__extension__ typedef __int128 wide;
+static double spread(wide sum, wide squares, size_t n)
+{
+	return (double)((wide)n * squares - sum * sum);
+}
+
+int ts_pass_at_1(const uint32_t *hits, size_t n, uint32_t samples, double confidence, struct ts_pass_at_1 *out)
+{
+	if (!n || n > UINT32_MAX || !samples || !is_confidence(confidence))
+		return TS_EINVAL;
+	wide sum = 0, squares = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (hits[i] > samples)
+			return TS_EINVAL;
+		sum += hits[i];
+		squares += (wide)hits[i] * hits[i];
+	}
+	double count = (double)n, all = count * samples, p = (double)sum / all, root = sqrt(spread(sum, squares, n));
+	*out = (struct ts_pass_at_1){.mean = p, .se = HUGE_VAL};
+	out->se_cr0 = root / (all * sqrt(count));
+	out->se_naive = sqrt(p * (1 - p) / all);
+	if (n > 1)
+		out->se = root / (all * sqrt(count - 1));
+	out->normal = around(p, ts_normal_quantile(confidence) * out->se);
+	out->student = around(p, n > 1 ? ts_student_quantile(confidence, n - 1) * out->se : HUGE_VAL);
+	return 0;
+}
+
+int ts_paired_difference(const uint32_t *before, const uint32_t *after, size_t n, uint32_t samples, double confidence,
+			 struct ts_paired *out)
+{
+	if (n < 2 || n > UINT32_MAX || !samples || !is_confidence(confidence))
+		return TS_EINVAL;
+	wide sum = 0, squares = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (before[i] > samples || after[i] > samples)
+			return TS_EINVAL;
+		wide d = (wide)after[i] - before[i];
+		sum += d;
+		squares += d * d;
+	}
+	double count = (double)n, all = count * samples;
+	struct ts_paired r = {.mean = (double)sum / all, .p_student = 1, .p_normal = 1};
+	r.se = sqrt(spread(sum, squares, n)) / (all * sqrt(count - 1));
+	if (r.se > 0)
+		r.t = r.mean / r.se;
+	else if (sum)
+		r.t = sum > 0 ? HUGE_VAL : -HUGE_VAL;
+	if (r.t != 0) {
+		r.p_student = ts_student_two_sided(r.t, n - 1);
+		r.p_normal = ts_normal_two_sided(r.t);
+	}
+	r.student = around(r.mean, ts_student_quantile(confidence, n - 1) * r.se);
+	*out = r;
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* Intervals and tests for shares, paired answers and pass@1: numbers in, numbers out.
+ *
+ * Every result is the same bits on every machine (see stats/special.h). Nothing is allocated except in
+ * ts_bootstrap. Functions that can be asked something senseless (no rows, more hits than rows) return TS_EINVAL
+ * and leave `out` alone. Any thread.
+ *
+ *     struct ts_interval wilson;
+ *     TS_TRY(ts_wilson(361, 500, 0.95, &wilson));      share 0.722 -> [0.681, 0.759]
+ */
+#ifndef TS_STATS_STATS_H
+#define TS_STATS_STATS_H
+
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ts_interval {
+	double low, high;
+};
+
+/* Wilson's score interval of the share successes / n. Wilson, JASA 22 (1927) 209-212. No rows (n = 0) say nothing: [0, 1].
+ * `confidence` in (0, 1). Assumes independent rows: with repeated prompts look at ts_bootstrap too. */
+int ts_wilson(uint64_t successes, uint64_t n, double confidence, struct ts_interval *out);
+
+/* McNemar's exact test: two-sided binomial (1/2) on the discordant pairs; 1 when there are none. */
+double ts_mcnemar(uint64_t only_before, uint64_t only_after);
+
+/* How much steering multiplies the odds of a safe response (method.md section 5):
+ *   omega = odds(alpha_I) / odds(alpha_ref), Woolf's interval exp(log omega -/+ z se),
+ *   se^2 = 1/safe + 1/unsafe of both sides. Woolf, Ann. Hum. Genet. 19 (1955) 251-253. */
+struct ts_omega {
+	double omega, log_se;
+	struct ts_interval interval;
+	double minus_log_alpha_ref; /* HUGE_VAL when no plain sample was safe */
+	bool corrected;             /* one of the four counts was 0: 1/2 was added to each (Haldane, Anscombe) */
+};
+int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence,
+	     struct ts_omega *out);
+
+/* pass@1 over `questions` questions, each tried `samples` times, hits[q] of them right. Questions are the clusters:
+ *   se     = sd (n - 1) of the questions' means / sqrt(n);  se_cr0 = the sandwich form, n in place of n - 1
+ *   naive  = sqrt(p (1 - p) / all samples), which ignores the clusters: never report it as the error
+ * One question has no spread to look at: se and t interval are then HUGE_VAL wide and se_cr0 is 0. */
+struct ts_pass_at_1 {
+	double mean, se, se_cr0, se_naive;
+	struct ts_interval normal, student; /* mean -/+ quantile * se, normal and t with n - 1 degrees */
+};
+int ts_pass_at_1(const uint32_t *hits, size_t questions, uint32_t samples, double confidence, struct ts_pass_at_1 *out);
+
+/* Mean over questions of (after - before), each question tried `samples` times on both sides; paired t test.
+ * Equal on every question: t 0, p 1. The same non-zero difference on every question: t is -/+HUGE_VAL, p 0.
+ * Needs two questions. */
+struct ts_paired {
+	double mean, se, t, p_student, p_normal;
+	struct ts_interval student; /* at the asked confidence */
+};
+int ts_paired_difference(const uint32_t *before, const uint32_t *after, size_t questions, uint32_t samples, double confidence,
+			 struct ts_paired *out);
+
+/* One cluster for ts_bootstrap: rows that belong together (all rows of one prompt, all samples of one question). */
+struct ts_cluster {
+	int64_t sum;   /* hits; or hits after - hits before, for the interval of a difference */
+	uint64_t rows; /* at least 1 */
+};
+
+#define TS_BOOTSTRAP_RESAMPLES 10000
+
+struct ts_bootstrap {
+	double mean;                 /* sum of all sums / sum of all rows, of the data itself */
+	double se;                   /* standard deviation (n - 1) of the resamples' means */
+	struct ts_interval interval; /* percentiles, interpolated between neighbours */
+};
+/* Cluster bootstrap: `resamples` times draw as many clusters as there are, with replacement, and take sum / rows.
+ * Driven by Philox with (seed, "bootstrap"): the same seed and clusters in the same order give the same bits.
+ * Sums beyond 2^53 are refused. May fail with TS_ENOMEM. Efron, Tibshirani: An introduction to the bootstrap, 1993. */
+int ts_bootstrap(const struct ts_cluster *clusters, size_t n, uint64_t seed, size_t resamples, double confidence,
+		 struct ts_bootstrap *out);
+
+#endif

@@ -1,0 +1,232 @@
+#include "text/chat.h"
+
+#include "core/file.h"
+#include "core/sha256.h"
+
+#include <string.h>
+
+struct ts_chat {
+	struct ts_tokenizer *tokenizer;
+	struct ts_template *template;
+	struct ts_template *keeping; /* the template that keeps an assistant's thinking; often the same */
+	json_t *variables;           /* bos_token, eos_token, ... as the template sees them */
+	int32_t eos;
+	bool opens_thinking;
+	char hash[65];
+	char *place;
+};
+
+/* "tok" or {"content": "tok", ...} */
+static const char *token_text(const json_t *value)
+{
+	return json_is_string(value) ? json_string_value(value) : json_string_value(json_object_get(value, "content"));
+}
+
+static const char *const token_names[] = {"bos_token", "eos_token", "pad_token", "unk_token"};
+
+static int take_special_tokens(struct ts_chat *c, const json_t *config, struct ts_error *err)
+{
+	for (size_t i = 0; i < sizeof(token_names) / sizeof(token_names[0]); i++) {
+		const char *text = token_text(json_object_get(config, token_names[i]));
+		if (text && json_object_set_new(c->variables, token_names[i], json_string(text)))
+			return ts_fail_memory(err);
+	}
+	const char *eos = json_string_value(json_object_get(c->variables, "eos_token"));
+	c->eos = eos ? ts_tokenizer_id(c->tokenizer, eos) : -1;
+	return 0;
+}
+
+static int find_template(const char *dir, const json_t *config, struct ts_str *source, struct ts_error *err)
+{
+	struct ts_str path = {0};
+	int status = ts_path_join(&path, dir, "chat_template.jinja") ? ts_fail_memory(err) : 0;
+	if (!status && ts_file_exists(path.data)) {
+		status = ts_file_read(path.data, source, err);
+	} else if (!status) {
+		const json_t *t = json_object_get(config, "chat_template"), *entry;
+		size_t i;
+		json_array_foreach (t, i, entry) {
+			const char *name = json_string_value(json_object_get(entry, "name"));
+			if (name && !strcmp(name, "default")) {
+				t = json_object_get(entry, "template");
+				break;
+			}
+		}
+		if (json_is_string(t) && ts_str_append(source, json_string_value(t), json_string_length(t)))
+			status = ts_fail_memory(err);
+	}
+	ts_str_release(&path);
+	return status;
+}
+
+/* R1-Distill's templates cut an assistant's turn down to what follows its last "</think>". For training it must stay, so exactly this
+ * statement is taken out (method.md, "Text of a training example"). */
+static const char dropping_statement[] =
+	"{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}";
+
+static int parse_templates(struct ts_chat *c, const struct ts_str *source, struct ts_error *err)
+{
+	if (!source->len)
+		return 0;
+	TS_TRY(ts_template_parse(&c->template, source->data, source->len, c->place, err));
+	const char *cut = strstr(source->data, dropping_statement);
+	if (!cut)
+		return 0;
+	struct ts_str kept = {0};
+	size_t head = (size_t)(cut - source->data), skip = head + sizeof(dropping_statement) - 1;
+	int status = 0;
+	if (ts_str_append(&kept, source->data, head) || ts_str_append(&kept, source->data + skip, source->len - skip))
+		status = ts_fail_memory(err);
+	if (!status)
+		status = ts_template_parse(&c->keeping, kept.data, kept.len, c->place, err);
+	ts_str_release(&kept);
+	return status;
+}
+
+static int probe_generation_prompt(struct ts_chat *c, struct ts_error *err)
+{
+	struct ts_str text = {0};
+	static const char opening[] = "<think>\n";
+	size_t n = sizeof(opening) - 1;
+	/* A template that cannot render one user turn (a guard's may want more) simply opens nothing. */
+	int status = ts_chat_render_user(c, "x", &text, err);
+	if (!status)
+		c->opens_thinking = text.len >= n && !memcmp(text.data + text.len - n, opening, n);
+	ts_str_release(&text);
+	return status == TS_ENOMEM ? status : 0;
+}
+
+static void hash_part(struct ts_sha256 *h, const struct ts_str *part)
+{
+	unsigned char digest[32];
+	struct ts_sha256 inner;
+	ts_sha256_init(&inner);
+	ts_sha256_update(&inner, ts_str_c(part), part->len);
+	ts_sha256_final(&inner, digest);
+	ts_sha256_update(h, digest, sizeof(digest));
+}
+
+static int open_files(struct ts_chat *c, const char *dir, struct ts_error *err)
+{
+	struct ts_str path = {0}, tokenizer = {0}, config_text = {0}, source = {0};
+	json_t *config = NULL;
+	struct ts_sha256 h;
+	unsigned char digest[32];
+	int status = ts_path_join(&path, dir, "tokenizer.json") ? ts_fail_memory(err) : ts_file_read(path.data, &tokenizer, err);
+	if (status)
+		goto done;
+	TS_GOTO(ts_tokenizer_parse(&c->tokenizer, ts_str_c(&tokenizer), tokenizer.len, path.data, err));
+	TS_GOTO(ts_path_join(&path, dir, "tokenizer_config.json"));
+	if (ts_file_exists(path.data)) {
+		TS_GOTO(ts_file_read(path.data, &config_text, err));
+		TS_GOTO(ts_json_parse(ts_str_c(&config_text), config_text.len, path.data, &config, err));
+	}
+	TS_GOTO(take_special_tokens(c, config, err));
+	TS_GOTO(find_template(dir, config, &source, err));
+	TS_GOTO(parse_templates(c, &source, err));
+	ts_sha256_init(&h);
+	hash_part(&h, &tokenizer);
+	hash_part(&h, &config_text);
+	hash_part(&h, &source);
+	ts_sha256_final(&h, digest);
+	ts_sha256_hex(digest, c->hash);
+	TS_GOTO(probe_generation_prompt(c, err));
+done:
+	json_decref(config);
+	ts_str_release(&path);
+	ts_str_release(&tokenizer);
+	ts_str_release(&config_text);
+	ts_str_release(&source);
+	return status;
+}
+
+int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err)
+{
+	*out = NULL;
+	struct ts_chat *c = ts_calloc(1, sizeof(*c));
+	if (!c)
+		return ts_fail_memory(err);
+	c->eos = -1;
+	c->variables = json_object();
+	c->place = ts_strdup(dir);
+	int status = c->variables && c->place ? open_files(c, dir, err) : ts_fail_memory(err);
+	if (status)
+		ts_chat_close(c);
+	else
+		*out = c;
+	return status;
+}
+
+void ts_chat_close(struct ts_chat *c)
+{
+	if (!c)
+		return;
+	ts_tokenizer_close(c->tokenizer);
+	ts_template_free(c->template);
+	ts_template_free(c->keeping);
+	json_decref(c->variables);
+	ts_free(c->place);
+	ts_free(c);
+}
+
+const struct ts_tokenizer *ts_chat_tokenizer(const struct ts_chat *c)
+{
+	return c->tokenizer;
+}
+
+int32_t ts_chat_eos(const struct ts_chat *c)
+{
+	return c->eos;
+}
+
+const char *ts_chat_hash(const struct ts_chat *c)
+{
+	return c->hash;
+}
+
+bool ts_chat_prompt_opens_thinking(const struct ts_chat *c)
+{
+	return c->opens_thinking;
+}
+
+static int render(const struct ts_chat *c, const struct ts_template *t, const json_t *messages, bool add_generation_prompt, const json_t *variables,
+		  struct ts_str *out, struct ts_error *err)
+{
+	if (!t)
+		return ts_fail(err, TS_ENOTFOUND, "%s: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)", c->place);
+	json_t *all = json_copy(c->variables);
+	if (!all || (variables && json_object_update(all, (json_t *)(uintptr_t)variables))) {
+		json_decref(all);
+		return ts_fail_memory(err);
+	}
+	struct ts_template_input input = {.messages = messages, .add_generation_prompt = add_generation_prompt, .variables = all};
+	int status = ts_template_render(t, &input, out, err);
+	json_decref(all);
+	return status;
+}
+
+int ts_chat_render(const struct ts_chat *c, const json_t *messages, bool add_generation_prompt, const json_t *variables, struct ts_str *out,
+		   struct ts_error *err)
+{
+	return render(c, c->template, messages, add_generation_prompt, variables, out, err);
+}
+
+int ts_chat_render_user(const struct ts_chat *c, const char *text, struct ts_str *out, struct ts_error *err)
+{
+	json_t *messages = json_pack("[{s:s,s:s}]", "role", "user", "content", text);
+	if (!messages)
+		return ts_fail(err, TS_EFORMAT, "a prompt is not valid UTF-8");
+	int status = render(c, c->template, messages, true, NULL, out, err);
+	json_decref(messages);
+	return status;
+}
+
+int ts_chat_render_pair(const struct ts_chat *c, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out, struct ts_error *err)
+{
+	json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s}]", "role", "user", "content", prompt, "role", "assistant", "content", response);
+	if (!messages)
+		return ts_fail(err, TS_EFORMAT, "a prompt or response is not valid UTF-8");
+	int status = render(c, keep_thinking && c->keeping ? c->keeping : c->template, messages, false, NULL, out, err);
+	json_decref(messages);
+	return status;
+}

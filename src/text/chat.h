@@ -1,0 +1,36 @@
+/* A checkpoint folder's way of talking: its tokenizer, its chat template and the special tokens the template prints.
+ * Immutable after opening; may be shared by threads. */
+#ifndef TS_TEXT_CHAT_H
+#define TS_TEXT_CHAT_H
+
+#include "core/json.h"
+#include "text/template.h"
+#include "text/tokenizer.h"
+
+struct ts_chat;
+
+/* Read `dir`: tokenizer.json, tokenizer_config.json (if there), and the template: chat_template.jinja, else chat_template in
+ * tokenizer_config.json (a string, or a list of named ones: "default" is used). A folder without a template opens; rendering then fails. */
+int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err);
+void ts_chat_close(struct ts_chat *);
+
+const struct ts_tokenizer *ts_chat_tokenizer(const struct ts_chat *);
+/* eos_token of tokenizer_config.json as an id; -1 = none. */
+int32_t ts_chat_eos(const struct ts_chat *);
+/* SHA-256 (hex) over the tokenizer and template files. */
+const char *ts_chat_hash(const struct ts_chat *);
+
+/* Render a conversation as text. `variables` (may be NULL) adds to bos_token and eos_token and wins over them. */
+int ts_chat_render(const struct ts_chat *, const json_t *messages, bool add_generation_prompt, const json_t *variables, struct ts_str *out,
+		   struct ts_error *err);
+/* [user: text] with the generation prompt. */
+int ts_chat_render_user(const struct ts_chat *, const char *text, struct ts_str *out, struct ts_error *err);
+/* [user: prompt, assistant: response], without a generation prompt. keep_thinking: with the template that keeps an assistant's
+ * thinking (R1-Distill's throws it away; docs/contracts.md). */
+int ts_chat_render_pair(const struct ts_chat *, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out, struct ts_error *err);
+
+/* Whether the generation prompt itself opens the thinking (R1-Distill: it ends with "<think>\n"); a response as stored then gets
+ * "<think>\n" put back in front. */
+bool ts_chat_prompt_opens_thinking(const struct ts_chat *);
+
+#endif

@@ -1,0 +1,354 @@
+/* stats/ against golden/stats.json (scipy, statsmodels), and what a golden cannot say: bits, borders, refusals. */
+#include "stats/special.h"
+#include "stats/stats.h"
+
+#include "core/file.h"
+#include "core/json.h"
+#include "core/mem.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GOLDEN TS_SHARED_DIR "/golden/stats.json"
+#define MOST 256
+
+static json_t *golden; /* NULL when the file is absent */
+
+static int load(void **state)
+{
+	(void)state;
+	struct ts_error err = {0};
+	if (!ts_file_exists(GOLDEN)) {
+		print_message("missing: %s; the golden tests of stats are skipped\n", GOLDEN);
+		return 0;
+	}
+	if (ts_json_load(GOLDEN, &golden, &err))
+		print_error("%s\n", err.message);
+	return golden ? 0 : -1;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	json_decref(golden);
+	return 0;
+}
+
+static json_t *cases(const char *name)
+{
+	if (!golden)
+		skip();
+	json_t *list = json_object_get(golden, name);
+	assert_true(json_is_array(list) && json_array_size(list) > 0);
+	return list;
+}
+
+static double real(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+	assert_true(json_is_number(v));
+	return json_number_value(v);
+}
+
+static double element(const json_t *object, const char *key, size_t i)
+{
+	const json_t *v = json_array_get(json_object_get(object, key), i);
+	assert_true(json_is_number(v));
+	return json_number_value(v);
+}
+
+static uint64_t count(const json_t *object, const char *key)
+{
+	return (uint64_t)real(object, key);
+}
+
+/* Relative; 0 only equals 0. */
+static void near(double found, double expected, double tolerance)
+{
+	if (!(fabs(found - expected) <= tolerance * fabs(expected)))
+		fail_msg("expected %.17g, found %.17g", expected, found);
+}
+
+static void within(double found, double expected, double absolute)
+{
+	if (!(fabs(found - expected) <= absolute))
+		fail_msg("expected %.17g +- %g, found %.17g", expected, absolute, found);
+}
+
+static void test_wilson(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("wilson"), i, c) {
+		struct ts_interval w;
+		assert_int_equal(ts_wilson(count(c, "successes"), count(c, "n"), real(c, "confidence"), &w), 0);
+		near(w.low, real(c, "low"), 1e-9);
+		near(w.high, real(c, "high"), 1e-9);
+	}
+	near(ts_normal_quantile(0.95), real(golden, "normal_quantile_975"), 1e-12);
+}
+
+static void test_wilson_borders(void **state)
+{
+	struct ts_interval w, narrow;
+	assert_int_equal(ts_wilson(0, 0, 0.95, &w), 0);
+	assert_true(w.low == 0 && w.high == 1);
+	assert_int_equal(ts_wilson(3, 2, 0.95, &w), TS_EINVAL);
+	assert_int_equal(ts_wilson(1, 2, 1, &w), TS_EINVAL);
+	assert_int_equal(ts_wilson(1, 2, 0, &w), TS_EINVAL);
+	assert_int_equal(ts_wilson(5, 10, 0.99, &w), 0);
+	assert_int_equal(ts_wilson(5, 10, 0.80, &narrow), 0);
+	assert_true(w.low < narrow.low && narrow.high < w.high);
+	/* A table's value: 5 of 10 at 99%, z = 2.5758293035489004: centre 1/2, half = z sqrt(1/40 + z^2/400) / (1 + z^2/10). */
+	near(w.high - w.low, 2 * 0.31574, 2e-5);
+}
+
+static void test_mcnemar(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("mcnemar"), i, c) {
+		uint64_t before = count(c, "only_before"), after = count(c, "only_after");
+		near(ts_mcnemar(before, after), real(c, "p_value"), 1e-8);
+		assert_true(ts_mcnemar(before, after) == ts_mcnemar(after, before));
+	}
+}
+
+/* 2^-n is no double at these sizes. (0, n) is exactly 2^(1-n); large and balanced is near the normal tail. */
+static void test_mcnemar_large(void **state)
+{
+	assert_true(ts_mcnemar(0, 1000) == ldexp(1, -999));
+	assert_true(ts_mcnemar(0, 5000) == 0);
+	assert_true(ts_mcnemar(1, 500) == ldexp(502, -500));
+	/* z with continuity correction: (|b - c| - 1) / sqrt(b + c). */
+	near(ts_mcnemar(50500, 49500), ts_normal_two_sided(999 / sqrt(100000)), 1e-3);
+}
+
+static size_t question_hits(const json_t *rows, uint32_t *hits, uint32_t *samples)
+{
+	size_t n = json_array_size(rows);
+	assert_in_range(n, 1, MOST);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *row = json_array_get(rows, i);
+		*samples = (uint32_t)json_array_size(row);
+		hits[i] = 0;
+		for (size_t j = 0; j < *samples; j++)
+			hits[i] += (uint32_t)json_integer_value(json_array_get(row, j));
+	}
+	return n;
+}
+
+static void test_pass_at_1(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("pass_at_1"), i, c) {
+		uint32_t hits[MOST], samples = 0;
+		size_t n = question_hits(json_object_get(c, "correct"), hits, &samples);
+		struct ts_pass_at_1 p;
+		assert_int_equal(ts_pass_at_1(hits, n, samples, 0.95, &p), 0);
+		near(p.mean, real(c, "pass_at_1"), 1e-9);
+		near(p.se, real(c, "se_cluster"), 1e-9);
+		near(p.se_cr0, real(c, "se_cluster_cr0"), 1e-9);
+		near(p.se_naive, real(c, "se_naive_binomial"), 1e-9);
+		near(p.normal.low, element(c, "ci95_normal", 0), 1e-9);
+		near(p.normal.high, element(c, "ci95_normal", 1), 1e-9);
+		near(p.student.low, element(c, "ci95_t", 0), 1e-8);
+		near(p.student.high, element(c, "ci95_t", 1), 1e-8);
+	}
+}
+
+static void test_bootstrap(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("pass_at_1"), i, c) {
+		uint32_t hits[MOST], samples = 0;
+		size_t n = question_hits(json_object_get(c, "correct"), hits, &samples);
+		struct ts_cluster clusters[MOST];
+		for (size_t j = 0; j < n; j++)
+			clusters[j] = (struct ts_cluster){hits[j], samples};
+		const json_t *expected = json_object_get(c, "bootstrap");
+		struct ts_bootstrap b;
+		assert_int_equal(ts_bootstrap(clusters, n, 42, TS_BOOTSTRAP_RESAMPLES, 0.95, &b), 0);
+		double slack = n <= 5 ? 0.05 : 0.02;
+		near(b.mean, real(c, "pass_at_1"), 1e-12);
+		near(b.se, real(expected, "se"), 0.05);
+		within(b.interval.low, element(expected, "ci95_percentile", 0), slack);
+		within(b.interval.high, element(expected, "ci95_percentile", 1), slack);
+	}
+}
+
+/* Duplicated rows must not narrow the interval: ten copies of each cluster's rows give the same interval, and the
+ * clustered interval of fully repeated rows is wider than Wilson's, which believes them independent. */
+static void test_bootstrap_clusters(void **state)
+{
+	struct ts_cluster one[40], ten[40];
+	for (int i = 0; i < 40; i++) {
+		one[i] = (struct ts_cluster){i % 4 == 0, 1};
+		ten[i] = (struct ts_cluster){10 * (i % 4 == 0), 10};
+	}
+	struct ts_bootstrap a, b, other;
+	struct ts_interval wilson;
+	assert_int_equal(ts_bootstrap(one, 40, 1, 2000, 0.95, &a), 0);
+	assert_int_equal(ts_bootstrap(ten, 40, 1, 2000, 0.95, &b), 0);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(ts_wilson(100, 400, 0.95, &wilson), 0);
+	assert_true(b.interval.low < wilson.low && wilson.high < b.interval.high);
+	assert_int_equal(ts_bootstrap(one, 40, 2, 2000, 0.95, &other), 0);
+	assert_true(other.se != a.se);
+}
+
+static void test_bootstrap_borders(void **state)
+{
+	struct ts_bootstrap b;
+	struct ts_cluster same[3] = {{-1, 2}, {-1, 2}, {-1, 2}}, empty = {0, 0}, huge = {INT64_MIN, 1};
+	assert_int_equal(ts_bootstrap(same, 3, 7, 100, 0.95, &b), 0);
+	assert_true(b.mean == -0.5 && b.se == 0 && b.interval.low == -0.5 && b.interval.high == -0.5);
+	assert_int_equal(ts_bootstrap(same, 1, 7, 100, 0.95, &b), 0);
+	assert_true(b.interval.low == -0.5 && b.interval.high == -0.5);
+	assert_int_equal(ts_bootstrap(same, 0, 7, 100, 0.95, &b), TS_EINVAL);
+	assert_int_equal(ts_bootstrap(same, 3, 7, 1, 0.95, &b), TS_EINVAL);
+	assert_int_equal(ts_bootstrap(&empty, 1, 7, 100, 0.95, &b), TS_EINVAL);
+	assert_int_equal(ts_bootstrap(&huge, 1, 7, 100, 0.95, &b), TS_ELIMIT);
+	ts_mem_fail_at(1);
+	assert_int_equal(ts_bootstrap(same, 3, 7, 100, 0.95, &b), TS_ENOMEM);
+	ts_mem_fail_at(0);
+}
+
+static void test_paired(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("paired_difference"), i, c) {
+		uint32_t before[MOST], after[MOST], samples = 0;
+		size_t n = question_hits(json_object_get(c, "before"), before, &samples);
+		assert_int_equal(question_hits(json_object_get(c, "after"), after, &samples), n);
+		struct ts_paired p;
+		assert_int_equal(ts_paired_difference(before, after, n, samples, 0.95, &p), 0);
+		near(p.mean, real(c, "difference"), 1e-9);
+		near(p.se, real(c, "se"), 1e-9);
+		near(p.t, real(c, "t"), 1e-9);
+		near(p.p_student, real(c, "p_t"), 1e-8);
+		near(p.p_normal, real(c, "p_normal"), 1e-8);
+		assert_true(p.student.low < p.mean && p.mean < p.student.high);
+	}
+}
+
+static void test_paired_borders(void **state)
+{
+	uint32_t ones[3] = {1, 1, 1}, twos[3] = {2, 2, 2};
+	struct ts_paired p;
+	assert_int_equal(ts_paired_difference(ones, ones, 3, 3, 0.95, &p), 0);
+	assert_true(p.mean == 0 && p.t == 0 && p.p_student == 1 && p.p_normal == 1);
+	assert_int_equal(ts_paired_difference(ones, twos, 3, 3, 0.95, &p), 0);
+	assert_true(p.se == 0 && p.t == HUGE_VAL && p.p_student == 0 && p.p_normal == 0);
+	assert_int_equal(ts_paired_difference(ones, twos, 3, 1, 0.95, &p), TS_EINVAL);
+	assert_int_equal(ts_paired_difference(ones, twos, 1, 3, 0.95, &p), TS_EINVAL);
+	struct ts_pass_at_1 one;
+	assert_int_equal(ts_pass_at_1(ones, 1, 2, 0.95, &one), 0);
+	assert_true(one.mean == 0.5 && one.se == HUGE_VAL && one.se_cr0 == 0);
+	assert_int_equal(ts_pass_at_1(twos, 3, 1, 0.95, &one), TS_EINVAL);
+	assert_int_equal(ts_pass_at_1(twos, 0, 1, 0.95, &one), TS_EINVAL);
+}
+
+static void test_omega(void **state)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach (cases("omega"), i, c) {
+		struct ts_omega o;
+		assert_int_equal(ts_omega(count(c, "safe_steered"), count(c, "n_steered"), count(c, "safe_plain"), count(c, "n_plain"),
+					  0.95, &o), 0);
+		near(o.omega, real(c, "omega"), 1e-9);
+		near(o.log_se, real(c, "log_omega_se"), 1e-9);
+		near(o.interval.low, element(c, "omega_ci95", 0), 1e-9);
+		near(o.interval.high, element(c, "omega_ci95", 1), 1e-9);
+		near(o.minus_log_alpha_ref, real(c, "minus_log_alpha_ref"), 1e-9);
+		assert_false(o.corrected);
+	}
+}
+
+static void test_omega_borders(void **state)
+{
+	struct ts_omega o;
+	/* All safe when steered: (10.5 / 0.5) / (4.5 / 6.5). */
+	assert_int_equal(ts_omega(10, 10, 4, 10, 0.95, &o), 0);
+	assert_true(o.corrected && isfinite(o.interval.high));
+	near(o.omega, 10.5 * 6.5 / (0.5 * 4.5), 1e-12);
+	assert_int_equal(ts_omega(5, 10, 0, 10, 0.95, &o), 0);
+	assert_true(o.corrected && o.minus_log_alpha_ref == HUGE_VAL && isfinite(o.omega));
+	assert_int_equal(ts_omega(5, 10, 10, 10, 0.95, &o), 0);
+	assert_true(o.minus_log_alpha_ref == 0 && !signbit(o.minus_log_alpha_ref));
+	assert_int_equal(ts_omega(11, 10, 1, 10, 0.95, &o), TS_EINVAL);
+	assert_int_equal(ts_omega(0, 0, 1, 10, 0.95, &o), TS_EINVAL);
+}
+
+/* Our own functions against the system's: the oracle is libm here, where bits do not matter. */
+static void test_special(void **state)
+{
+	for (int i = -700; i <= 700; i++)
+		near(ts_stats_exp(i * 1.0007), exp(i * 1.0007), 1e-15);
+	for (double x = 1e-300; x < 1e300; x *= 1.37)
+		near(ts_stats_log(x), log(x), 1e-15);
+	for (double x = 0.5; x < 2; x += 0.00137)
+		within(ts_stats_log(x), log(x), 2e-16 + 4e-16 * fabs(log(x)));
+	for (double z = 0; z < 35; z += 0.0371)
+		near(ts_normal_two_sided(z), erfc(z / sqrt(2)), 1e-11);
+	assert_true(ts_stats_log(1) == 0 && ts_stats_exp(0) == 1 && ts_stats_log(0) == -HUGE_VAL && isnan(ts_stats_log(-1)));
+	assert_true(ts_stats_exp(1000) == HUGE_VAL && ts_stats_exp(-1000) == 0 && ts_stats_log(HUGE_VAL) == HUGE_VAL);
+	near(ts_stats_log(0x1p-1074), -1074 * log(2), 1e-15);
+}
+
+/* Closed forms: 1 degree is Cauchy's distribution, 2 degrees are 1 - t / sqrt(2 + t^2), many are nearly normal. */
+static void test_student(void **state)
+{
+	for (double t = 0.01; t < 1e4; t *= 1.7) {
+		near(ts_student_two_sided(t, 1), 2 / acos(-1) * atan(1 / t), 1e-12);
+		near(ts_student_two_sided(t, 2), 2 / ((2 + t * t) + t * sqrt(2 + t * t)), 1e-11);
+	}
+	near(ts_student_two_sided(2, 100000000), ts_normal_two_sided(2), 1e-6);
+	near(ts_student_quantile(0.95, 1), 12.706204736174707, 1e-10);
+	near(ts_student_quantile(0.95, 29), 2.045229642132703, 1e-10);
+	assert_true(ts_student_two_sided(0, 5) == 1 && ts_student_two_sided(-2, 5) == ts_student_two_sided(2, 5));
+}
+
+/* The same bits everywhere: these were written down once (x86-64, gcc); another machine or compiler must find them too.
+ * They pin, they do not prove: the goldens above say that the values are right. */
+static void test_bits(void **state)
+{
+	struct ts_cluster c[5] = {{3, 8}, {0, 8}, {8, 8}, {5, 7}, {1, 9}};
+	struct ts_bootstrap b;
+	assert_int_equal(ts_bootstrap(c, 5, 42, 1000, 0.95, &b), 0);
+	char text[256];
+	snprintf(text, sizeof(text), "%a %a %a %a %a %a", b.se, b.interval.low, b.interval.high, ts_normal_quantile(0.95),
+		 ts_student_quantile(0.95, 29), ts_stats_exp(ts_stats_log(10) / 3));
+	assert_string_equal(text, "PIN");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wilson),
+		cmocka_unit_test(test_wilson_borders),
+		cmocka_unit_test(test_mcnemar),
+		cmocka_unit_test(test_mcnemar_large),
+		cmocka_unit_test(test_pass_at_1),
+		cmocka_unit_test(test_bootstrap),
+		cmocka_unit_test(test_bootstrap_clusters),
+		cmocka_unit_test(test_bootstrap_borders),
+		cmocka_unit_test(test_paired),
+		cmocka_unit_test(test_paired_borders),
+		cmocka_unit_test(test_omega),
+		cmocka_unit_test(test_omega_borders),
+		cmocka_unit_test(test_special),
+		cmocka_unit_test(test_student),
+		cmocka_unit_test(test_bits),
+	};
+	return cmocka_run_group_tests(tests, load, unload);
+}
