@@ -40,7 +40,8 @@ static uint32_t word(const unsigned char *p)
 struct ts_random_key ts_random_key_make(uint64_t seed, const char *purpose, const void *text, size_t len, uint64_t attempt)
 {
 	struct ts_sha256 h;
-	unsigned char d[32];
+	struct ts_random_key k;
+	unsigned char *d = k.digest;
 	ts_sha256_init(&h);
 	hash_u64(&h, seed);
 	hash_u64(&h, strlen(purpose));
@@ -49,7 +50,11 @@ struct ts_random_key ts_random_key_make(uint64_t seed, const char *purpose, cons
 	ts_sha256_update(&h, text, len);
 	hash_u64(&h, attempt);
 	ts_sha256_final(&h, d);
-	return (struct ts_random_key){{word(d), word(d + 4)}, {word(d + 8), word(d + 12)}};
+	k.key[0] = word(d);
+	k.key[1] = word(d + 4);
+	k.stream[0] = word(d + 8);
+	k.stream[1] = word(d + 12);
+	return k;
 }
 
 double ts_random_uniform(const struct ts_random_key *k, uint64_t n)

@@ -37,7 +37,8 @@ struct engine {
 	uint32_t *positions, *wanted;
 	struct ts_segment *segments;
 	struct place **asking; /* whose last row is wanted, in the order of `wanted` */
-	float *logits, *lse;
+	float *logits, *lse, *picked;
+	int32_t *no_targets; /* [batch] all -1: a probe wants only the normaliser */
 	struct ts_candidate *candidates;
 };
 
@@ -235,7 +236,7 @@ static int extend(struct engine *e, struct place *p, const struct ts_source *sou
 
 static int step(struct engine *e, const struct ts_source *source, struct ts_error *err)
 {
-	size_t asking, vocab = (size_t)ts_model_config(e->model)->vocab_size, hidden_size = (size_t)ts_model_config(e->model)->hidden_size;
+	size_t asking, vocab = (size_t)ts_model_config(e->model)->vocab_size;
 	struct ts_batch batch = build_batch(e, &asking);
 	const float *hidden = ts_model_forward(e->model, e->workspace, &batch);
 	for (size_t i = 0; i < e->running; i++)
@@ -246,12 +247,8 @@ static int step(struct engine *e, const struct ts_source *source, struct ts_erro
 	bool probing = false;
 	for (size_t i = 0; i < asking; i++)
 		probing |= e->asking[i]->request.probe_count > 0;
-	if (probing) {
-		float picked[64];
-		static const int32_t none[64] = {[0 ... 63] = -1};
-		for (size_t i = 0; i < asking; i += 64)
-			ts_model_target_logits(e->model, e->lse + i, picked, hidden + i * hidden_size, none, asking - i < 64 ? asking - i : 64);
-	}
+	if (probing)
+		ts_model_target_logits(e->model, e->lse, e->picked, hidden, e->no_targets, asking);
 	for (size_t i = 0; i < asking; i++) {
 		struct place *p = e->asking[i];
 		const float *logits = e->logits + i * vocab;
@@ -296,7 +293,7 @@ static void engine_close(struct ts_responder *r)
 		ts_vec_release(&e->places[i].ids);
 		ts_free(e->places[i].pages);
 	}
-	void *owned[] = {e->places, e->order, e->free_pages, e->ids, e->positions, e->wanted, e->segments, e->asking, e->lse, e->candidates};
+	void *owned[] = {e->places, e->order, e->free_pages, e->ids, e->positions, e->wanted, e->segments, e->asking, e->lse, e->picked, e->no_targets, e->candidates};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		ts_free(owned[i]);
 	b->ops->free(b, e->logits);
@@ -315,15 +312,18 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 	e->segments = ts_calloc(o->batch, sizeof(*e->segments));
 	e->wanted = ts_calloc(o->batch, sizeof(*e->wanted));
 	e->lse = ts_calloc(o->batch, sizeof(*e->lse));
+	e->picked = ts_calloc(o->batch, sizeof(*e->picked));
+	e->no_targets = ts_calloc(o->batch, sizeof(*e->no_targets));
 	e->ids = ts_calloc(e->max_rows, sizeof(*e->ids));
 	e->positions = ts_calloc(e->max_rows, sizeof(*e->positions));
 	e->free_pages = ts_calloc(pages, sizeof(*e->free_pages));
 	e->candidates = ts_calloc(vocab, sizeof(*e->candidates));
 	e->logits = b->ops->alloc(b, o->batch * vocab);
-	if (!e->places || !e->order || !e->asking || !e->segments || !e->wanted || !e->lse || !e->ids || !e->positions || !e->free_pages ||
+	if (!e->places || !e->order || !e->asking || !e->segments || !e->wanted || !e->lse || !e->picked || !e->no_targets || !e->ids || !e->positions || !e->free_pages ||
 	    !e->candidates || !e->logits)
 		return ts_fail_memory(err);
 	for (size_t i = 0; i < o->batch; i++) {
+		e->no_targets[i] = -1;
 		e->places[i].pages = ts_calloc(e->max_pages, sizeof(int32_t));
 		if (!e->places[i].pages)
 			return ts_fail_memory(err);

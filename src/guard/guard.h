@@ -16,7 +16,7 @@ struct ts_case {
 	const char *prompt, *response; /* NUL-terminated, the caller's until done; the prompt without steering */
 };
 
-struct ts_verdict {
+struct ts_judged {
 	enum ts_judgement judgement;
 	double unsafe_probability; /* P(unsafe) / (P(safe) + P(unsafe)); NaN when unjudged */
 	const char *why;           /* when unjudged: a static text */
@@ -25,7 +25,7 @@ struct ts_verdict {
 struct ts_case_source {
 	void *user;
 	int (*next)(void *user, struct ts_case *out); /* 1, 0 = no more, negative = stop */
-	int (*done)(void *user, const struct ts_case *, const struct ts_verdict *);
+	int (*done)(void *user, const struct ts_case *, const struct ts_judged *);
 };
 
 struct ts_guard {

@@ -69,7 +69,7 @@ static int single_token(const struct ts_chat *chat, const char *word, int32_t *i
 
 static int report_unjudged(struct llama_guard *g, const struct ts_case *c, const char *why)
 {
-	struct ts_verdict v = {TS_UNJUDGED, __builtin_nan(""), why};
+	struct ts_judged v = {TS_UNJUDGED, __builtin_nan(""), why};
 	return g->source->done(g->source->user, c, &v);
 }
 
@@ -138,7 +138,7 @@ static int done_request(void *user, const struct ts_request *request, const stru
 		/* P(unsafe) / (P(safe) + P(unsafe)) as a logistic of the difference: nothing overflows. */
 		double difference = (double)answer->probe_logprobs[0] - (double)answer->probe_logprobs[1];
 		double p_unsafe = 1.0 / (1.0 + ts_exp(difference < 700 ? difference : 700));
-		struct ts_verdict v = {answer->probe_logprobs[1] > answer->probe_logprobs[0] ? TS_UNSAFE : TS_SAFE, p_unsafe, NULL};
+		struct ts_judged v = {answer->probe_logprobs[1] > answer->probe_logprobs[0] ? TS_UNSAFE : TS_SAFE, p_unsafe, NULL};
 		status = g->source->done(g->source->user, &p->the_case, &v);
 	}
 	g->pending.data[request->index] = NULL;

@@ -3,7 +3,6 @@
 #include "checkpoint/safetensors.h"
 #include "core/philox.h"
 #include "model/internal.h"
-#include "tensor/math.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -139,11 +138,13 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *m, const cha
 	struct ts_tensors tensors = {0};
 	struct ts_str path = {0};
 	struct ts_adapter *a = NULL;
+	*out = NULL;
 	int status = ts_path_join(&path, dir, "adapter_config.json") ? ts_fail_memory(err) : ts_adapter_config_load(&config, path.data, err);
 	if (status)
 		goto done;
 	TS_GOTO(make(&a, m, &config, err));
-	TS_GOTO(ts_path_join(&path, dir, "adapter_model.safetensors"));
+	if (ts_path_join(&path, dir, "adapter_model.safetensors"))
+		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_tensors_open(&tensors, path.data, err));
 	for (int l = 0; l < a->layers; l++)
 		for (int t = 0; t < TS_TARGETS; t++)
@@ -179,9 +180,11 @@ int ts_adapter_save(const struct ts_adapter *a, const char *dir, struct ts_error
 	}
 	if (status)
 		goto done;
-	TS_GOTO(ts_path_join(&path, dir, "adapter_model.safetensors"));
+	if (ts_path_join(&path, dir, "adapter_model.safetensors"))
+		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_tensors_write(path.data, list, n, err));
-	TS_GOTO(ts_path_join(&path, dir, "adapter_config.json"));
+	if (ts_path_join(&path, dir, "adapter_config.json"))
+		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_adapter_config_save(&a->config, path.data, err));
 done:
 	ts_str_release(&path);

@@ -189,17 +189,17 @@ bool ts_chat_prompt_opens_thinking(const struct ts_chat *c)
 	return c->opens_thinking;
 }
 
-static int render(const struct ts_chat *c, const struct ts_template *t, const json_t *messages, bool add_generation_prompt, const json_t *variables,
-		  struct ts_str *out, struct ts_error *err)
+static int render(const struct ts_chat *c, const struct ts_template *t, const struct ts_template_input *given, struct ts_str *out, struct ts_error *err)
 {
+	struct ts_template_input input = *given;
 	if (!t)
 		return ts_fail(err, TS_ENOTFOUND, "%s: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)", c->place);
 	json_t *all = json_copy(c->variables);
-	if (!all || (variables && json_object_update(all, (json_t *)(uintptr_t)variables))) {
+	if (!all || (given->variables && json_object_update(all, (json_t *)(uintptr_t)given->variables))) {
 		json_decref(all);
 		return ts_fail_memory(err);
 	}
-	struct ts_template_input input = {.messages = messages, .add_generation_prompt = add_generation_prompt, .variables = all};
+	input.variables = all;
 	int status = ts_template_render(t, &input, out, err);
 	json_decref(all);
 	return status;
@@ -208,7 +208,13 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const js
 int ts_chat_render(const struct ts_chat *c, const json_t *messages, bool add_generation_prompt, const json_t *variables, struct ts_str *out,
 		   struct ts_error *err)
 {
-	return render(c, c->template, messages, add_generation_prompt, variables, out, err);
+	struct ts_template_input input = {.messages = messages, .add_generation_prompt = add_generation_prompt, .variables = variables};
+	return render(c, c->template, &input, out, err);
+}
+
+int ts_chat_render_input(const struct ts_chat *c, const struct ts_template_input *input, struct ts_str *out, struct ts_error *err)
+{
+	return render(c, c->template, input, out, err);
 }
 
 int ts_chat_render_user(const struct ts_chat *c, const char *text, struct ts_str *out, struct ts_error *err)
@@ -216,7 +222,8 @@ int ts_chat_render_user(const struct ts_chat *c, const char *text, struct ts_str
 	json_t *messages = json_pack("[{s:s,s:s}]", "role", "user", "content", text);
 	if (!messages)
 		return ts_fail(err, TS_EFORMAT, "a prompt is not valid UTF-8");
-	int status = render(c, c->template, messages, true, NULL, out, err);
+	struct ts_template_input input = {.messages = messages, .add_generation_prompt = true};
+	int status = render(c, c->template, &input, out, err);
 	json_decref(messages);
 	return status;
 }
@@ -226,7 +233,8 @@ int ts_chat_render_pair(const struct ts_chat *c, const char *prompt, const char 
 	json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s}]", "role", "user", "content", prompt, "role", "assistant", "content", response);
 	if (!messages)
 		return ts_fail(err, TS_EFORMAT, "a prompt or response is not valid UTF-8");
-	int status = render(c, keep_thinking && c->keeping ? c->keeping : c->template, messages, false, NULL, out, err);
+	struct ts_template_input input = {.messages = messages};
+	int status = render(c, keep_thinking && c->keeping ? c->keeping : c->template, &input, out, err);
 	json_decref(messages);
 	return status;
 }

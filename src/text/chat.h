@@ -23,6 +23,8 @@ const char *ts_chat_hash(const struct ts_chat *);
 /* Render a conversation as text. `variables` (may be NULL) adds to bos_token and eos_token and wins over them. */
 int ts_chat_render(const struct ts_chat *, const json_t *messages, bool add_generation_prompt, const json_t *variables, struct ts_str *out,
 		   struct ts_error *err);
+/* The same with every field of the template's input; its variables add to bos_token and eos_token. */
+int ts_chat_render_input(const struct ts_chat *, const struct ts_template_input *, struct ts_str *out, struct ts_error *err);
 /* [user: text] with the generation prompt. */
 int ts_chat_render_user(const struct ts_chat *, const char *text, struct ts_str *out, struct ts_error *err);
 /* [user: prompt, assistant: response], without a generation prompt. keep_thinking: with the template that keeps an assistant's

@@ -2,7 +2,7 @@
  *
  * - Order of an epoch: ts_random_order(seed, epoch). The last batch of an epoch may be short.
  * - Per step: gradients of 1/targets * sum(-log p), summed over as many passes as max_rows asks for; the norm over the whole adapter;
- *   clipping by min(1, clip / (norm + 1e-6)); AdamW with bias corrections 1 - beta^t.
+ *   clipping by min(1, clip / (norm + 1e-6)); AdamW with bias corrections 1 - beta^t. Dropout as the adapter's config says.
  * - The adapter's bytes depend on the data, the options above the line in ts_train_options and the model alone: not on max_rows,
  *   kept_layers, threads, checkpoints or interruptions.
  *
@@ -22,7 +22,6 @@ struct ts_train_options {
 	enum ts_schedule_kind schedule;
 	double clip;          /* largest gradient norm; 0 = no clipping */
 	double beta1, beta2, eps, weight_decay;
-	double dropout;       /* of A's input, in [0, 1); the default is 0, callers take it from the adapter's config */
 	uint64_t seed;
 	const char *identity; /* what else names the run (the model's hash); may be NULL */
 	/* --- below: never changes a result --- */

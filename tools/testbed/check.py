@@ -86,7 +86,8 @@ def check_files(bed):
     responses = bed.generate(bed.student, [r["instruction"] for r in rows], 1)
     for name, own in (("student", bed.student), ("guard", bed.guard)):
         tok = AutoTokenizer.from_pretrained(f"{bed.folder}/{name}")
-        hf = AutoModelForCausalLM.from_pretrained(f"{bed.folder}/{name}", dtype=torch.float32, attn_implementation="eager")
+        hf = AutoModelForCausalLM.from_pretrained(f"{bed.folder}/{name}", dtype=torch.float32,
+                                                  attn_implementation="eager")
         worst = 0.0
         for row, response in zip(rows, responses):
             user = {"role": "user", "content": row["instruction"]}
@@ -105,7 +106,8 @@ def check_files(bed):
             x = torch.tensor([ids])
             with torch.inference_mode():
                 worst = max(worst, float((hf(x).logits - own.logits(own(x))).abs().max()))
-        assert worst < 2e-4, worst
+        # Two orders of summation in f32 differ by some 1e-5, and by more where attention is sharp; a mistake by 0.1.
+        assert worst < 1e-3, worst
         print(f"{name}: {sum(p.numel() for p in own.parameters()):,} parameters, "
               f"largest difference to transformers' logits {worst:.1e} over {len(rows)} texts")
 

@@ -14,7 +14,7 @@ import tokenizer as t
 import train
 
 SEEDS = {"tokenizer": 11, "guard": 22, "student": 33, "train_prompts": 44, "evaluation": 55}
-GUARD_STEPS, GUARD_RATE = 1600, 3e-3
+GUARD_STEPS, GUARD_RATE = 1600, 2e-3
 STUDENT_STEPS, STUDENT_RATE = 8000, 2.5e-3
 
 
@@ -67,12 +67,14 @@ def make_guard(out, tok):
 def make_student(out, tok):
     torch.manual_seed(SEEDS["student"])
     student, mix = m.Decoder(m.STUDENT), data.Mixture(SEEDS["student"])
-    encode = encoder(tok, lambda user, response: t.student_prompt(user), lambda user, response: t.student_target(response))
+    encode = encoder(tok, lambda user, response: t.student_prompt(user),
+                     lambda user, response: t.student_target(response))
 
     def save():
         m.write_weights(f"{out}/student/model.safetensors", student)
 
-    tokens = train.train_base(student, mix.student_row, encode, STUDENT_RATE, STUDENT_STEPS, SEEDS["student"], save=save)
+    tokens = train.train_base(student, mix.student_row, encode, STUDENT_RATE, STUDENT_STEPS, SEEDS["student"],
+                              save=save)
     save()
     train.say(f"student: {tokens} tokens")
 

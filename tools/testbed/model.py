@@ -219,7 +219,8 @@ def sample(model, prompts, eos, pad, seed, max_new=128, batch=128, temperature=0
                    torch.zeros(b, c["kv_heads"], width + max_new, c["head_dim"]), 0] for _ in model.layers]
         positions = (real.long().cumsum(1) - 1).clamp(min=0)
         # Padding sees itself, so that its softmax is defined; nobody sees padding.
-        mask = (real[:, None, None, :] & torch.ones(width, width, dtype=torch.bool).tril()) | torch.eye(width, dtype=torch.bool)
+        causal = torch.ones(width, width, dtype=torch.bool).tril()
+        mask = (real[:, None, None, :] & causal) | torch.eye(width, dtype=torch.bool)
         hidden = model(ids, positions, mask, caches)
         lengths, done, new = positions[:, -1] + 1, torch.zeros(b, dtype=torch.bool), []
         for t in range(max_new):

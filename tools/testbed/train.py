@@ -44,8 +44,8 @@ def train_base(model, draw, encode, lr, steps, seed, batch=8, save=None, save_ev
     rng, start, tokens, total = random.Random(seed), time.time(), 0, 0.0
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
-    optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}],
-                                  lr=lr, betas=(0.9, 0.98), fused=True)
+    optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05},
+                                   {"params": vectors, "weight_decay": 0.0}], lr=lr, betas=(0.9, 0.98), fused=True)
     for step, rows in zip(range(steps), batches(draw, encode, batch, rng)):
         for group in optimiser.param_groups:
             group["lr"] = lr * base_rate(step, steps)
@@ -78,9 +78,9 @@ def train_lora(model, rows, lr=1e-3, epochs=3, batch=8, seed=42):
     for _ in range(epochs):
         order = rng.sample(rows, len(rows))
         for i in range(0, len(order), batch):
-            rate = step / warmup if step < warmup else 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+            progress = (step - warmup) / (steps - warmup)
             for group in optimiser.param_groups:
-                group["lr"] = lr * rate
+                group["lr"] = lr * (step / warmup if step < warmup else 0.5 * (1 + math.cos(math.pi * progress)))
             loss, _ = response_loss(model, order[i:i + batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

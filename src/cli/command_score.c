@@ -1,0 +1,156 @@
+/* thinksafe score: log-probabilities of texts; with --logits also the logits themselves. */
+#include "cli/session.h"
+
+#include "checkpoint/safetensors.h"
+#include "generate/score.h"
+#include "tensor/math.h"
+#include "train/example.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct score {
+	struct ts_session session;
+	const char *logits_file;
+	struct ts_scorer *scorer;
+	TS_VEC(struct ts_tensor_out) logits;
+};
+
+/* One row's ids, and which of them count for its perplexity (NULL = all after the first). */
+struct text {
+	ts_ids ids;
+	struct ts_example example;
+	bool templated;
+};
+
+static int read_text(struct score *s, const json_t *row, struct text *t, struct ts_error *err)
+{
+	const char *prompt = json_string_value(json_object_get(row, "prompt"));
+	const char *instruction = json_string_value(json_object_get(row, "instruction")), *response = json_string_value(json_object_get(row, "response"));
+	if (json_object_get(row, "ids"))
+		return ts_row_ids(row, "ids", &t->ids, err);
+	TS_TRY(ts_session_open_chat(&s->session));
+	if (prompt)
+		return ts_tokenizer_encode(ts_chat_tokenizer(s->session.chat), prompt, json_string_length(json_object_get(row, "prompt")), false,
+					   &t->ids, err);
+	if (!instruction || !response)
+		return ts_fail(err, TS_EFORMAT, "expected \"ids\", \"prompt\", or \"instruction\" and \"response\"");
+	t->templated = true;
+	TS_TRY(ts_example_make(&t->example, s->session.chat, instruction, response, true, SIZE_MAX, err));
+	for (size_t i = 0; i < t->example.len; i++)
+		if (ts_vec_push(&t->ids, t->example.ids[i]))
+			return ts_fail_memory(err);
+	return 0;
+}
+
+static int keep_logits(struct score *s, const char *id, size_t rows, float *logits, struct ts_error *err)
+{
+	char name[80];
+	snprintf(name, sizeof(name), "logits.%s", id);
+	struct ts_tensor_out t = {.name = ts_strdup(name), .dtype = TS_F32, .dims = 2, .data = logits};
+	t.shape[0] = rows;
+	t.shape[1] = (size_t)ts_model_config(s->session.model)->vocab_size;
+	if (t.name && !ts_vec_push(&s->logits, t))
+		return 0;
+	ts_free((void *)(uintptr_t)t.name);
+	ts_free(logits);
+	return ts_fail_memory(err);
+}
+
+static int add_result(json_t *row, const struct text *t, const float *logprobs, struct ts_error *err)
+{
+	json_t *list = json_array();
+	double sum = 0;
+	size_t count = 0;
+	for (size_t i = 0; list && i + 1 < t->ids.len; i++) {
+		json_array_append_new(list, json_real((double)logprobs[i]));
+		if (t->templated && !t->example.mask[i + 1])
+			continue;
+		sum += (double)logprobs[i];
+		count++;
+	}
+	double perplexity = count ? ts_exp(-sum / (double)count) : 1.0;
+	if (!list || json_object_set_new(row, "logprobs", list) || json_object_set_new(row, "perplexity", json_real(perplexity)))
+		return ts_fail_memory(err);
+	return 0;
+}
+
+static int one_row(struct score *s, json_t *row, size_t index, struct ts_error *err)
+{
+	struct text t = {0};
+	char id[64];
+	float *logprobs = NULL, *logits = NULL;
+	size_t vocab = (size_t)ts_model_config(s->session.model)->vocab_size;
+	int status = read_text(s, row, &t, err);
+	if (!status && !(logprobs = ts_calloc(t.ids.len + 1, sizeof(float))))
+		status = ts_fail_memory(err);
+	if (!status && s->logits_file && !(logits = ts_calloc(t.ids.len + 1, vocab * sizeof(float))))
+		status = ts_fail_memory(err);
+	if (!status)
+		status = ts_score(s->scorer, t.ids.data, t.ids.len, logprobs, logits, err);
+	if (!status)
+		status = add_result(row, &t, logprobs, err);
+	if (!status && logits) {
+		status = keep_logits(s, ts_row_id(row, index, id), t.ids.len, logits, err);
+		logits = NULL;
+	}
+	ts_free(logits);
+	ts_free(logprobs);
+	ts_example_release(&t.example);
+	ts_vec_release(&t.ids);
+	return status;
+}
+
+static int run(struct score *s)
+{
+	struct ts_session *session = &s->session;
+	json_t *rows = NULL, *row;
+	size_t i;
+	enum ts_dtype kv;
+	int status = ts_session_open_model(session);
+	if (!status)
+		status = ts_session_kv_dtype(session, &kv);
+	if (!status)
+		status = ts_session_read_rows(session, &rows);
+	size_t context = status ? 0 : (size_t)ts_model_config(session->model)->max_positions;
+	if (!status)
+		status = ts_scorer_new(&s->scorer, session->model, session->adapter, context < 32768 ? context : 32768, session->chunk, kv, &session->err);
+	json_array_foreach (rows, i, row) {
+		char id[64];
+		if (status)
+			break;
+		status = one_row(s, row, i, &session->err);
+		if (status)
+			ts_fail_within(&session->err, status, "%s: row %s", session->in, ts_row_id(row, i, id));
+	}
+	if (!status)
+		status = ts_session_write_rows(session, rows);
+	if (!status && s->logits_file)
+		status = ts_tensors_write(s->logits_file, s->logits.data, s->logits.len, &session->err);
+	json_decref(rows);
+	return status;
+}
+
+int ts_command_score(const struct ts_command *command, int argc, char **argv)
+{
+	struct score score = {0};
+	struct ts_session *s = &score.session;
+	ts_session_init(s);
+	const struct ts_option options[] = {
+		TS_OPTIONS_MODEL(s),
+		{"logits", "FILE", "also write logits.<id> [tokens, vocabulary] f32 to this safetensors file", TS_OPT_TEXT, &score.logits_file, NULL},
+		TS_OPTIONS_ROWS(s),
+		TS_OPTIONS_MACHINE(s),
+	};
+	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);
+	if (code < 0)
+		code = ts_session_fail(s, run(&score));
+	for (size_t i = 0; i < score.logits.len; i++) {
+		ts_free((void *)(uintptr_t)score.logits.data[i].name);
+		ts_free((void *)(uintptr_t)score.logits.data[i].data);
+	}
+	ts_vec_release(&score.logits);
+	ts_scorer_free(score.scorer);
+	ts_session_close(s);
+	return code;
+}

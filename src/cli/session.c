@@ -1,0 +1,187 @@
+#include "cli/session.h"
+
+#include "cli/terminal.h"
+#include "core/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void ts_session_init(struct ts_session *s)
+{
+	*s = (struct ts_session){.batch = 64, .chunk = 512, .seed = 42, .in = "-"};
+}
+
+void ts_session_close(struct ts_session *s)
+{
+	ts_adapter_free(s->adapter);
+	ts_model_close(s->model);
+	ts_chat_close(s->chat);
+	ts_backend_free(s->backend);
+}
+
+int ts_session_usage(const struct ts_command *c, const struct ts_option *options, size_t count)
+{
+	printf("thinksafe %s: %s\n\nusage: thinksafe %s\n\n", c->name, c->summary, c->usage);
+	ts_options_help(options, count);
+	printf("\nexample:\n  %s\n", c->example);
+	return TS_EXIT_OK;
+}
+
+int ts_session_parse(struct ts_session *s, const struct ts_command *c, const struct ts_option *options, size_t count, int argc, char **argv, int *words)
+{
+	bool help;
+	int found;
+	int status = ts_options_parse(options, count, argc, argv, &found, &help, &s->err);
+	if (!status && help)
+		return ts_session_usage(c, options, count);
+	if (!status && found && !words)
+		status = ts_fail(&s->err, TS_EINVAL, "unexpected word \"%s\"", argv[0]);
+	if (status) {
+		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", c->name, s->err.message, c->usage);
+		return TS_EXIT_USAGE;
+	}
+	if (words)
+		*words = found;
+	ts_terminal_init(&s->context, s->quiet);
+	return -1;
+}
+
+int ts_session_fail(struct ts_session *s, int status)
+{
+	if (!status)
+		return TS_EXIT_OK;
+	const char *message = s->err.code ? s->err.message : ts_status_text(status);
+	if (status == TS_ESTOPPED) {
+		fprintf(stderr, "stopped: %s\n", s->err.code ? s->err.message : "run the same command again to go on");
+		return TS_EXIT_STOPPED;
+	}
+	fprintf(stderr, "thinksafe: %s\n", message);
+	return TS_EXIT_FAILED;
+}
+
+static int need_model(struct ts_session *s)
+{
+	if (!s->model_dir)
+		return ts_fail(&s->err, TS_EINVAL, "--model DIR is needed");
+	if (!ts_dir_exists(s->model_dir))
+		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder", s->model_dir);
+	return 0;
+}
+
+int ts_session_open_chat(struct ts_session *s)
+{
+	TS_TRY(need_model(s));
+	return s->chat ? 0 : ts_chat_open(&s->chat, s->model_dir, &s->err);
+}
+
+static int open_backend(struct ts_session *s)
+{
+	enum ts_isa isa = TS_ISA_AUTO;
+	if (s->isa && ts_isa_parse(s->isa, &isa))
+		return ts_fail(&s->err, TS_EINVAL, "--isa: expected plain, avx2 or avx512, found \"%s\"", s->isa);
+	return s->backend ? 0 : ts_backend_cpu_new(&s->backend, isa, (int)s->threads, &s->err);
+}
+
+int ts_session_open_model(struct ts_session *s)
+{
+	TS_TRY(need_model(s));
+	TS_TRY(open_backend(s));
+	if (!s->model)
+		TS_TRY(ts_model_open(&s->model, s->backend, s->model_dir, &s->context, &s->err));
+	if (s->adapter_dir && !s->adapter)
+		TS_TRY(ts_adapter_load(&s->adapter, s->model, s->adapter_dir, &s->err));
+	return 0;
+}
+
+int ts_session_kv_dtype(struct ts_session *s, enum ts_dtype *dtype)
+{
+	*dtype = TS_F32;
+	if (!s->kv_dtype || !strcmp(s->kv_dtype, "f32"))
+		return 0;
+	if (strcmp(s->kv_dtype, "bf16"))
+		return ts_fail(&s->err, TS_EINVAL, "--kv-dtype: expected f32 or bf16, found \"%s\"", s->kv_dtype);
+	*dtype = TS_BF16;
+	return 0;
+}
+
+int ts_session_engine(struct ts_session *s, size_t max_length, struct ts_responder **out)
+{
+	struct ts_engine_options o;
+	int32_t stop[32];
+	ts_engine_options_default(&o);
+	o.batch = s->batch;
+	o.prefill_chunk = s->chunk;
+	o.max_length = max_length;
+	TS_TRY(ts_session_kv_dtype(s, &o.kv_dtype));
+	o.kv_pages = s->memory / ts_model_kv_page_bytes(s->model, o.kv_dtype);
+	if (s->memory && !o.kv_pages)
+		return ts_fail(&s->err, TS_ELIMIT, "--memory: %zu bytes, expected at least %zu (one KV page)", s->memory,
+			       ts_model_kv_page_bytes(s->model, o.kv_dtype));
+	o.stop_ids = stop;
+	o.stop_count = ts_engine_stop_ids(ts_model_config(s->model), s->chat ? ts_chat_eos(s->chat) : -1, stop, 32);
+	return ts_engine_new(out, s->model, s->adapter, &o, &s->err);
+}
+
+int ts_session_read_rows(struct ts_session *s, json_t **rows)
+{
+	return ts_rows_load(s->in, rows, &s->err);
+}
+
+int ts_session_write_rows(struct ts_session *s, const json_t *rows)
+{
+	struct ts_str text = {0};
+	size_t i;
+	const json_t *row;
+	int status = 0;
+	json_array_foreach (rows, i, row) {
+		if (ts_json_dump(row, &text) || ts_str_putc(&text, '\n')) {
+			status = ts_fail_memory(&s->err);
+			break;
+		}
+		if (!s->out) {
+			fwrite(ts_str_c(&text), 1, text.len, stdout);
+			ts_str_clear(&text);
+		}
+	}
+	if (!status && s->out)
+		status = ts_file_write(s->out, ts_str_c(&text), text.len, &s->err);
+	if (!status && !s->out && (fflush(stdout) || ferror(stdout)))
+		status = ts_fail(&s->err, TS_EIO, "standard output cannot be written");
+	ts_str_release(&text);
+	return status;
+}
+
+const char *ts_row_id(const json_t *row, size_t index, char buffer[64])
+{
+	const json_t *id = json_object_get(row, "id");
+	if (json_is_string(id))
+		snprintf(buffer, 64, "%s", json_string_value(id));
+	else if (json_is_integer(id))
+		snprintf(buffer, 64, "%lld", (long long)json_integer_value(id));
+	else
+		snprintf(buffer, 64, "%zu", index + 1);
+	return buffer;
+}
+
+int ts_row_ids(const json_t *row, const char *key, ts_ids *ids, struct ts_error *err)
+{
+	const json_t *list = json_object_get(row, key), *v;
+	size_t i;
+	if (!json_is_array(list))
+		return ts_fail(err, TS_EFORMAT, "\"%s\": expected an array of token ids", key);
+	json_array_foreach (list, i, v) {
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX)
+			return ts_fail(err, TS_EFORMAT, "\"%s\": item %zu is not a token id", key, i);
+		if (ts_vec_push(ids, (int32_t)json_integer_value(v)))
+			return ts_fail_memory(err);
+	}
+	return 0;
+}
+
+json_t *ts_ids_json(const int32_t *ids, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; list && i < n; i++)
+		json_array_append_new(list, json_integer(ids[i]));
+	return list;
+}

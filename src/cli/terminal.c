@@ -1,0 +1,117 @@
+/* On a terminal one line is redrawn in place, at most ten times a second; elsewhere one line per 10% of a stage. */
+#include "cli/terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_requested;
+
+static struct {
+	bool quiet, tty, line_open;
+	char stage[64];
+	double started, drawn;
+	uint64_t first, tenth; /* progress when the stage began (resumed work), last tenth printed */
+} terminal;
+
+static void on_signal(int number)
+{
+	stop_requested = 1;
+	signal(number, SIG_DFL);
+}
+
+void ts_format_seconds(double seconds, char text[24])
+{
+	long s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : (long)(seconds + 0.5);
+	if (s >= 3600)
+		snprintf(text, 24, "%ldh %02ldm", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		snprintf(text, 24, "%ldm %02lds", s / 60, s % 60);
+	else
+		snprintf(text, 24, "%lds", s);
+}
+
+static void close_line(void)
+{
+	if (terminal.line_open)
+		fputc('\n', stderr);
+	terminal.line_open = false;
+}
+
+static void log_line(void *user, enum ts_log_level level, const char *message)
+{
+	(void)user;
+	if (terminal.quiet && level == TS_LOG_INFO)
+		return;
+	close_line();
+	fprintf(stderr, "%s%s\n", level == TS_LOG_WARN ? "warning: " : "", message);
+}
+
+static void begin_stage(const char *stage, uint64_t done)
+{
+	close_line();
+	snprintf(terminal.stage, sizeof(terminal.stage), "%s", stage);
+	terminal.started = ts_clock();
+	terminal.drawn = 0;
+	terminal.first = done;
+	terminal.tenth = 0;
+}
+
+static void draw(uint64_t done, uint64_t total, const char *unit, const char *note, bool bar)
+{
+	double elapsed = ts_clock() - terminal.started;
+	double rate = elapsed > 0 ? (double)(done - terminal.first) / elapsed : 0;
+	char left[24] = "?";
+	if (done == total)
+		ts_format_seconds(elapsed, left);
+	else if (rate > 0)
+		ts_format_seconds((double)(total - done) / rate, left);
+	int percent = total ? (int)(100 * done / total) : 100;
+	if (bar) {
+		char cells[25];
+		for (int i = 0; i < 24; i++)
+			cells[i] = i < percent * 24 / 100 ? '#' : '.';
+		cells[24] = '\0';
+		fprintf(stderr, "\r%-16s [%s] %3d%%  ", terminal.stage, cells, percent);
+	} else {
+		fprintf(stderr, "%-16s %3d%%  ", terminal.stage, percent);
+	}
+	fprintf(stderr, "%llu/%llu %s  %.*f/s  %s %s%s%s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0, rate,
+		done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");
+	fputs(bar ? "\033[K" : "\n", stderr);
+	terminal.line_open = bar;
+}
+
+static void progress(void *user, const char *stage, uint64_t done, uint64_t total, const char *unit, const char *note)
+{
+	(void)user;
+	if (terminal.quiet)
+		return;
+	if (strncmp(terminal.stage, stage, sizeof(terminal.stage) - 1))
+		begin_stage(stage, done);
+	uint64_t tenth = total ? 10 * done / total : 10;
+	double now = ts_clock();
+	if (terminal.tty && (done == total || now - terminal.drawn > 0.1)) {
+		draw(done, total, unit, note, true);
+		terminal.drawn = now;
+	} else if (!terminal.tty && tenth > terminal.tenth) {
+		draw(done, total, unit, note, false);
+	}
+	terminal.tenth = tenth;
+	if (done == total) {
+		close_line();
+		terminal.stage[0] = '\0';
+	}
+	fflush(stderr);
+}
+
+void ts_terminal_init(struct ts_context *context, bool quiet)
+{
+	memset(&terminal, 0, sizeof(terminal));
+	terminal.quiet = quiet;
+	terminal.tty = isatty(STDERR_FILENO);
+	*context = (struct ts_context){.log = log_line, .progress = progress, .stop = &stop_requested};
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGPIPE, SIG_IGN);
+}

@@ -1,0 +1,14 @@
+/* What a person sees: messages and progress on stderr, Ctrl-C. The library's context points here. */
+#ifndef TS_CLI_TERMINAL_H
+#define TS_CLI_TERMINAL_H
+
+#include "core/context.h"
+
+/* Fills `context`. quiet: no progress and no info messages (warnings stay). Ctrl-C and SIGTERM set the stop flag; a second Ctrl-C
+ * ends the program at once (nothing is lost by that either). */
+void ts_terminal_init(struct ts_context *context, bool quiet);
+
+/* "2h 05m", "3m 07s", "12s" into text[24]. */
+void ts_format_seconds(double seconds, char text[24]);
+
+#endif

@@ -1,0 +1,33 @@
+/* metrics.json as a table for the terminal: what `thinksafe report RUN` shows and what `run` ends with.
+ *
+ * Plain lines of at most 100 columns, aligned, no colour and no boxes; percentages with one decimal. Nothing is cut off: what
+ * is too long for its place goes on in the next line. Control characters in names are shown as '?'. Every block is optional;
+ * a missing or null number is shown as "-". A field of the wrong type fails and is named.
+ *
+ * metrics.json (shares and intervals are fractions, not percentages; n, count, of, kept are integers):
+ *   method, seed, model, guard, refusal_judge   names as the recipe says
+ *   evals[]: name, kind (safety | over_refusal | reasoning), n (rows), pairs (distinct prompts: the clusters), duplicates,
+ *       measure (in words),
+ *       before, after: count, unjudged, share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
+ *           (bootstrap over pairs)
+ *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar
+ *   before, after: unsafe, over_refusal, reasoning: share, low, high, n                    the headline
+ *   alpha: ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
+ *   accepted: harmful, benign: kept, of
+ *   labels[]: label, of, kept, no_thinking, unsafe, unjudged, prefix, length               why rows were dropped
+ *   train: examples, dropped_prefix, epochs, steps, batch, target_tokens, first_loss, last_loss
+ *   duplicates_dropped                                                                     training prompts given twice */
+#ifndef TS_REPORT_TABLE_H
+#define TS_REPORT_TABLE_H
+
+#include "core/json.h"
+#include "core/status.h"
+#include "core/str.h"
+
+#define TS_TABLE_COLUMNS 100
+
+/* The table, appended to `out` with a final newline. `place` (a file name) starts error messages.
+ * TS_EFORMAT for a wrong type, else 0, TS_ENOMEM or TS_ELIMIT. */
+int ts_report_table(const json_t *metrics, const char *place, struct ts_str *out, struct ts_error *err);
+
+#endif

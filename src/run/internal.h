@@ -1,0 +1,100 @@
+/* What the files of the pipeline share: one run under way. */
+#ifndef TS_RUN_INTERNAL_H
+#define TS_RUN_INTERNAL_H
+
+#include "eval/benchmark.h"
+#include "generate/engine.h"
+#include "generate/prompt.h"
+#include "guard/keywords.h"
+#include "guard/llama_guard.h"
+#include "method/label.h"
+#include "method/method.h"
+#include "run/judge_stage.h"
+#include "run/run.h"
+#include "run/sample_stage.h"
+#include "store/store.h"
+
+/* A training prompt and what became of it. */
+struct ts_train_row {
+	const char *instruction;
+	size_t label;          /* index into ts_run.labels */
+	bool harmful;
+	bool duplicate;        /* rendered text equals an earlier row's: dropped and counted */
+	struct ts_prompt *tries; /* [recipe tries] steered as the method says */
+	int accepted;          /* try that was kept, -1 = none */
+	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_NOT_JUDGED } fate; /* of the last try looked at */
+};
+
+/* Counts per label of the prompt set. */
+struct ts_label_count {
+	const char *label;
+	bool harmful;
+	size_t of, kept, no_thinking, unsafe, unjudged, duplicates, broken_prefix;
+};
+
+struct ts_run_eval {
+	const struct ts_recipe_eval *recipe;
+	enum ts_eval_kind kind;
+	struct ts_eval_set set;
+	struct ts_prompt *prompts; /* [set.items.len] */
+};
+
+struct ts_run {
+	const struct ts_recipe *recipe;
+	const struct ts_run_machine *machine;
+	const struct ts_context *context;
+	const char *dir; /* NULL: evaluation in memory */
+	struct ts_store *store;
+	int lock;
+
+	struct ts_backend *backend;
+	struct ts_chat *chat; /* the student's */
+	/* The one resident model: student or guard. */
+	struct ts_chat *guard_chat;
+	struct ts_model *model;
+	struct ts_adapter *adapter;
+	struct ts_responder *responder;
+	struct ts_guard *guard;
+	char adapter_dir[4096]; /* of the adapter to open the student with; "" = none */
+
+	json_t *rows; /* of the training prompts */
+	struct ts_label_rule label_rule;
+	TS_VEC(struct ts_train_row) train;
+	TS_VEC(struct ts_label_count) labels;
+	struct ts_prompt *alpha; /* plain samples of harmful prompts */
+	size_t *alpha_rows;      /* [alpha_count] their rows in train */
+	size_t alpha_count;
+	TS_VEC(struct ts_run_eval) evals;
+	struct ts_keywords *phrases;
+
+	/* of training */
+	size_t examples, steps, target_tokens;
+};
+
+/* setup.c: data and prompts. */
+int ts_run_load_evals(struct ts_run *, struct ts_error *err);
+int ts_run_load_training(struct ts_run *, struct ts_error *err);
+void ts_run_release_data(struct ts_run *);
+
+/* resident.c: the one resident model. */
+int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, struct ts_error *err);
+int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
+int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
+void ts_run_close_resident(struct ts_run *);
+
+/* stages.c */
+int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err);
+int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
+int ts_run_generate(struct ts_run *, struct ts_error *err);  /* samples, verdicts and fates of the training prompts; alpha */
+int ts_run_train(struct ts_run *, struct ts_error *err);     /* train.jsonl, checkpoints, adapter */
+int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
+
+/* metrics.c */
+int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
+int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
+int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err);
+
+/* run.c: "dir/name" into path[4096]. */
+int ts_run_path(const struct ts_run *, const char *name, char path[4096], struct ts_error *err);
+
+#endif

@@ -1,0 +1,121 @@
+#include "run/judge_stage.h"
+
+#include "core/map.h"
+
+#include <string.h>
+
+struct job {
+	struct ts_judge_stage *s;
+	const struct ts_judge_case *cases;
+	struct ts_sample *samples; /* [n] of cases under way */
+	size_t *todo;
+	size_t todo_count, next, had;
+	uint64_t durable_before;
+	const struct ts_context *context;
+	struct ts_error *err;
+};
+
+static int find_missing(struct job *j, size_t n)
+{
+	struct ts_map seen = {0};
+	int status = 0;
+	for (size_t i = 0; i < n && !status; i++) {
+		const struct ts_judge_case *c = &j->cases[i];
+		char name[160];
+		size_t len = strlen(c->stage);
+		if (len > sizeof(name) - 64)
+			len = sizeof(name) - 64;
+		memcpy(name, c->stage, len);
+		memcpy(name + len, c->key, 64);
+		if (ts_map_get(&seen, name, len + 64))
+			continue;
+		status = ts_map_put(&seen, name, len + 64, 1);
+		struct ts_verdict verdict;
+		bool found = false;
+		if (!status)
+			status = ts_store_get_verdict(j->s->store, c->stage, c->key, j->s->judge, &verdict, &found, j->err);
+		if (!status && found)
+			ts_verdict_release(&verdict);
+		if (!status && found)
+			j->had++;
+		else if (!status)
+			j->todo[j->todo_count++] = i;
+	}
+	ts_map_release(&seen);
+	return status;
+}
+
+static void show(const struct job *j)
+{
+	ts_progress(j->context, j->s->title, j->had + (ts_store_durable(j->s->store) - j->durable_before), j->had + j->todo_count, "verdicts", NULL);
+}
+
+static int put(struct job *j, size_t index, const struct ts_judged *judged)
+{
+	const struct ts_judge_case *c = &j->cases[index];
+	struct ts_verdict v = {.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
+	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, j->s->judge, &v, NULL, j->err);
+	ts_sample_release(&j->samples[index]);
+	j->s->new_verdicts++;
+	if (!status)
+		show(j);
+	return status;
+}
+
+static int next(void *user, struct ts_case *out)
+{
+	struct job *j = user;
+	while (j->next < j->todo_count) {
+		size_t i = j->todo[j->next++];
+		bool found;
+		struct ts_sample *sample = &j->samples[i];
+		TS_TRY(ts_store_get_sample(j->s->store, j->cases[i].stage, j->cases[i].key, sample, &found, j->err));
+		if (!found)
+			return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", j->cases[i].key, j->cases[i].stage);
+		/* Templates and guards work on C strings: a response with a NUL inside cannot be shown to them whole. */
+		if (strlen(sample->response) != sample->response_len) {
+			struct ts_judged judged = {TS_UNJUDGED, __builtin_nan(""), "the response holds a NUL character"};
+			TS_TRY(put(j, i, &judged));
+			continue;
+		}
+		*out = (struct ts_case){i, j->cases[i].prompt, sample->response};
+		return 1;
+	}
+	return 0;
+}
+
+static int done(void *user, const struct ts_case *c, const struct ts_judged *judged)
+{
+	return put(user, c->index, judged);
+}
+
+int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cases, size_t n, const struct ts_context *context, struct ts_error *err)
+{
+	struct job j = {.s = s, .cases = cases, .context = context, .err = err};
+	s->new_verdicts = 0;
+	s->seconds = 0;
+	j.todo = ts_calloc(n, sizeof(*j.todo));
+	j.samples = ts_calloc(n, sizeof(*j.samples));
+	int status = j.todo && j.samples ? ts_store_flush(s->store, err) : ts_fail_memory(err);
+	j.durable_before = ts_store_durable(s->store);
+	if (!status)
+		status = find_missing(&j, n);
+	if (!status && j.todo_count) {
+		struct ts_guard *guard;
+		struct ts_case_source source = {&j, next, done};
+		status = s->open(s->user, &guard, err);
+		double started = ts_clock();
+		if (!status)
+			status = guard->run(guard, &source, context, err);
+		s->seconds = ts_clock() - started;
+		int flushed = ts_store_flush(s->store, status ? NULL : err);
+		if (!status)
+			status = flushed;
+		show(&j);
+	}
+	for (size_t i = 0; j.samples && i < n; i++)
+		ts_sample_release(&j.samples[i]);
+	ts_free(j.samples);
+	ts_free(j.todo);
+	return status;
+}

@@ -1,0 +1,27 @@
+/* Judging stored samples with a journal: a sample that has its verdict is skipped. */
+#ifndef TS_RUN_JUDGE_STAGE_H
+#define TS_RUN_JUDGE_STAGE_H
+
+#include "guard/guard.h"
+#include "store/store.h"
+
+struct ts_judge_case {
+	const char *stage, *key; /* whose sample */
+	const char *prompt;      /* the user's prompt, without steering */
+};
+
+struct ts_judge_stage {
+	struct ts_store *store;
+	const char *title; /* of the progress bar */
+	const char *judge; /* name in the journal */
+	/* Called once, when there is something to do; the guard stays the callee's. */
+	int (*open)(void *user, struct ts_guard **out, struct ts_error *err);
+	void *user;
+	/* filled in */
+	uint64_t new_verdicts;
+	double seconds;
+};
+
+int ts_judge_stage_run(struct ts_judge_stage *, const struct ts_judge_case *cases, size_t n, const struct ts_context *, struct ts_error *err);
+
+#endif

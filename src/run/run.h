@@ -1,0 +1,37 @@
+/* The whole method in one run directory: evaluate before, generate, judge, train, evaluate after, report.
+ *
+ *     recipe.yaml     the recipe with every default, as this run uses it
+ *     journal.db      every sample, verdict and training step, durable before it is counted
+ *     checkpoints/    the trainer's state
+ *     train.jsonl     what was kept; adapter/  what was learned; metrics.json  what came out
+ *     timing.json     seconds, rates and memory: the only file that two runs may differ in
+ *
+ * Calling ts_run again on the same directory goes on where the last one stopped, however it ended, and ends with the same bytes of
+ * train.jsonl, adapter/ and metrics.json. A directory that belongs to another recipe is refused by the name of the key that differs. */
+#ifndef TS_RUN_RUN_H
+#define TS_RUN_RUN_H
+
+#include "core/context.h"
+#include "core/json.h"
+#include "run/recipe.h"
+
+/* What never changes a result. */
+struct ts_run_machine {
+	size_t threads; /* 0 = all cores */
+	size_t batch;   /* most sequences at once */
+	size_t chunk;   /* most prompt tokens in one step */
+	size_t memory;  /* bound for KV cache or training activations in bytes; 0 = none */
+	const char *isa; /* NULL = the best found */
+};
+
+void ts_run_machine_default(struct ts_run_machine *);
+
+/* *metrics (may be NULL) = the content of metrics.json; the caller's. */
+int ts_run(const struct ts_recipe *, const char *dir, const struct ts_run_machine *, const struct ts_context *, json_t **metrics, struct ts_error *err);
+
+/* Evaluation alone: the recipe's sets with its model, and with `adapter_dir` if not NULL. Samples are kept in `dir`/journal.db when dir
+ * is not NULL. *metrics has the layout of metrics.json's "evals" with "before" only. */
+int ts_run_eval(const struct ts_recipe *, const char *dir, const char *adapter_dir, const struct ts_run_machine *, const struct ts_context *,
+		json_t **metrics, struct ts_error *err);
+
+#endif

@@ -1,0 +1,120 @@
+#include "run/sample_stage.h"
+
+#include "core/map.h"
+
+#include <stdio.h>
+
+struct job {
+	struct ts_sample_stage *s;
+	const struct ts_prompt *prompts;
+	size_t *todo; /* indices of prompts without a sample, first of its kind */
+	size_t todo_count, next;
+	size_t had; /* prompts of the list whose sample was stored before */
+	uint64_t durable_before;
+	double started;
+	const struct ts_context *context;
+	struct ts_error *err;
+};
+
+/* Fills todo; `longest` = the longest prompt among them. */
+static int find_missing(struct job *j, size_t n, size_t *distinct, size_t *longest)
+{
+	struct ts_map seen = {0};
+	int status = 0;
+	*distinct = *longest = 0;
+	for (size_t i = 0; i < n && !status; i++) {
+		const struct ts_prompt *p = &j->prompts[i];
+		if (ts_map_get(&seen, p->name, 64))
+			continue;
+		status = ts_map_put(&seen, p->name, 64, 1);
+		++*distinct;
+		struct ts_sample sample;
+		bool found = false;
+		if (!status)
+			status = ts_store_get_sample(j->s->store, j->s->stage, p->name, &sample, &found, j->err);
+		if (!status && found)
+			ts_sample_release(&sample);
+		if (status || found)
+			continue;
+		j->todo[j->todo_count++] = i;
+		if (p->ids.len > *longest)
+			*longest = p->ids.len;
+	}
+	ts_map_release(&seen);
+	return status;
+}
+
+static void show(const struct job *j)
+{
+	char note[64];
+	double seconds = ts_clock() - j->started;
+	snprintf(note, sizeof(note), "%.0f tokens/s", seconds > 0 ? (double)j->s->new_tokens / seconds : 0.0);
+	ts_progress(j->context, j->s->title, j->had + (ts_store_durable(j->s->store) - j->durable_before), j->had + j->todo_count, "responses", note);
+}
+
+static int next(void *user, struct ts_request *out)
+{
+	struct job *j = user;
+	if (j->next == j->todo_count)
+		return 0;
+	const struct ts_prompt *p = &j->prompts[j->todo[j->next]];
+	*out = (struct ts_request){.index = j->todo[j->next], .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = j->s->sampling, .key = p->key,
+				   .ignore_eos = j->s->ignore_eos};
+	j->next++;
+	return 1;
+}
+
+static int done(void *user, const struct ts_request *request, const struct ts_answer *answer)
+{
+	struct job *j = user;
+	struct ts_str text = {0};
+	if (answer->status)
+		return ts_fail(j->err, answer->status, "%s: prompt %zu: the model's logits are not finite after %zu tokens", j->s->title,
+			       request->index + 1, answer->len);
+	bool stopped = answer->finish == TS_FINISH_STOP;
+	int status = ts_response_text(j->s->chat, answer->ids, answer->len, stopped, j->s->templated, &text);
+	if (!status) {
+		struct ts_sample sample = {.response = ts_str_c(&text), .response_len = text.len, .finish = ts_finish_name(answer->finish),
+					   .tokens = (int)answer->len, .prompt_tokens = (int)request->prompt_len, .ids = answer->ids,
+					   .id_count = answer->len};
+		status = ts_store_put_sample(j->s->store, j->s->stage, j->prompts[request->index].name, &sample, NULL, j->err);
+	}
+	ts_str_release(&text);
+	j->s->new_samples++;
+	j->s->new_tokens += answer->len;
+	if (!status)
+		show(j);
+	return status;
+}
+
+int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *prompts, size_t n, const struct ts_context *context, struct ts_error *err)
+{
+	struct job j = {.s = s, .prompts = prompts, .durable_before = ts_store_durable(s->store), .context = context, .err = err};
+	size_t distinct, longest;
+	s->new_samples = s->new_tokens = 0;
+	s->seconds = 0;
+	j.todo = ts_calloc(n, sizeof(*j.todo));
+	if (!j.todo)
+		return ts_fail_memory(err);
+	/* What other stages wrote must not be counted as this stage's progress. */
+	int status = ts_store_flush(s->store, err);
+	j.durable_before = ts_store_durable(s->store);
+	if (!status)
+		status = find_missing(&j, n, &distinct, &longest);
+	if (!status && j.todo_count) {
+		struct ts_responder *responder;
+		struct ts_source source = {&j, next, done};
+		j.had = distinct - j.todo_count;
+		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);
+		j.started = ts_clock();
+		if (!status)
+			status = responder->run(responder, &source, context, err);
+		s->seconds = ts_clock() - j.started;
+		int flushed = ts_store_flush(s->store, status ? NULL : err);
+		if (!status)
+			status = flushed;
+		show(&j);
+	}
+	ts_free(j.todo);
+	return status;
+}
