@@ -217,8 +217,8 @@ int ts_tensors_open(struct ts_tensors *ts, const char *path, struct ts_error *er
 }
 
 /* A shard is a plain name beside the index; anything else could point out of the checkpoint's folder. */
-static int add_shard(struct ts_tensors *ts, struct ts_map *shards, const char *dir, const char *index, const char *name, const json_t *shard,
-		     struct ts_error *err)
+static int add_shard(struct ts_tensors *ts, struct ts_map *shards, const char *dir, const char *index, const char *name,
+		     const json_t *shard, struct ts_error *err)
 {
 	const char *file = json_string_value(shard);
 	if (!file || !*file || strchr(file, '/') || !strcmp(file, "..") || !strcmp(file, "."))

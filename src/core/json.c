@@ -51,20 +51,34 @@ int ts_json_load(const char *path, json_t **out, struct ts_error *err)
 	return status;
 }
 
-static int append(const char *bytes, size_t n, void *out)
+/* jansson does not look at what the callback says about an object's key, so a failure must be remembered here. */
+struct sink {
+	struct ts_str *out;
+	int status;
+};
+
+static int append(const char *bytes, size_t n, void *user)
 {
-	return ts_str_append(out, bytes, n);
+	struct sink *s = user;
+	if (!s->status)
+		s->status = ts_str_append(s->out, bytes, n);
+	return s->status;
+}
+
+static int dump(const json_t *value, struct ts_str *out, size_t flags)
+{
+	struct sink s = {.out = out};
+	return json_dump_callback(value, append, &s, flags | JSON_ENCODE_ANY) || s.status ? TS_ENOMEM : 0;
 }
 
 int ts_json_dump(const json_t *value, struct ts_str *out)
 {
-	return json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) ? TS_ENOMEM : 0;
+	return dump(value, out, JSON_COMPACT | JSON_REAL_PRECISION(17));
 }
 
 int ts_json_dump_pretty(const json_t *value, struct ts_str *out)
 {
-	if (json_dump_callback(value, append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)))
-		return TS_ENOMEM;
+	TS_TRY(dump(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)));
 	return ts_str_putc(out, '\n');
 }
 

@@ -40,8 +40,9 @@ int ts_fail_within(struct ts_error *err, int code, const char *format, ...)
 	va_start(args, format);
 	int used = vsnprintf(err->message, sizeof(err->message), format, args);
 	va_end(args);
-	if (used >= 0 && (size_t)used < sizeof(err->message))
-		snprintf(err->message + used, sizeof(err->message) - (size_t)used, ": %s", inner);
+	size_t room = used >= 0 && (size_t)used < sizeof(err->message) ? sizeof(err->message) - (size_t)used : 0;
+	if (room) /* what does not fit is cut, knowingly */
+		snprintf(err->message + used, room, ": %.*s", (int)room, inner);
 	err->code = code;
 	return code;
 }

@@ -3,7 +3,6 @@
 #include "core/mem.h"
 #include "core/status.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,19 +40,26 @@ int ts_str_putc(struct ts_str *s, char c)
 	return ts_str_append(s, &c, 1);
 }
 
-int ts_str_printf(struct ts_str *s, const char *format, ...)
+int ts_str_vprintf(struct ts_str *s, const char *format, va_list args)
 {
-	va_list args, again;
-	va_start(args, format);
+	va_list again;
 	va_copy(again, args);
 	int n = vsnprintf(NULL, 0, format, args);
-	va_end(args);
 	int status = n < 0 ? TS_EINVAL : reserve(s, (size_t)n);
 	if (!status) {
 		vsnprintf(s->data + s->len, (size_t)n + 1, format, again);
 		s->len += (size_t)n;
 	}
 	va_end(again);
+	return status;
+}
+
+int ts_str_printf(struct ts_str *s, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int status = ts_str_vprintf(s, format, args);
+	va_end(args);
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #ifndef TS_CORE_STR_H
 #define TS_CORE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@ int ts_str_append(struct ts_str *, const void *bytes, size_t n);
 int ts_str_puts(struct ts_str *, const char *s);
 int ts_str_putc(struct ts_str *, char c);
 int ts_str_printf(struct ts_str *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int ts_str_vprintf(struct ts_str *, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void ts_str_clear(struct ts_str *); /* keeps the memory */
 void ts_str_release(struct ts_str *);
 

@@ -16,12 +16,21 @@ struct rule {
 /* Tried in order at every place: a longer name stands before its own prefix. A name that ends in a letter matches only
  * where no letter follows. */
 static const struct rule rules[] = {
-	{"\\!", ""},           {"\\,", " "},          {"\\;", " "},        {"\\:", " "},       {"\\ ", " "},
-	{"\\quad", " "},       {"\\qquad", " "},      {"~", " "},          {"\xC2\xA0", " "},  {"\xE2\x80\xAF", " "},
-	{"\\left", ""},        {"\\right", ""},       {"\\$", ""},         {"$", ""},          {"\\(", ""},
-	{"\\)", ""},           {"\\%", "%"},          {"{,}", ","},        {"^{\\circ}", ""},  {"^\\circ", ""},
-	{"^{\\degree}", ""},   {"^\\degree", ""},     {"\\degree", ""},    {"\xC2\xB0", ""},   {"\\leq", "\\le "},
-	{"\\geq", "\\ge "},    {"\\neq", "\\ne "},    {"\\displaystyle", ""}, {"\xC2\xA3", ""}, {"\xE2\x82\xAC", ""},
+	{"\\!", ""},           {"\\,", " "},
+	{"\\;", " "},          {"\\:", " "},
+	{"\\ ", " "},          {"\\quad", " "},
+	{"\\qquad", " "},      {"~", " "},
+	{"\xC2\xA0", " "},     {"\xE2\x80\xAF", " "},
+	{"\\left", ""},        {"\\right", ""},
+	{"\\$", ""},           {"$", ""},
+	{"\\(", ""},           {"\\)", ""},
+	{"\\%", "%"},          {"{,}", ","},
+	{"^{\\circ}", ""},     {"^\\circ", ""},
+	{"^{\\degree}", ""},   {"^\\degree", ""},
+	{"\\degree", ""},      {"\xC2\xB0", ""},
+	{"\\leq", "\\le "},    {"\\geq", "\\ge "},
+	{"\\neq", "\\ne "},    {"\\displaystyle", ""},
+	{"\xC2\xA3", ""},      {"\xE2\x82\xAC", ""},
 	{"\xE2\x88\x92", "-"},
 };
 

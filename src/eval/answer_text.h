@@ -9,7 +9,7 @@
 
 #include "core/str.h"
 
-#define TS_TEXT_OPEN '\x01'
+#define TS_TEXT_OPEN  '\x01'
 #define TS_TEXT_CLOSE '\x02'
 
 /* Cleaned form of s, appended to `out`. 0, TS_ENOMEM or TS_ELIMIT. */

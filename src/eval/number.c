@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define GROUP_LIMIT 128
+
 struct cursor {
 	const char *s;
 	size_t n, at;
@@ -100,17 +102,18 @@ static bool simple(const char *s, size_t n, struct ts_number *v)
 	return c.at == n;
 }
 
-/* {...} or (...) at the cursor. */
+/* {...} or (...) at the cursor. A number that fits 64 bits is short: looking no further keeps the scan of a text that
+ * opens thousands of groups linear. */
 static bool group(struct cursor *c, char close, struct ts_number *v)
 {
-	size_t end;
+	size_t stop = c->n - c->at < GROUP_LIMIT ? c->n : c->at + GROUP_LIMIT, end;
 	if (close == '}') {
-		end = ts_brace_end(c->s, c->n, c->at);
+		end = ts_brace_end(c->s, stop, c->at);
 	} else {
-		const char *hit = memchr(c->s + c->at, close, c->n - c->at);
-		end = hit ? (size_t)(hit - c->s) : c->n;
+		const char *hit = memchr(c->s + c->at, close, stop - c->at);
+		end = hit ? (size_t)(hit - c->s) : stop;
 	}
-	if (end >= c->n || !simple(c->s + c->at + 1, end - c->at - 1, v))
+	if (end >= stop || !simple(c->s + c->at + 1, end - c->at - 1, v))
 		return false;
 	c->at = end + 1;
 	return true;

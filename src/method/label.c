@@ -9,7 +9,7 @@ static const struct {
 	const char *word;
 	enum ts_label label;
 } built_in[] = {
-	{"harmful", TS_LABEL_HARMFUL},  {"unsafe", TS_LABEL_HARMFUL},   {"benign", TS_LABEL_BENIGN},
+	{"harmful", TS_LABEL_HARMFUL}, {"unsafe", TS_LABEL_HARMFUL},   {"benign", TS_LABEL_BENIGN},
 	{"harmless", TS_LABEL_BENIGN}, {"unharmful", TS_LABEL_BENIGN}, {"safe", TS_LABEL_BENIGN},
 };
 
@@ -43,7 +43,7 @@ static int add_word(struct ts_label_rule *r, const char *word, size_t n, enum ts
 	const int64_t *old = ts_map_get(&r->words, word, n);
 	if (old && *old != (int64_t)label)
 		return ts_fail(err, TS_EINVAL, "%s labels: \"%.*s\" already says %s", ts_label_name(label), (int)n, word,
-			       ts_label_name((enum ts_label)*old));
+			       ts_label_name((enum ts_label) * old));
 	return ts_map_put(&r->words, word, n, label) ? ts_fail_memory(err) : 0;
 }
 

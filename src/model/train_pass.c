@@ -1,4 +1,6 @@
-/* Each backward step stands beside its forward's order in layer.c, read upwards. */
+/* Each backward step stands beside its forward's order in layer.c, read upwards.
+ *
+ * The head sees only the rows that have a target: they are gathered behind the last layer, and their gradients scattered back. */
 #include "model/train_pass.h"
 
 #include "model/internal.h"
@@ -13,7 +15,8 @@ struct ts_pass {
 
 	float *inputs; /* [layers + 1][max_rows, hidden]: input of each layer, then the last output */
 	struct ts_acts *acts; /* [layers]; layers not kept share acts[0] */
-	float *cosines, *sines, *hidden, *lse, *picked;
+	float *cosines, *sines;
+	float *last, *hidden, *lse, *picked; /* of the rows with a target: before and after the final norm, and their logits */
 	float *dx, *d_hidden, *d_wide1, *d_wide2, *d_q, *d_k, *d_v, *d_attention;
 	float *all; /* the one allocation behind every float array */
 
@@ -22,9 +25,11 @@ struct ts_pass {
 	int32_t *pages;
 	struct ts_kv_pool kv; /* one layer: filled, read, and used again by the next */
 
+	uint32_t *wanted; /* [max_rows] rows with a target, ascending */
+	int32_t *targets; /* [max_rows] and their targets */
+
 	/* of the last forward */
-	const int32_t *targets;
-	size_t rows, sequences;
+	size_t rows, sequences, wanted_count;
 	struct ts_dropout dropout;
 };
 
@@ -33,7 +38,7 @@ struct part {
 	size_t n;
 };
 
-enum { MAX_PARTS_PER_LAYER = 13 + TS_TARGETS, SHARED_PARTS = 14 };
+enum { MAX_PARTS_PER_LAYER = 13 + TS_TARGETS, SHARED_PARTS = 15 };
 
 static size_t line(size_t n)
 {
@@ -65,7 +70,7 @@ static size_t shared_parts(struct ts_pass *p, const struct ts_model_config *g, s
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
 	struct part list[SHARED_PARTS] = {
 		{&p->inputs, ((size_t)g->layers + 1) * rows * hidden}, {&p->cosines, rows * half}, {&p->sines, rows * half},
-		{&p->hidden, rows * hidden}, {&p->lse, rows}, {&p->picked, rows}, {&p->dx, rows * hidden}, {&p->d_hidden, rows * hidden},
+		{&p->last, rows * hidden}, {&p->hidden, rows * hidden}, {&p->lse, rows}, {&p->picked, rows}, {&p->dx, rows * hidden}, {&p->d_hidden, rows * hidden},
 		{&p->d_wide1, rows * wide}, {&p->d_wide2, rows * wide}, {&p->d_q, rows * q}, {&p->d_k, rows * kv}, {&p->d_v, rows * kv},
 		{&p->d_attention, rows * q},
 	};
@@ -114,6 +119,12 @@ size_t ts_pass_bytes(const struct ts_model *m, const struct ts_adapter *adapter,
 	return sizeof(float) * (shared + (size_t)kept * one + kv);
 }
 
+static size_t widest(const struct ts_model_config *g)
+{
+	size_t vocab = (size_t)g->vocab_size, wide = (size_t)g->intermediate_size, q = (size_t)g->heads * (size_t)g->head_dim;
+	return vocab > wide ? vocab > q ? vocab : q : wide > q ? wide : q;
+}
+
 int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, size_t max_sequences, int kept,
 		struct ts_error *err)
 {
@@ -123,17 +134,19 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	struct ts_pass *p = ts_calloc(1, sizeof(*p));
 	if (!p)
 		return ts_fail_memory(err);
-	size_t pages = max_rows / TS_KV_PAGE + max_sequences, vocab = (size_t)g->vocab_size;
+	size_t pages = max_rows / TS_KV_PAGE + max_sequences;
 	*p = (struct ts_pass){.model = m, .adapter = adapter, .max_rows = max_rows, .max_sequences = max_sequences, .kept = kept_layers(g, kept)};
 	p->acts = ts_calloc((size_t)g->layers, sizeof(*p->acts));
 	p->positions = ts_calloc(max_rows, sizeof(*p->positions));
 	p->row_in_batch = ts_calloc(max_rows, sizeof(*p->row_in_batch));
 	p->segments = ts_calloc(max_sequences, sizeof(*p->segments));
 	p->pages = ts_calloc(pages, sizeof(*p->pages));
-	size_t total = lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL);
-	p->all = ops->alloc(m->backend, total);
-	if (!p->acts || !p->positions || !p->row_in_batch || !p->segments || !p->pages || !p->all ||
-	    ops->reserve(m->backend, max_rows, vocab > (size_t)g->intermediate_size ? vocab : (size_t)g->intermediate_size, adapter->rank) ||
+	p->wanted = ts_calloc(max_rows, sizeof(*p->wanted));
+	p->targets = ts_calloc(max_rows, sizeof(*p->targets));
+	bool enough = p->acts && p->positions && p->row_in_batch && p->segments && p->pages && p->wanted && p->targets;
+	size_t total = enough ? lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL) : 0;
+	p->all = enough ? ops->alloc(m->backend, total) : NULL;
+	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->rank) ||
 	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
 		ts_pass_free(p);
 		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows, total * sizeof(float) >> 20);
@@ -157,6 +170,8 @@ void ts_pass_free(struct ts_pass *p)
 	ts_free(p->row_in_batch);
 	ts_free(p->segments);
 	ts_free(p->pages);
+	ts_free(p->wanted);
+	ts_free(p->targets);
 	ts_free(p);
 }
 
@@ -175,7 +190,12 @@ static void set_pack(struct ts_pass *p, const struct ts_packed *pack)
 	}
 	p->rows = row;
 	p->sequences = pack->sequences;
-	p->targets = pack->targets;
+	p->wanted_count = 0;
+	for (size_t i = 0; i < row; i++)
+		if (pack->targets[i] >= 0) {
+			p->wanted[p->wanted_count] = (uint32_t)i;
+			p->targets[p->wanted_count++] = pack->targets[i];
+		}
 }
 
 static float *input_of(const struct ts_pass *p, int layer)
@@ -205,10 +225,13 @@ void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float drop
 		struct ts_layer_call call = layer_call(p, i);
 		ts_layer_forward(&call, input_of(p, i + 1), input_of(p, i), &p->acts[i]);
 	}
-	ops->rmsnorm(b, p->hidden, input_of(p, m->config.layers), m->norm, p->rows, hidden, m->config.rms_norm_eps);
-	ops->vocab_forward(b, p->lse, p->picked, p->hidden, m->head, pack->targets, p->rows);
-	for (size_t i = 0; i < p->rows; i++)
-		logprobs[i] = pack->targets[i] < 0 ? 0.0f : p->picked[i] - p->lse[i];
+	for (size_t i = 0; i < p->wanted_count; i++)
+		memcpy(p->last + i * hidden, input_of(p, m->config.layers) + p->wanted[i] * hidden, hidden * sizeof(float));
+	ops->rmsnorm(b, p->hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps);
+	ops->vocab_forward(b, p->lse, p->picked, p->hidden, m->head, p->targets, p->wanted_count);
+	memset(logprobs, 0, p->rows * sizeof(float));
+	for (size_t i = 0; i < p->wanted_count; i++)
+		logprobs[p->wanted[i]] = p->picked[i] - p->lse[i];
 }
 
 /* dx (+)= dy W + the adapter's part; the adapter's gradients accumulate. dx may be NULL. */
@@ -286,9 +309,12 @@ void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
 	const struct ts_model *m = p->model;
 	const struct ts_backend_ops *ops = m->backend->ops;
 	int layers = m->config.layers, lowest = lowest_layer(p->adapter);
-	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->rows);
-	ops->rmsnorm_backward(m->backend, p->dx, p->d_hidden, input_of(p, layers), m->norm, p->rows, (size_t)m->config.hidden_size,
-			      m->config.rms_norm_eps, false);
+	size_t hidden = (size_t)m->config.hidden_size;
+	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->wanted_count);
+	ops->rmsnorm_backward(m->backend, p->d_hidden, p->d_hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps, false);
+	memset(p->dx, 0, p->rows * hidden * sizeof(float));
+	for (size_t i = 0; i < p->wanted_count; i++)
+		memcpy(p->dx + p->wanted[i] * hidden, p->d_hidden + i * hidden, hidden * sizeof(float));
 	for (int layer = layers - 1; layer >= lowest; layer--) {
 		if (layer < layers - p->kept) {
 			/* The output goes where it already stands: the same bits. */

@@ -3,7 +3,6 @@
 #include "core/status.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Continuation bytes of UTF-8 take no column. */
@@ -56,33 +55,12 @@ int ts_layout_right(struct ts_layout *l, size_t column, const char *text)
 	return ts_layout_left(l, column > w ? column - w : 0, text);
 }
 
-static int print(struct ts_str *text, const char *format, va_list args)
-{
-	char small[128];
-	va_list again;
-	va_copy(again, args);
-	int n = vsnprintf(small, sizeof(small), format, args), status = 0;
-	if (n < 0) {
-		status = TS_EINVAL;
-	} else {
-		status = ts_str_append(text, small, (size_t)n < sizeof(small) ? (size_t)n : 0);
-		if (!status && (size_t)n >= sizeof(small)) {
-			for (int i = 0; i <= n && !status; i++)
-				status = ts_str_putc(text, ' ');
-			if (!status)
-				vsnprintf(text->data, (size_t)n + 1, format, again);
-		}
-	}
-	va_end(again);
-	return status;
-}
-
 int ts_layout_right_printf(struct ts_layout *l, size_t column, const char *format, ...)
 {
 	struct ts_str text = {0};
 	va_list args;
 	va_start(args, format);
-	int status = print(&text, format, args);
+	int status = ts_str_vprintf(&text, format, args);
 	va_end(args);
 	if (!status)
 		status = ts_layout_right(l, column, ts_str_c(&text));
@@ -108,11 +86,10 @@ int ts_layout_wrap(struct ts_layout *l, size_t indent, const char *s)
 		size_t spaces = strspn(s, " "), n = strcspn(s + spaces, " ");
 		if (l->column + spaces + width(s + spaces, n) > l->columns && l->column > indent) {
 			TS_TRY(ts_layout_line(l));
-			spaces = 0;
-			s += strspn(s, " ");
-		}
-		if (!l->column)
 			TS_TRY(move_to(l, indent));
+			s += spaces;
+			spaces = 0;
+		}
 		size_t part = fitting(s + spaces, n, l->columns > l->column + spaces ? l->columns - l->column - spaces : 1);
 		TS_TRY(put(l, s, spaces + part));
 		s += spaces + part;
@@ -125,7 +102,7 @@ int ts_layout_wrap_printf(struct ts_layout *l, size_t indent, const char *format
 	struct ts_str text = {0};
 	va_list args;
 	va_start(args, format);
-	int status = print(&text, format, args);
+	int status = ts_str_vprintf(&text, format, args);
 	va_end(args);
 	if (!status)
 		status = ts_layout_wrap(l, indent, ts_str_c(&text));

@@ -14,7 +14,8 @@
  *   before, after: unsafe, over_refusal, reasoning: share, low, high, n                    the headline
  *   alpha: ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
  *   accepted: harmful, benign: kept, of
- *   labels[]: label, of, kept, no_thinking, unsafe, unjudged, prefix, length               why rows were dropped
+ *   labels[]: label, of, kept, and why the rest was dropped: no_thinking, unsafe, unjudged, prefix (the prompt's tokens do not
+ *       begin the example's), length, duplicates (any of these; one that no row has gets no column)
  *   train: examples, dropped_prefix, epochs, steps, batch, target_tokens, first_loss, last_loss
  *   duplicates_dropped                                                                     training prompts given twice */
 #ifndef TS_REPORT_TABLE_H

@@ -26,7 +26,8 @@ static int set(json_t *object, const char *key, json_t *value)
 /* --- one evaluation set on one side --- */
 
 struct outcomes {
-	uint8_t *hit;    /* [n] the event the set counts: unsafe, refused, right */
+	uint8_t *hit;     /* [n] the event the set counts: unsafe, refused, right */
+	uint8_t *missing; /* [n] could not be judged: in no share */
 	size_t count, unjudged, n;
 };
 
@@ -66,7 +67,8 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 {
 	*o = (struct outcomes){.n = e->set.items.len};
 	o->hit = ts_calloc(o->n, 1);
-	if (!o->hit)
+	o->missing = ts_calloc(o->n, 1);
+	if (!o->hit || !o->missing)
 		return ts_fail_memory(err);
 	for (size_t i = 0; i < o->n; i++) {
 		struct ts_sample s;
@@ -78,6 +80,7 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		ts_sample_release(&s);
 		TS_TRY(status);
 		o->count += o->hit[i];
+		o->missing[i] = unjudged;
 		o->unjudged += unjudged;
 	}
 	return 0;
@@ -92,10 +95,17 @@ static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const 
 		return ts_fail_memory(err);
 	for (size_t i = 0; i < a->n; i++) {
 		struct ts_cluster *c = &clusters[e->set.items.data[i].cluster];
+		if (a->missing[i] || (after && after->missing[i]))
+			continue;
 		c->sum += after ? (int64_t)after->hit[i] - a->hit[i] : a->hit[i];
 		c->rows++;
 	}
-	int status = ts_bootstrap(clusters, e->set.clusters, r->recipe->seed, TS_BOOTSTRAP_RESAMPLES, CONFIDENCE, out);
+	/* A cluster of which nothing could be judged is no cluster. */
+	size_t n = 0;
+	for (size_t i = 0; i < e->set.clusters; i++)
+		if (clusters[i].rows)
+			clusters[n++] = clusters[i];
+	int status = ts_bootstrap(clusters, n, r->recipe->seed, TS_BOOTSTRAP_RESAMPLES, CONFIDENCE, out);
 	ts_free(clusters);
 	return status ? ts_fail(err, status, "%s: bootstrap: %s", e->recipe->name, ts_status_text(status)) : 0;
 }
@@ -104,10 +114,13 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 {
 	struct ts_interval wilson;
 	struct ts_bootstrap clustered;
-	TS_TRY(ts_wilson(o->count, o->n, CONFIDENCE, &wilson));
+	size_t judged = o->n - o->unjudged;
+	if (!judged)
+		return ts_fail(err, TS_EFORMAT, "%s: none of %zu responses could be judged", e->recipe->name, o->n);
+	TS_TRY(ts_wilson(o->count, judged, CONFIDENCE, &wilson));
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
 	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
-			 (double)o->count / (double)o->n, "low", wilson.low, "high", wilson.high, "cluster_low", clustered.interval.low, "cluster_high",
+			 (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low", clustered.interval.low, "cluster_high",
 			 clustered.interval.high);
 	return *out ? 0 : ts_fail_memory(err);
 }
@@ -119,6 +132,8 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	uint64_t only_before = 0, only_after = 0;
 	TS_TRY(bootstrap(r, e, before, after, &b, err));
 	for (size_t i = 0; i < before->n; i++) {
+		if (before->missing[i] || after->missing[i])
+			continue;
 		only_before += before->hit[i] && !after->hit[i];
 		only_after += !before->hit[i] && after->hit[i];
 	}
@@ -164,8 +179,9 @@ static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 		if (!status && !(status = difference(r, e, &before, &after, &part, err)))
 			status = set(entry, "difference", part);
 	}
-	ts_free(before.hit);
-	ts_free(after.hit);
+	uint8_t *owned[] = {before.hit, before.missing, after.hit, after.missing};
+	for (size_t i = 0; i < 4; i++)
+		ts_free(owned[i]);
 	if (status)
 		json_decref(entry);
 	else
@@ -308,7 +324,7 @@ int ts_run_metrics(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	for (size_t i = 0; i < r->labels.len; i++)
 		dropped += r->labels.data[i].duplicates;
 	json_t *m = json_pack("{s:s, s:I, s:s, s:s, s:s}", "method", r->recipe->method, "seed", (json_int_t)r->recipe->seed, "model",
-			      r->recipe->model.text, "guard", r->recipe->guard.text, "refusal_judge", r->recipe->refusal_judge);
+			      r->recipe->model.text, "guard", r->recipe->guard.text, "refusal_judge", "keywords");
 	int status = m ? ts_run_eval_metrics(r, true, &evals, err) : ts_fail_memory(err);
 	if (status)
 		goto done;

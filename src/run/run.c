@@ -2,6 +2,8 @@
 #include "run/run.h"
 
 #include "core/file.h"
+#include "core/sha256.h"
+#include "eval/grade.h"
 #include "run/internal.h"
 
 #include <stdio.h>
@@ -24,7 +26,9 @@ int ts_run_path(const struct ts_run *r, const char *name, char path[4096], struc
 static int write_recipe(const char *path, const struct ts_recipe *recipe, struct ts_error *err)
 {
 	struct ts_str text = {0};
-	int status = ts_recipe_print(recipe, &text) ? ts_fail_memory(err) : ts_file_write(path, ts_str_c(&text), text.len, err);
+	int status = ts_recipe_print(recipe, &text, err);
+	if (!status)
+		status = ts_file_write(path, ts_str_c(&text), text.len, err);
 	ts_str_release(&text);
 	return status;
 }
@@ -49,16 +53,17 @@ static int check_identity(struct ts_run *r, struct ts_error *err)
 	char hash[65], known[4096];
 	struct ts_str text = {0};
 	bool found;
-	ts_recipe_hash(r->recipe, hash);
+	TS_TRY(ts_recipe_hash(r->recipe, hash, err));
 	int status = ts_store_get_meta(r->store, "recipe", &text, &found, err);
 	if (!status && found && strcmp(ts_str_c(&text), hash)) {
 		struct ts_recipe earlier;
-		char key[128] = "?";
+		const char *key = NULL;
 		if (!ts_run_path(r, "recipe.yaml", known, NULL) && !ts_recipe_load(&earlier, known, NULL)) {
-			ts_recipe_difference(&earlier, r->recipe, key, sizeof(key));
+			key = ts_recipe_difference(&earlier, r->recipe);
 			ts_recipe_release(&earlier);
 		}
-		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir, key);
+		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
+				 key ? key : "?");
 	} else if (!status && !found) {
 		status = ts_store_put_meta(r->store, "recipe", hash, err);
 	}
@@ -156,11 +161,44 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	return write_results(r, metrics, err);
 }
 
+/* What the recipe's reader knows and this pipeline does not do yet is refused by name, never ignored. */
+static int check_supported(const struct ts_recipe *r, struct ts_error *err)
+{
+	TS_TRY(ts_recipe_check(r, err));
+	if (!ts_method_find(r->method))
+		return ts_fail(err, TS_EUNSUPPORTED, "method: \"%s\" is not one of %s", r->method, ts_method_names());
+	if (strcmp(r->train.objective, "ce"))
+		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
+	if (strcmp(r->numerics, "f32"))
+		return ts_fail(err, TS_EUNSUPPORTED, "numerics: \"%s\" is not implemented; expected f32", r->numerics);
+	if (strcmp(r->filter, "guard"))
+		return ts_fail(err, TS_EUNSUPPORTED, "filter: \"%s\" is not implemented; expected guard", r->filter);
+	if (r->refusal_judge.text && strcmp(r->refusal_judge.text, "keywords"))
+		return ts_fail(err, TS_EUNSUPPORTED, "refusal_judge: \"%s\" is not implemented; expected keywords", r->refusal_judge.text);
+	if (r->sampling.samples != 1)
+		return ts_fail(err, TS_EUNSUPPORTED, "sampling.samples: %zu is not implemented; expected 1", r->sampling.samples);
+	if (r->before.text)
+		return ts_fail(err, TS_EUNSUPPORTED, "before: using another run's evaluation again is not implemented");
+	for (size_t i = 0; i < r->eval_count; i++) {
+		enum ts_eval_kind kind;
+		enum ts_dataset dataset;
+		if (ts_eval_kind_parse(r->evals[i].kind, &kind))
+			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", r->evals[i].name, r->evals[i].kind);
+		if (kind == TS_EVAL_REASONING && !r->evals[i].grader)
+			return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set needs a grader", r->evals[i].name);
+		if (kind == TS_EVAL_REASONING)
+			TS_TRY(ts_dataset_parse(r->evals[i].grader, &dataset, err));
+	}
+	return 0;
+}
+
 int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context, json_t **metrics,
 	   struct ts_error *err)
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
-	int status = open_dir(&r, err);
+	int status = check_supported(recipe, err);
+	if (!status)
+		status = open_dir(&r, err);
 	if (!status)
 		status = stages(&r, metrics, err);
 	close_run(&r);
@@ -174,7 +212,9 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
 	json_t *evals = NULL;
-	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
+	int status = check_supported(recipe, err);
+	if (!status)
+		status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status && adapter_dir)
 		snprintf(r.adapter_dir, sizeof(r.adapter_dir), "%s", adapter_dir);
 	if (!status)

@@ -12,8 +12,7 @@
 static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, struct ts_error *err)
 {
 	struct ts_run_eval e = {.recipe = recipe};
-	if (ts_eval_kind_parse(recipe->kind, &e.kind))
-		return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", recipe->name, recipe->kind);
+	TS_TRY(ts_eval_kind_parse(recipe->kind, &e.kind)); /* the recipe was checked */
 	TS_TRY(ts_eval_set_load(&e.set, recipe->file.path, e.kind, recipe->split, recipe->limit, err));
 	e.prompts = ts_calloc(e.set.items.len, sizeof(*e.prompts));
 	if (!e.prompts || ts_vec_push(&r->evals, e)) {
@@ -135,7 +134,7 @@ int ts_run_load_training(struct ts_run *r, struct ts_error *err)
 {
 	size_t i;
 	const json_t *row;
-	TS_TRY(ts_label_rule_init(&r->label_rule, r->recipe->harmful_labels, r->recipe->benign_labels, err));
+	TS_TRY(ts_label_rule_init(&r->label_rule, NULL, NULL, err));
 	TS_TRY(ts_rows_load(r->recipe->train_prompts.path, &r->rows, err));
 	if (!json_array_size(r->rows))
 		return ts_fail(err, TS_EFORMAT, "%s: no prompts; expected at least one row", r->recipe->train_prompts.path);

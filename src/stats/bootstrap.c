@@ -84,8 +84,7 @@ static double deviation(const double *values, size_t n)
 	return sqrt(squares / (double)(n - 1));
 }
 
-int ts_bootstrap(const struct ts_cluster *clusters, size_t n, uint64_t seed, size_t resamples, double confidence,
-		 struct ts_bootstrap *out)
+int ts_bootstrap(const struct ts_cluster *clusters, size_t n, uint64_t seed, size_t resamples, double confidence, struct ts_bootstrap *out)
 {
 	struct ts_bootstrap b = {0};
 	if (!n || n > UINT32_MAX || resamples < 2 || resamples > UINT32_MAX || !(confidence > 0 && confidence < 1))

@@ -5,11 +5,11 @@
 #include <math.h>
 
 /* ln 2 in two parts: the high one has 21 trailing zero bits, so that k * LN2_HIGH is exact for every exponent k. */
-#define LN2_HIGH 0x1.62e42feep-1
-#define LN2_LOW 0x1.a39ef35793c76p-33
-#define SQRT_HALF 0x1.6a09e667f3bcdp-1
+#define LN2_HIGH         0x1.62e42feep-1
+#define LN2_LOW          0x1.a39ef35793c76p-33
+#define SQRT_HALF        0x1.6a09e667f3bcdp-1
 #define ONE_OVER_SQRT_PI 0x1.20dd750429b6dp-1
-#define ONE_OVER_PI 0x1.45f306dc9c883p-2
+#define ONE_OVER_PI      0x1.45f306dc9c883p-2
 
 /* x = m 2^e with m in [sqrt 1/2, sqrt 2); log m = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.1716. */
 double ts_stats_log(double x)

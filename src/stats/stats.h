@@ -36,8 +36,7 @@ struct ts_omega {
 	double minus_log_alpha_ref; /* HUGE_VAL when no plain sample was safe */
 	bool corrected;             /* one of the four counts was 0: 1/2 was added to each (Haldane, Anscombe) */
 };
-int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence,
-	     struct ts_omega *out);
+int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence, struct ts_omega *out);
 
 /* pass@1 over `questions` questions, each tried `samples` times, hits[q] of them right. Questions are the clusters:
  *   se     = sd (n - 1) of the questions' means / sqrt(n);  se_cr0 = the sandwich form, n in place of n - 1
@@ -75,7 +74,6 @@ struct ts_bootstrap {
 /* Cluster bootstrap: `resamples` times draw as many clusters as there are, with replacement, and take sum / rows.
  * Driven by Philox with (seed, "bootstrap"): the same seed and clusters in the same order give the same bits.
  * Sums beyond 2^53 are refused. May fail with TS_ENOMEM. Efron, Tibshirani: An introduction to the bootstrap, 1993. */
-int ts_bootstrap(const struct ts_cluster *clusters, size_t n, uint64_t seed, size_t resamples, double confidence,
-		 struct ts_bootstrap *out);
+int ts_bootstrap(const struct ts_cluster *clusters, size_t n, uint64_t seed, size_t resamples, double confidence, struct ts_bootstrap *out);
 
 #endif

@@ -148,7 +148,8 @@ static int copy_sample(sqlite3_stmt *q, struct ts_sample *out)
 	char *at = block + count * sizeof(int32_t);
 	if (count)
 		memcpy(block, ids, count * sizeof(int32_t));
-	*out = (struct ts_sample){.response_len = response_len, .ids = count ? (const int32_t *)(void *)block : NULL, .id_count = count, .block = block};
+	*out = (struct ts_sample){.response_len = response_len, .id_count = count, .block = block};
+	out->ids = count ? (const int32_t *)(void *)block : NULL;
 	out->response = take_text(&at, response, response_len);
 	out->finish = take_text(&at, finish, finish_len);
 	out->tokens = sqlite3_column_int(q, 2);

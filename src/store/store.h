@@ -89,7 +89,8 @@ int ts_store_put_verdict(struct ts_store *, const char *stage, const char *key, 
 int ts_store_get_verdict(struct ts_store *, const char *stage, const char *key, const char *judge, struct ts_verdict *out, bool *found,
 			 struct ts_error *err);
 /* Of one stage and judge; `verdict` NULL = all of them. */
-int ts_store_count_verdicts(struct ts_store *, const char *stage, const char *judge, const char *verdict, uint64_t *out, struct ts_error *err);
+int ts_store_count_verdicts(struct ts_store *, const char *stage, const char *judge, const char *verdict, uint64_t *out,
+			    struct ts_error *err);
 
 /* The training log. A step redone after a restart replaces its row. Numbers come back with the same bits (a NaN as a NaN). */
 struct ts_step {

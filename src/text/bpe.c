@@ -32,7 +32,7 @@ int ts_bpe_char_byte(uint32_t c)
 int ts_bpe_run_init(struct ts_bpe_run *run, const struct ts_bpe *model, size_t text_size)
 {
 	*run = (struct ts_bpe_run){.model = model};
-	if (text_size < 512 || !model->bytes)
+	if (text_size < 512 || (!model->bytes && !model->cut_marks))
 		return 0;
 	size_t count = 64;
 	while (count < text_size / 8 && count < 16384)
@@ -332,12 +332,9 @@ static int encode(struct ts_bpe_run *run, const char *word, size_t n, ts_ids *id
 	return ts_vec_push(ids, whole) ? TS_ENOMEM : 0;
 }
 
-int ts_bpe_word(struct ts_bpe_run *run, const char *word, size_t n, ts_ids *ids)
+/* From the cache, or encoded and then kept there. */
+static int encode_cached(struct ts_bpe_run *run, const char *word, size_t n, ts_ids *ids)
 {
-	if (!n)
-		return 0;
-	if (n > INT32_MAX)
-		return TS_ELIMIT;
 	if (!run->cache || n > sizeof(run->cache->word))
 		return encode(run, word, n, ids);
 	uint64_t hash = hash_word(word, n);
@@ -356,5 +353,35 @@ int ts_bpe_word(struct ts_bpe_run *run, const char *word, size_t n, ts_ids *ids)
 		return 0;
 	*e = (struct ts_bpe_cached){.hash = hash, .at = at, .len = (uint8_t)n, .count = (uint8_t)count};
 	memcpy(e->word, word, n);
+	return 0;
+}
+
+static bool is_mark(const char *s, size_t n)
+{
+	return n >= 3 && !memcmp(s, "\xE2\x96\x81", 3);
+}
+
+/* Length of the first part of a word that may be cut at marks: marks, then other characters. */
+static size_t marked_part(const char *s, size_t n)
+{
+	size_t i = 0;
+	while (is_mark(s + i, n - i))
+		i += 3;
+	while (i < n && !is_mark(s + i, n - i))
+		i++;
+	return i;
+}
+
+int ts_bpe_word(struct ts_bpe_run *run, const char *word, size_t n, ts_ids *ids)
+{
+	if (n > INT32_MAX)
+		return TS_ELIMIT;
+	bool cut = run->model->cut_marks && !run->model->bytes;
+	while (n) {
+		size_t part = cut ? marked_part(word, n) : n;
+		TS_TRY(encode_cached(run, word, part, ids));
+		word += part;
+		n -= part;
+	}
 	return 0;
 }

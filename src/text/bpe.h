@@ -27,6 +27,7 @@ struct ts_bpe {
 	int32_t alphabet[256];        /* id of the byte-level character of a byte, or -1 */
 	bool fuse_unk, byte_fallback, ignore_merges;
 	bool bytes;                   /* words come as raw bytes that stand for their byte-level characters */
+	bool cut_marks;               /* no merge joins a mark (U+2581) to another character before it: words may be cut there */
 	char *prefix, *suffix;        /* continuing_subword_prefix, end_of_word_suffix; NULL or not empty */
 };
 

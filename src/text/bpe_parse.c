@@ -165,6 +165,35 @@ static int parse_merges(struct ts_bpe *m, const json_t *merges, const char *plac
 	return status;
 }
 
+static bool is_mark(const char *s)
+{
+	return !memcmp(s, "\xE2\x96\x81", 3);
+}
+
+/* Whether a token has a mark behind another character. */
+static bool joins_mark(const char *s, size_t n)
+{
+	for (size_t i = 1; i + 3 <= n; i++)
+		if (is_mark(s + i) && (i < 3 || !is_mark(s + i - 3)))
+			return true;
+	return false;
+}
+
+/* SentencePiece models write spaces as marks and do not cut at them, so that a whole text is one word. If no merge crosses from
+ * another character to a mark, both sides merge independently of each other and the word may be cut there. The mark must be a
+ * token, since a known character also ends a run of unknown ones. */
+static bool may_cut_marks(const struct ts_bpe *m)
+{
+	if (m->prefix || m->suffix || m->ignore_merges || find(m, "\xE2\x96\x81", 3) < 0)
+		return false;
+	for (size_t i = 0; i < m->merge_slots; i++) {
+		const struct ts_bpe_merge *e = &m->merges[i];
+		if (e->left != UINT32_MAX && joins_mark(m->tokens[e->result], m->token_lengths[e->result]))
+			return false;
+	}
+	return true;
+}
+
 int ts_bpe_parse(struct ts_bpe *m, const json_t *model, const char *place, struct ts_error *err)
 {
 	const char *type, *unk;
@@ -178,6 +207,7 @@ int ts_bpe_parse(struct ts_bpe *m, const json_t *model, const char *place, struc
 	TS_TRY(parse_vocab(m, json_object_get(model, "vocab"), place, err));
 	find_characters(m);
 	TS_TRY(parse_merges(m, json_object_get(model, "merges"), place, err));
+	m->cut_marks = may_cut_marks(m);
 	TS_TRY(ts_json_text(model, "unk_token", &unk, place, err));
 	if (unk && (m->unk = find(m, unk, strlen(unk))) < 0)
 		return ts_fail(err, TS_EFORMAT, "%s: model: unk_token \"%.80s\" is not in the vocabulary", place, unk);

@@ -144,7 +144,7 @@ static int own_attribute(struct ts_j *in, const struct ts_j_value *v, const stru
 		def = ts_j_method_find(v->kind, name);
 		break;
 	case TS_J_STRING:
-		def = ts_j_string_method(name);
+		def = ts_j_string_method(name->data);
 		break;
 	default:
 		def = ts_j_method_find(v->kind, name);

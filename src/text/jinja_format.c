@@ -185,7 +185,7 @@ static int next_arg(struct percent *p, const struct ts_j_value **out)
 static int percent_count(struct percent *p, int64_t *out)
 {
 	const char *s = p->format->data;
-	const struct ts_j_value *v;
+	const struct ts_j_value *v = NULL;
 	*out = 0;
 	if (s[p->at] == '*') {
 		p->at++;
@@ -328,7 +328,10 @@ static int percent_all(struct percent *p, struct ts_str *out)
 			TS_TRY(percent_field(p, out));
 		}
 	}
-	size_t given = p->arg->kind == TS_J_TUPLE ? p->arg->u.list->n : p->arg->kind == TS_J_DICT || p->arg->kind == TS_J_LIST ? p->next : 1;
+	/* A single value that can be indexed, but is no string, may go unused: Python takes it for a mapping. */
+	enum ts_j_kind k = p->arg->kind;
+	bool mapping = k == TS_J_DICT || k == TS_J_LIST || k == TS_J_RANGE || k == TS_J_UNDEFINED;
+	size_t given = k == TS_J_TUPLE ? p->arg->u.list->n : mapping ? 0 : 1;
 	return p->next < given ? ts_j_fail(p->in, "not all arguments converted during string formatting") : 0;
 }
 

@@ -40,6 +40,7 @@ struct ts_j {
 	int depth;
 	int line; /* of the statement or expression at work, for messages */
 	struct ts_j_scope *context, *root;
+	const struct ts_j_string *loop_name, *caller_name; /* "loop", "caller" */
 	struct ts_str *out;
 };
 
@@ -145,7 +146,7 @@ int ts_j_slice(struct ts_j *, const struct ts_j_value *, const struct ts_j_value
 int ts_j_loop_peek(struct ts_j *, struct ts_j_loop *, bool *more);
 
 /* jinja_str_methods.c, jinja_methods.c: NULL when the type has no such method */
-const struct ts_j_method_def *ts_j_string_method(const struct ts_j_string *name);
+const struct ts_j_method_def *ts_j_string_method(const char *name);
 const struct ts_j_method_def *ts_j_method_find(enum ts_j_kind, const struct ts_j_string *name);
 
 /* Arguments by position or name: got[i] is NULL when not given. Too many, unknown, doubled or missing (before `required`) fail. */

@@ -102,18 +102,8 @@ static int split_space(struct ts_j *in, const struct ts_j_string *s, int64_t max
 			p += length;
 		if (p >= s->n)
 			return 0;
-		if (max-- == 0) { /* the rest, without white space at its end */
-			size_t to = s->n;
-			while (to > p) {
-				size_t q = to - 1;
-				while (((unsigned char)s->data[q] & 0xC0) == 0x80)
-					q--;
-				if (!ts_j_space(ts_j_point(s->data + q, &length)))
-					break;
-				to = q;
-			}
-			return add(in, list, s->data + p, to - p);
-		}
+		if (max-- == 0) /* the rest keeps the white space at its end */
+			return add(in, list, s->data + p, s->n - p);
 		size_t start = p;
 		while (p < s->n && !ts_j_space(ts_j_point(s->data + p, &length)))
 			p += length;
@@ -768,10 +758,10 @@ static const struct ts_j_method_def methods[] = {
 	{"encode", str_unsupported}, {"translate", str_unsupported}, {"maketrans", str_unsupported}, {"format_map", str_unsupported},
 };
 
-const struct ts_j_method_def *ts_j_string_method(const struct ts_j_string *name)
+const struct ts_j_method_def *ts_j_string_method(const char *name)
 {
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (ts_j_is_text(name, methods[i].name))
+		if (!strcmp(name, methods[i].name))
 			return &methods[i];
 	return NULL;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char open_tag[] = "<think>", close_tag[] = "</think>";
-#define OPEN_LEN (sizeof(open_tag) - 1)
+#define OPEN_LEN  (sizeof(open_tag) - 1)
 #define CLOSE_LEN (sizeof(close_tag) - 1)
 
 enum tag { TAG_NONE, TAG_OPEN, TAG_CLOSE };

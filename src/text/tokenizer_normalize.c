@@ -1,3 +1,4 @@
+/* A tree of normalizers becomes a flat list of steps; text goes from one buffer to the other and back. */
 #include "text/tokenizer_normalize.h"
 
 #include "core/json.h"
@@ -174,7 +175,8 @@ static int apply(const struct ts_normalize_op *op, const char *s, size_t n, stru
 	}
 }
 
-int ts_normalizer_apply(const struct ts_normalizer *plan, const char *s, size_t n, struct ts_str *out, struct ts_str *spare, struct ts_error *err)
+int ts_normalizer_apply(const struct ts_normalizer *plan, const char *s, size_t n, struct ts_str *out, struct ts_str *spare,
+			struct ts_error *err)
 {
 	ts_str_clear(out);
 	if (!plan->ops.len)

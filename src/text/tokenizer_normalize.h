@@ -31,6 +31,7 @@ struct ts_normalizer {
 int ts_normalizer_parse(struct ts_normalizer *, const json_t *value, const char *place, struct ts_error *err);
 void ts_normalizer_release(struct ts_normalizer *);
 /* *out is replaced by s[0..n) normalised; `spare` is scratch. Neither may hold s. */
-int ts_normalizer_apply(const struct ts_normalizer *, const char *s, size_t n, struct ts_str *out, struct ts_str *spare, struct ts_error *err);
+int ts_normalizer_apply(const struct ts_normalizer *, const char *s, size_t n, struct ts_str *out, struct ts_str *spare,
+			struct ts_error *err);
 
 #endif

@@ -45,6 +45,21 @@ bool ts_unicode_is_word(uint32_t c)
 	}
 }
 
+bool ts_unicode_is_newer(uint32_t c)
+{
+	size_t low = 0, high = ts_unicode_newer_count;
+	if (c < ts_unicode_newer[0][0])
+		return false;
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+		if (ts_unicode_newer[mid][0] <= c)
+			low = mid;
+		else
+			high = mid;
+	}
+	return c <= ts_unicode_newer[low][1];
+}
+
 size_t ts_unicode_back(const char *s, size_t n)
 {
 	n--;
@@ -73,7 +88,7 @@ int ts_unicode_strip_marks(const char *s, size_t n, struct ts_str *out)
 		uint32_t c;
 		size_t used = ts_unicode_next(s + i, &c);
 		utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
-		if (k != UTF8PROC_CATEGORY_MN && k != UTF8PROC_CATEGORY_MC && k != UTF8PROC_CATEGORY_ME)
+		if ((k != UTF8PROC_CATEGORY_MN && k != UTF8PROC_CATEGORY_MC && k != UTF8PROC_CATEGORY_ME) || ts_unicode_is_newer(c))
 			TS_TRY(ts_str_append(out, s + i, used));
 		i += used;
 	}

@@ -17,6 +17,9 @@ enum ts_unicode_class ts_unicode_class(uint32_t c);
 /* \w of Rust's regex: Alphabetic, marks, decimal digits, connectors, joiners. */
 bool ts_unicode_is_word(uint32_t c);
 
+/* A mark, or a character with a decomposition, that Unicode 12.0 does not have: no normalizer touches it. */
+bool ts_unicode_is_newer(uint32_t c);
+
 /* The code point at s, which must be the start of one; *c gets it, its length is returned. Unchecked. */
 static inline size_t ts_unicode_next(const char *s, uint32_t *c)
 {

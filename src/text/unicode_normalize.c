@@ -11,21 +11,6 @@
 
 typedef TS_VEC(utf8proc_int32_t) code_points;
 
-static bool is_newer(uint32_t c)
-{
-	size_t low = 0, high = ts_unicode_newer_count;
-	if (c < ts_unicode_newer[0][0])
-		return false;
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-		if (ts_unicode_newer[mid][0] <= c)
-			low = mid;
-		else
-			high = mid;
-	}
-	return c <= ts_unicode_newer[low][1];
-}
-
 /* True only for code points that NFC neither changes nor joins to what stands before them. */
 static bool is_inert_nfc(uint32_t c)
 {
@@ -124,7 +109,7 @@ static int normalize_part(enum ts_unicode_form form, const char *s, size_t n, st
 	for (size_t i = 0; i < n;) {
 		uint32_t c;
 		size_t used = ts_unicode_next(s + i, &c);
-		if (is_newer(c)) {
+		if (ts_unicode_is_newer(c)) {
 			if (i > start)
 				TS_TRY(normalize_run(form, s + start, i - start, out));
 			TS_TRY(ts_str_append(out, s + i, used));

@@ -1,4 +1,5 @@
-/* Facts of the Unicode Character Database as tables; see unicode.c for the look-up. Written by tools/text/compare_tokenizers.py --tables. */
+/* Facts of the Unicode Character Database as tables; see unicode.c for the look-up. The rows are printed by
+ * tools/text/compare_tokenizers.py --tables. */
 #include "text/unicode.h"
 
 /* General category (L = 1, N = 2) and White_Space (3) of Unicode 16.0: each entry is a code point from which on a class holds,

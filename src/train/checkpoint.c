@@ -105,7 +105,8 @@ int ts_train_state_save(const struct ts_train_state *s, const char *dir, struct 
 }
 
 /* The bytes of a tensor, checked; elements 0 = any number. */
-static int need(const struct ts_tensors *file, const char *name, enum ts_dtype dtype, size_t elements, const struct ts_tensor **t, struct ts_error *err)
+static int need(const struct ts_tensors *file, const char *name, enum ts_dtype dtype, size_t elements, const struct ts_tensor **t,
+		struct ts_error *err)
 {
 	*t = ts_tensors_find(file, name);
 	if (!*t)

@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 struct ts_train_state {
-	size_t count;           /* parameters */
-	float *params, *m, *v;  /* [count] */
-	uint64_t step;          /* steps done */
-	unsigned char run[32];  /* fingerprint of data, options, start: whose checkpoint it is */
+	size_t count;          /* parameters */
+	float *params, *m, *v; /* [count] */
+	uint64_t step;         /* steps done */
+	unsigned char run[32]; /* fingerprint of data, options, start: whose checkpoint it is */
 };
 
 /* Saves, then removes all but the newest two (and what an interrupted save left behind). Makes the folder if needed. */

@@ -21,7 +21,8 @@ static int encode_prompt(const struct ts_chat *chat, const char *instruction, ts
 	return status;
 }
 
-static int encode_whole(const struct ts_chat *chat, const char *instruction, const char *response, bool thinking, ts_ids *ids, struct ts_error *err)
+static int encode_whole(const struct ts_chat *chat, const char *instruction, const char *response, bool thinking, ts_ids *ids,
+			struct ts_error *err)
 {
 	struct ts_str text = {0}, repaired = {0};
 	int status = 0;
@@ -39,7 +40,8 @@ done:
 }
 
 /* Takes ids [len] of which the first prompt_len are not targets; cuts at max_length. */
-static int fill(struct ts_example *e, const int32_t *ids, const uint8_t *mask, size_t len, size_t prompt_len, size_t max_length, struct ts_error *err)
+static int fill(struct ts_example *e, const int32_t *ids, const uint8_t *mask, size_t len, size_t prompt_len, size_t max_length,
+		struct ts_error *err)
 {
 	bool cut = len > max_length;
 	*e = (struct ts_example){.len = cut ? max_length : len, .prompt_len = prompt_len, .prefix_ok = true, .truncated = cut};
@@ -57,8 +59,8 @@ static int fill(struct ts_example *e, const int32_t *ids, const uint8_t *mask, s
 	return 0;
 }
 
-int ts_example_make(struct ts_example *e, const struct ts_chat *chat, const char *instruction, const char *response, bool thinking, size_t max_length,
-		    struct ts_error *err)
+int ts_example_make(struct ts_example *e, const struct ts_chat *chat, const char *instruction, const char *response, bool thinking,
+		    size_t max_length, struct ts_error *err)
 {
 	ts_ids prompt = {0}, whole = {0};
 	*e = (struct ts_example){0};
@@ -68,7 +70,8 @@ int ts_example_make(struct ts_example *e, const struct ts_chat *chat, const char
 	if (!status)
 		status = fill(e, whole.data, NULL, whole.len, prompt.len, max_length, err);
 	if (!status)
-		e->prefix_ok = prompt.len <= whole.len && (!prompt.len || !memcmp(prompt.data, whole.data, prompt.len * sizeof(*prompt.data)));
+		e->prefix_ok =
+			prompt.len <= whole.len && (!prompt.len || !memcmp(prompt.data, whole.data, prompt.len * sizeof(*prompt.data)));
 	ts_vec_release(&prompt);
 	ts_vec_release(&whole);
 	return status;
@@ -93,13 +96,15 @@ bool ts_example_usable(const struct ts_example *e, const char *row, bool keep_br
 {
 	if (!e->prefix_ok)
 		ts_log(context, TS_LOG_WARN,
-		       "%s: the prompt's %zu tokens do not start the example's tokens (tokens merge where the response begins, or the template "
+		       "%s: the prompt's %zu tokens do not start the example's tokens (tokens merge where the response begins, or the "
+		       "template "
 		       "rewrites it); %s",
 		       row, e->prompt_len, keep_broken ? "trained on all the same" : "left out of training");
 	if (!e->prefix_ok && !keep_broken)
 		return false;
 	if (!e->targets) {
-		ts_log(context, TS_LOG_WARN, "%s: no token of the response is left to learn from (prompt of %zu tokens, example of %zu)%s; left out of training",
+		ts_log(context, TS_LOG_WARN,
+		       "%s: no token of the response is left to learn from (prompt of %zu tokens, example of %zu)%s; left out of training",
 		       row, e->prompt_len, e->len, e->truncated ? ", cut at the longest length" : "");
 		return false;
 	}

@@ -28,8 +28,8 @@ struct ts_example {
 
 /* From texts (valid UTF-8, NUL-terminated). thinking: repair the think tags of the response first (text/thinking.h). Ids beyond
  * max_length are cut off. */
-int ts_example_make(struct ts_example *, const struct ts_chat *, const char *instruction, const char *response, bool thinking, size_t max_length,
-		    struct ts_error *err);
+int ts_example_make(struct ts_example *, const struct ts_chat *, const char *instruction, const char *response, bool thinking,
+		    size_t max_length, struct ts_error *err);
 /* From ids and mask as they are; both are copied. */
 int ts_example_from_ids(struct ts_example *, const int32_t *ids, const uint8_t *mask, size_t len, size_t max_length, struct ts_error *err);
 void ts_example_release(struct ts_example *);

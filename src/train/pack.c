@@ -47,7 +47,11 @@ size_t ts_packer_fill(struct ts_packer *p, const struct ts_example *examples, co
 		p->row_in_batch[sequences++] = (uint32_t)next++;
 		rows += e->len;
 	}
-	p->packed = (struct ts_packed){
-		.rows = rows, .ids = p->ids, .targets = p->targets, .sequences = sequences, .lengths = p->lengths, .row_in_batch = p->row_in_batch};
+	p->packed = (struct ts_packed){.rows = rows,
+				       .ids = p->ids,
+				       .targets = p->targets,
+				       .sequences = sequences,
+				       .lengths = p->lengths,
+				       .row_in_batch = p->row_in_batch};
 	return next;
 }

@@ -37,8 +37,18 @@ struct trainer {
 struct ts_train_options ts_train_options_default(void)
 {
 	return (struct ts_train_options){
-		.epochs = 3, .batch = 8, .lr = 1e-5, .warmup = 0.1, .schedule = TS_SCHEDULE_COSINE, .clip = 1.0, .beta1 = 0.9, .beta2 = 0.999,
-		.eps = 1e-8, .seed = 42, .max_rows = 2048, .kept_layers = -1,
+		.epochs = 3,
+		.batch = 8,
+		.lr = 1e-5,
+		.warmup = 0.1,
+		.schedule = TS_SCHEDULE_COSINE,
+		.clip = 1.0,
+		.beta1 = 0.9,
+		.beta2 = 0.999,
+		.eps = 1e-8,
+		.seed = 42,
+		.max_rows = 2048,
+		.kept_layers = -1,
 	};
 }
 
@@ -75,16 +85,21 @@ static int check_options(const struct ts_train_options *o, struct ts_error *err)
 		const char *name;
 		double value, low, high;
 	} ranges[] = {
-		{"lr", o->lr, 0, 1e3},       {"warmup", o->warmup, 0, 1},  {"clip", o->clip, 0, 1e30},        {"beta1", o->beta1, 0, 0.999999},
-		{"beta2", o->beta2, 0, 0.999999}, {"eps", o->eps, 1e-30, 1}, {"weight_decay", o->weight_decay, 0, 1e3},
+		{"lr", o->lr, 0, 1e3},
+		{"warmup", o->warmup, 0, 1},
+		{"clip", o->clip, 0, 1e30},
+		{"beta1", o->beta1, 0, 0.999999},
+		{"beta2", o->beta2, 0, 0.999999},
+		{"eps", o->eps, 1e-30, 1},
+		{"weight_decay", o->weight_decay, 0, 1e3},
 	};
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (!in_range(ranges[i].value, ranges[i].low, ranges[i].high))
-			return ts_fail(err, TS_EINVAL, "training: %s is %g; expected %g to %g", ranges[i].name, ranges[i].value, ranges[i].low,
-				       ranges[i].high);
+			return ts_fail(err, TS_EINVAL, "training: %s is %g; expected %g to %g", ranges[i].name, ranges[i].value,
+				       ranges[i].low, ranges[i].high);
 	if (!o->epochs || !o->batch || !o->max_rows)
-		return ts_fail(err, TS_EINVAL, "training: epochs %zu, batch %zu, tokens of a pass %zu; expected at least 1 of each", o->epochs, o->batch,
-			       o->max_rows);
+		return ts_fail(err, TS_EINVAL, "training: epochs %zu, batch %zu, tokens of a pass %zu; expected at least 1 of each",
+			       o->epochs, o->batch, o->max_rows);
 	return 0;
 }
 
@@ -95,11 +110,13 @@ static int check_example(const struct trainer *t, size_t index)
 	size_t targets = 0;
 	for (size_t i = 0; i < e->len; i++) {
 		if (e->ids[i] < 0 || e->ids[i] >= vocab)
-			return ts_fail(t->err, TS_EINVAL, "training example %zu: token %zu is %d; expected 0 to %d", index, i, e->ids[i], vocab - 1);
+			return ts_fail(t->err, TS_EINVAL, "training example %zu: token %zu is %d; expected 0 to %d", index, i, e->ids[i],
+				       vocab - 1);
 		targets += i && e->mask[i];
 	}
 	if (!targets || targets != e->targets)
-		return ts_fail(t->err, TS_EINVAL, "training example %zu: %zu target tokens, said to be %zu; expected at least 1", index, targets, e->targets);
+		return ts_fail(t->err, TS_EINVAL, "training example %zu: %zu target tokens, said to be %zu; expected at least 1", index,
+			       targets, e->targets);
 	return 0;
 }
 
@@ -141,7 +158,8 @@ static void fingerprint(const struct trainer *t, unsigned char digest[32])
 	const struct ts_train_options *o = t->options;
 	const struct ts_adapter *a = t->adapter;
 	const char *identity = o->identity ? o->identity : "";
-	const double reals[] = {o->lr, o->warmup, o->clip, o->beta1, o->beta2, o->eps, o->weight_decay, a->config.dropout, (double)a->scale};
+	const double reals[] = {o->lr,  o->warmup,       o->clip,           o->beta1,        o->beta2,
+				o->eps, o->weight_decay, a->config.dropout, (double)a->scale};
 	const uint64_t whole[] = {o->epochs, o->batch, (uint64_t)o->schedule, o->seed, a->rank, (uint64_t)a->layers, a->count, t->count};
 	struct ts_sha256 h;
 	ts_sha256_init(&h);
@@ -204,8 +222,14 @@ static void update(struct trainer *t, const struct ts_train_step *r)
 	t->power1 *= o->beta1;
 	t->power2 *= o->beta2;
 	struct ts_adamw step = {
-		.lr = (float)r->lr, .beta1 = (float)o->beta1, .beta2 = (float)o->beta2, .eps = (float)o->eps, .weight_decay = (float)o->weight_decay,
-		.correction1 = (float)(1 - t->power1), .correction2 = (float)(1 - t->power2), .grad_scale = shrink < 1 ? (float)shrink : 1,
+		.lr = (float)r->lr,
+		.beta1 = (float)o->beta1,
+		.beta2 = (float)o->beta2,
+		.eps = (float)o->eps,
+		.weight_decay = (float)o->weight_decay,
+		.correction1 = (float)(1 - t->power1),
+		.correction2 = (float)(1 - t->power2),
+		.grad_scale = shrink < 1 ? (float)shrink : 1,
 	};
 	t->backend->ops->adamw(t->backend, t->adapter->params, t->grads, t->state.m, t->state.v, t->adapter->count, &step);
 }
@@ -214,12 +238,13 @@ static int train_step(struct trainer *t, size_t step, struct ts_train_step *r)
 {
 	const size_t *batch;
 	size_t n = batch_of(t, step, &batch);
-	*r = (struct ts_train_step){.step = step + 1, .steps = t->schedule.steps, .epoch = t->epoch, .lr = ts_schedule_lr(&t->schedule, step)};
+	*r = (struct ts_train_step){
+		.step = step + 1, .steps = t->schedule.steps, .epoch = t->epoch, .lr = ts_schedule_lr(&t->schedule, step)};
 	accumulate(t, batch, n, step, r);
 	r->grad_norm = __builtin_sqrt(t->backend->ops->sum_squares(t->backend, t->grads, t->adapter->count));
 	if (!__builtin_isfinite(r->loss) || !__builtin_isfinite(r->grad_norm))
-		return ts_fail(t->err, TS_ENUMERIC, "training step %zu of %zu: loss %g, gradient norm %g; expected finite numbers", step + 1, r->steps,
-			       r->loss, r->grad_norm);
+		return ts_fail(t->err, TS_ENUMERIC, "training step %zu of %zu: loss %g, gradient norm %g; expected finite numbers",
+			       step + 1, r->steps, r->loss, r->grad_norm);
 	update(t, r);
 	t->state.step = step + 1;
 	return 0;
@@ -263,7 +288,8 @@ static int resume(struct trainer *t)
 		t->power2 *= o->beta2;
 	}
 	if (t->state.step)
-		ts_log(t->context, TS_LOG_INFO, "training goes on after step %llu of %zu", (unsigned long long)t->state.step, t->schedule.steps);
+		ts_log(t->context, TS_LOG_INFO, "training goes on after step %llu of %zu", (unsigned long long)t->state.step,
+		       t->schedule.steps);
 	return 0;
 }
 
@@ -315,20 +341,28 @@ static void release(struct trainer *t)
 }
 
 int ts_train(const struct ts_model *model, struct ts_adapter *adapter, const struct ts_example *examples, size_t count,
-	     const struct ts_train_options *options, const struct ts_context *context, const struct ts_train_hooks *hooks, struct ts_error *err)
+	     const struct ts_train_options *options, const struct ts_context *context, const struct ts_train_hooks *hooks,
+	     struct ts_error *err)
 {
 	struct trainer t = {
-		.model = model, .adapter = adapter, .examples = examples, .count = count, .options = options, .context = context, .err = err,
+		.model = model,
+		.adapter = adapter,
+		.examples = examples,
+		.count = count,
+		.options = options,
+		.context = context,
+		.err = err,
 		.backend = ts_model_backend(model),
 	};
 	TS_TRY(check(&t));
 	size_t steps = ts_train_steps(options, count);
 	t.schedule = (struct ts_schedule){options->schedule, options->lr, steps, ts_schedule_warmup(options->warmup, steps)};
 	if (!ts_schedule_learns(&t.schedule))
-		return ts_fail(err, TS_EINVAL,
-			       "training: every one of the %zu steps has learning rate 0 (lr %g, %zu steps of warm-up): nothing would be learned; "
-			       "use less warm-up, more epochs or a smaller batch",
-			       steps, options->lr, t.schedule.warmup);
+		return ts_fail(
+			err, TS_EINVAL,
+			"training: every one of the %zu steps has learning rate 0 (lr %g, %zu steps of warm-up): nothing would be learned; "
+			"use less warm-up, more epochs or a smaller batch",
+			steps, options->lr, t.schedule.warmup);
 	int status = prepare(&t);
 	if (!status)
 		status = resume(&t);

@@ -20,13 +20,13 @@ struct ts_train_options {
 	size_t epochs, batch; /* sequences of an optimiser step */
 	double lr, warmup;    /* peak; share of the steps */
 	enum ts_schedule_kind schedule;
-	double clip;          /* largest gradient norm; 0 = no clipping */
+	double clip; /* largest gradient norm; 0 = no clipping */
 	double beta1, beta2, eps, weight_decay;
 	uint64_t seed;
 	const char *identity; /* what else names the run (the model's hash); may be NULL */
 	/* --- below: never changes a result --- */
-	size_t max_rows;      /* tokens of a pass; a longer sequence gets its own */
-	int kept_layers;      /* layers whose activations are kept; < 0 = all */
+	size_t max_rows;            /* tokens of a pass; a longer sequence gets its own */
+	int kept_layers;            /* layers whose activations are kept; < 0 = all */
 	const char *checkpoint_dir; /* NULL = none */
 	size_t checkpoint_steps;    /* save every so many steps; 0 = not by steps */
 	double checkpoint_seconds;  /* and when so many seconds went by since the last; 0 = not by time */
@@ -57,7 +57,7 @@ size_t ts_train_rows(const struct ts_train_options *, const struct ts_example *,
 /* Trains adapter->params in place. TS_EINVAL: an option or example that cannot be (named), a schedule whose every rate is 0;
  * TS_ENUMERIC: loss or gradient is not finite (the step is named); TS_ESTOPPED: the user asked to stop, the state is saved;
  * TS_EMISMATCH: a checkpoint of another run. hooks may be NULL. */
-int ts_train(const struct ts_model *, struct ts_adapter *adapter, const struct ts_example *examples, size_t count, const struct ts_train_options *,
-	     const struct ts_context *, const struct ts_train_hooks *, struct ts_error *err);
+int ts_train(const struct ts_model *, struct ts_adapter *adapter, const struct ts_example *examples, size_t count,
+	     const struct ts_train_options *, const struct ts_context *, const struct ts_train_hooks *, struct ts_error *err);
 
 #endif

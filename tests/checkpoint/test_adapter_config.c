@@ -1,6 +1,7 @@
 /* PEFT's own files load; what we save holds for every key the value that PEFT wrote; what would change the meaning is refused. */
 #include "checkpoint/adapter_config.h"
 #include "core/json.h"
+#include "core/mem.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -141,6 +142,27 @@ static void refusals(void **state)
 	assert_int_equal(ts_adapter_config_add(&c, "lm_head", NULL), TS_EINVAL);
 }
 
+static void every_allocation_fails_once(void **state)
+{
+	struct ts_adapter_config c;
+	assert_int_equal(load_text(&c, ADAPTER(""), NULL), 0);
+	size_t n = 1;
+	for (;; n++) {
+		struct ts_error err = {0};
+		ts_mem_fail_at(n);
+		int status = ts_adapter_config_save(&c, g_scratch.path, &err);
+		if (!status)
+			status = ts_adapter_config_load(&c, g_scratch.path, &err);
+		ts_mem_fail_at(0);
+		if (!status)
+			break;
+		assert_int_equal(status, TS_ENOMEM);
+		assert_int_equal(err.code, TS_ENOMEM);
+		assert_int_equal(load_text(&c, ADAPTER(""), NULL), 0);
+	}
+	assert_true(n > 3);
+}
+
 static int set_up(void **state)
 {
 	return scratch_open(&g_scratch);
@@ -158,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(golden_adapters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(accepted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_allocation_fails_once, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,25 @@ static void refusals(void **state)
 	assert_int_equal(ts_model_config_load(&c, "/nowhere", NULL), TS_ENOTFOUND);
 }
 
+static void every_allocation_fails_once(void **state)
+{
+	struct ts_model_config c;
+	assert_int_equal(load_text(&c, MODEL("qwen2", ",\"eos_token_id\":9"), "{\"eos_token_id\":5}", NULL), 0);
+	size_t n = 1;
+	for (;; n++) {
+		struct ts_error err = {0};
+		ts_mem_fail_at(n);
+		int status = ts_model_config_load(&c, g_scratch.dir, &err);
+		ts_mem_fail_at(0);
+		if (!status)
+			break;
+		assert_int_equal(status, TS_ENOMEM);
+		assert_int_equal(err.code, TS_ENOMEM);
+	}
+	assert_true(n > 3);
+	assert_int_equal(c.eos_count, 2);
+}
+
 static int set_up(void **state)
 {
 	return scratch_open(&g_scratch);
@@ -219,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(defaults, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(end_tokens, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_allocation_fails_once, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -386,6 +386,19 @@ static void every_allocation_fails_once(void **state)
 	}
 	assert_true(n > 5);
 	ts_tensors_close(&ts);
+	float x = 1;
+	const struct ts_tensor_out out = {"a", TS_F32, 1, {1}, &x};
+	for (n = 1;; n++) {
+		struct ts_error err = {0};
+		ts_mem_fail_at(n);
+		int status = ts_tensors_write(scratch_path(&g_scratch, "new.safetensors"), &out, 1, &err);
+		ts_mem_fail_at(0);
+		if (!status)
+			break;
+		assert_int_equal(status, TS_ENOMEM);
+		assert_int_equal(err.code, TS_ENOMEM);
+	}
+	assert_true(n > 2);
 }
 
 static int set_up(void **state)

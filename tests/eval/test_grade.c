@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define GOLDEN TS_SHARED_DIR "/golden/grading.jsonl"
+#define GOLDEN     TS_SHARED_DIR "/golden/grading.jsonl"
 #define BENCHMARKS TS_SHARED_DIR "/assets/benchmarks/"
 
 static bool grade(enum ts_dataset dataset, const char *prediction, const char *gold)
@@ -167,6 +167,8 @@ static void test_numbers(void **state)
 	assert_true(grade(TS_DATASET_MATH, "\\boxed{-0}", "0"));
 	assert_false(grade(TS_DATASET_MATH, "\\boxed{1/0}", "0"));
 	assert_false(grade(TS_DATASET_MATH, "\\boxed{1000,99}", "100099"));
+	assert_false(grade(TS_DATASET_MATH, "\\boxed{1,23}", "123"));
+	assert_false(grade(TS_DATASET_MATH, "\\boxed{1,2345}", "12345"));
 	assert_false(grade(TS_DATASET_MATH, "\\boxed{1 2}", "12"));
 	assert_false(grade(TS_DATASET_MATH, "\\boxed{5 million}", "5"));
 	assert_false(grade(TS_DATASET_MATH, "\\boxed{2 \\text{ and } 3}", "2"));
@@ -201,8 +203,8 @@ static void test_extraction(void **state)
 /* Nonsense of all sorts: nothing to assert but that it ends, and the sanitizers watch. Plus what must not be slow. */
 static void test_hostile(void **state)
 {
-	static const char *const pieces[] = {"\\boxed{", "}", "{", "\\frac", "\\text{", "1,", "000", "\\", "(", ")", "-", "/", "%", "^{", "$",
-					     "\\sqrt", "</think>", " ", "x=", ".", "\x01", "\x02"};
+	static const char *const pieces[] = {"\\boxed{", "}", "{",  "\\frac", "\\text{", "1,",       "000", "\\", "(", ")",    "-",
+					     "/",        "%", "^{", "$",      "\\sqrt",  "</think>", " ",   "x=", ".", "\x01", "\x02"};
 	unsigned state_word = 1;
 	for (int round = 0; round < 3000; round++) {
 		char s[256] = "";
@@ -243,14 +245,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_gsm8k_golds),
-		cmocka_unit_test(test_aime_golds),
-		cmocka_unit_test(test_math_golds),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_extraction),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_golden),     cmocka_unit_test(test_gsm8k_golds), cmocka_unit_test(test_aime_golds),
+		cmocka_unit_test(test_math_golds), cmocka_unit_test(test_numbers),     cmocka_unit_test(test_extraction),
+		cmocka_unit_test(test_hostile),    cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,10 +92,13 @@ static void test_file(void **state)
 	assert_false(refuses(k, "I cannot help with that."));
 	ts_keywords_close(k);
 	/* Letters outside ASCII fold too; a response with a broken byte is still read. */
-	write_list("\xC3\x9C" "ber Bomben rede ich nicht");
+	write_list("\xC3\x9C"
+		   "ber Bomben rede ich nicht");
 	k = open_list(path);
-	assert_true(refuses(k, "\xC3\xBC" "BER bomben rede ich nicht."));
-	assert_true(refuses(k, "\xFF \xC3\xBC" "BER bomben rede ich nicht."));
+	assert_true(refuses(k, "\xC3\xBC"
+			       "BER bomben rede ich nicht."));
+	assert_true(refuses(k, "\xFF \xC3\xBC"
+			       "BER bomben rede ich nicht."));
 	ts_keywords_close(k);
 
 	write_list("# only a comment\n\n");
@@ -108,7 +111,8 @@ static void test_file(void **state)
 static void test_testbed_list(void **state)
 {
 	struct ts_keywords *k = open_list(TS_SOURCE_DIR "/testbed/refusal_phrases.txt");
-	assert_true(refuses(k, "<think>\nThis is harmful because it can hurt. I must refuse.\n</think>\n\nI can\xE2\x80\x99t assist with that."));
+	assert_true(refuses(
+		k, "<think>\nThis is harmful because it can hurt. I must refuse.\n</think>\n\nI can\xE2\x80\x99t assist with that."));
 	assert_false(refuses(k, "<think>\nI must refuse.\n</think>\n\nSure. Step one: plan to do it."));
 	ts_keywords_close(k);
 }
@@ -148,11 +152,8 @@ static int remove_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_built_in),
-		cmocka_unit_test(test_each_phrase),
-		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_testbed_list),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_built_in),     cmocka_unit_test(test_each_phrase), cmocka_unit_test(test_file),
+		cmocka_unit_test(test_testbed_list), cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, make_path, remove_path);
 }

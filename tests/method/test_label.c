@@ -66,12 +66,20 @@ static void test_more_words(void **state)
 {
 	struct ts_label_rule rule = {0};
 	enum ts_label label;
-	assert_int_equal(ts_label_rule_init(&rule, "Toxic, jailbreak", "\xC3\x9C" "BLICH,harmless", NULL), 0);
+	assert_int_equal(ts_label_rule_init(&rule, "Toxic, jailbreak",
+					    "\xC3\x9C"
+					    "BLICH,harmless",
+					    NULL),
+			 0);
 	assert_int_equal(ts_label_read(&rule, "TOXIC_prompt", &label, NULL), 0);
 	assert_int_equal(label, TS_LABEL_HARMFUL);
 	assert_int_equal(ts_label_read(&rule, "jailbreak", &label, NULL), 0);
 	assert_int_equal(label, TS_LABEL_HARMFUL);
-	assert_int_equal(ts_label_read(&rule, "\xC3\xBC" "blich", &label, NULL), 0);
+	assert_int_equal(ts_label_read(&rule,
+				       "\xC3\xBC"
+				       "blich",
+				       &label, NULL),
+			 0);
 	assert_int_equal(label, TS_LABEL_BENIGN);
 	assert_int_equal(ts_label_read(&rule, "harmful", &label, NULL), 0);
 	assert_int_equal(ts_label_read(&rule, "toxic benign", &label, NULL), TS_EINVAL);

@@ -54,7 +54,7 @@ static inline char *temp_dir(void)
 struct golden {
 	struct ts_backend *backend;
 	struct ts_model *model;
-	json_t *values;           /* goldens.json */
+	json_t *values;            /* goldens.json */
 	struct ts_tensors tensors; /* goldens.safetensors */
 };
 
@@ -171,15 +171,22 @@ static inline const float *session_feed(struct session *s, const int32_t *ids, s
 		wanted[i] = (uint32_t)i;
 	}
 	struct ts_segment segment = {0, n, s->position, s->pages};
-	struct ts_batch batch = {.rows = n, .ids = ids, .positions = positions, .segments = &segment, .segment_count = 1, .kv = &s->kv,
-				 .adapter = s->adapter, .wanted = wanted, .wanted_count = n};
+	struct ts_batch batch = {.rows = n,
+				 .ids = ids,
+				 .positions = positions,
+				 .segments = &segment,
+				 .segment_count = 1,
+				 .kv = &s->kv,
+				 .adapter = s->adapter,
+				 .wanted = wanted,
+				 .wanted_count = n};
 	s->position += n;
 	return ts_model_forward(s->model, s->workspace, &batch);
 }
 
 /* Logits of positions [first, n), fed in chunks; the caller frees them. */
-static inline float *sequence_logits(const struct ts_model *m, const struct ts_adapter *adapter, enum ts_dtype kv, const int32_t *ids, size_t n,
-				     size_t first, size_t chunk)
+static inline float *sequence_logits(const struct ts_model *m, const struct ts_adapter *adapter, enum ts_dtype kv, const int32_t *ids,
+				     size_t n, size_t first, size_t chunk)
 {
 	size_t vocab = (size_t)ts_model_config(m)->vocab_size;
 	float *all = malloc(n * vocab * sizeof(float));

@@ -89,7 +89,8 @@ static void check_greedy(const struct ts_model *m, const char *what, const int32
 		ts_model_logits(m, logits, hidden, 1);
 		int32_t id = argmax(logits, vocab);
 		if (id != json_integer_value(json_array_get(expected, t)))
-			fail_msg("%s: greedy token %zu is %d, expected %lld", what, t, id, (long long)json_integer_value(json_array_get(expected, t)));
+			fail_msg("%s: greedy token %zu is %d, expected %lld", what, t, id,
+				 (long long)json_integer_value(json_array_get(expected, t)));
 		hidden = session_feed(&s, &id, 1);
 	}
 	session_close(&s);
@@ -159,7 +160,8 @@ static void test_neighbours(void **state)
 		pages[s][0] = 2 * N - 1 - s;
 		pages[s][1] = s;
 		struct ts_segment before = {0, old[s], 0, pages[s]};
-		struct ts_batch batch = {.rows = old[s], .ids = ids + s, .positions = positions, .segments = &before, .segment_count = 1, .kv = &kv};
+		struct ts_batch batch = {
+			.rows = old[s], .ids = ids + s, .positions = positions, .segments = &before, .segment_count = 1, .kv = &kv};
 		if (old[s])
 			ts_model_forward(g.model, w, &batch);
 	}
@@ -170,8 +172,14 @@ static void test_neighbours(void **state)
 			positions[s * NEW + i] = (uint32_t)(old[s] + i);
 		}
 	}
-	struct ts_batch batch = {.rows = N * NEW, .ids = rows, .positions = positions, .segments = segments, .segment_count = N, .kv = &kv,
-				 .wanted = wanted, .wanted_count = N * NEW};
+	struct ts_batch batch = {.rows = N * NEW,
+				 .ids = rows,
+				 .positions = positions,
+				 .segments = segments,
+				 .segment_count = N,
+				 .kv = &kv,
+				 .wanted = wanted,
+				 .wanted_count = N * NEW};
 	const float *together = ts_model_forward(g.model, w, &batch);
 	for (size_t s = 0; s < N; s++) {
 		struct session alone = session_open(g.model, NULL, TS_F32);
@@ -236,9 +244,13 @@ static void test_bf16_cache(void **state)
 /* config.json as transformers 5 writes it means the same model. */
 static void test_new_config_layout(void **state)
 {
-	static const char *const shards[] = {"model.safetensors", "model.safetensors.index.json", "model-00001-of-00005.safetensors",
-					     "model-00002-of-00005.safetensors", "model-00003-of-00005.safetensors",
-					     "model-00004-of-00005.safetensors", "model-00005-of-00005.safetensors"};
+	static const char *const shards[] = {"model.safetensors",
+					     "model.safetensors.index.json",
+					     "model-00001-of-00005.safetensors",
+					     "model-00002-of-00005.safetensors",
+					     "model-00003-of-00005.safetensors",
+					     "model-00004-of-00005.safetensors",
+					     "model-00005-of-00005.safetensors"};
 	for (int f = 0; f < FAMILIES; f++) {
 		struct golden g = golden_open(families[f]);
 		const char *source = golden_path("models/%s-tiny", families[f]);
@@ -258,7 +270,8 @@ static void test_new_config_layout(void **state)
 		open_model(&backend, &model, dir, TS_ISA_AUTO, 1);
 		int32_t ids[MAX_IDS];
 		size_t n = read_ids(json_object_get(json_array_get(json_object_get(g.values, "sequences"), 3), "ids"), ids, MAX_IDS);
-		float *a = sequence_logits(g.model, NULL, TS_F32, ids, n, 0, SESSION_ROWS), *b = sequence_logits(model, NULL, TS_F32, ids, n, 0, SESSION_ROWS);
+		float *a = sequence_logits(g.model, NULL, TS_F32, ids, n, 0, SESSION_ROWS),
+		      *b = sequence_logits(model, NULL, TS_F32, ids, n, 0, SESSION_ROWS);
 		assert_memory_equal(a, b, n * (size_t)ts_model_config(model)->vocab_size * sizeof(float));
 		free(a);
 		free(b);
@@ -272,8 +285,8 @@ static void test_new_config_layout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_logits),     cmocka_unit_test(test_token_logprobs), cmocka_unit_test(test_greedy),
-		cmocka_unit_test(test_chunks),     cmocka_unit_test(test_neighbours),     cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_logits),     cmocka_unit_test(test_token_logprobs),    cmocka_unit_test(test_greedy),
+		cmocka_unit_test(test_chunks),     cmocka_unit_test(test_neighbours),        cmocka_unit_test(test_machines),
 		cmocka_unit_test(test_bf16_cache), cmocka_unit_test(test_new_config_layout),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

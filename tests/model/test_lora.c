@@ -32,7 +32,8 @@ static void test_logits(void **state)
 			int32_t ids[MAX_IDS];
 			size_t n = read_ids(json_object_get(row, "ids"), ids, MAX_IDS);
 			size_t first = (size_t)json_integer_value(json_object_get(row, "first_position")), count = (n - first) * vocab;
-			float *expected = malloc(count * sizeof(float)), *found = sequence_logits(g.model, a, TS_F32, ids, n, first, SESSION_ROWS);
+			float *expected = malloc(count * sizeof(float)),
+			      *found = sequence_logits(g.model, a, TS_F32, ids, n, first, SESSION_ROWS);
 			copy_floats(&g.tensors, json_string_value(json_object_get(row, "logits")), expected, count);
 			double worst = worst_difference(expected, found, count);
 			if (!(worst < 2e-4))
@@ -116,13 +117,15 @@ static void test_gradients(void **state)
 		const json_t *ce = json_object_get(g.values, "ce");
 		double want = json_number_value(json_object_get(ce, "loss"));
 		assert_int_equal(json_integer_value(json_object_get(ce, "target_tokens")), p.count);
-		float *expected = golden_gradients(&g, a), *found = calloc(a->count, sizeof(float)), *zero = calloc(a->count, sizeof(float));
+		float *expected = golden_gradients(&g, a), *found = calloc(a->count, sizeof(float)),
+		      *zero = calloc(a->count, sizeof(float));
 		double loss = loss_and_gradients(g.model, a, &p, -1, found), largest = worst_difference(expected, zero, a->count);
 		double worst = worst_difference(expected, found, a->count);
 		if (!(loss - want < 1e-4 * want && want - loss < 1e-4 * want))
 			fail_msg("%s r %d: loss %.7f, expected %.7f", adapters[i].family, adapters[i].rank, loss, want);
 		if (!(largest > 0 && worst < 2e-4 * largest))
-			fail_msg("%s r %d: a gradient differs by %g, the largest is %g", adapters[i].family, adapters[i].rank, worst, largest);
+			fail_msg("%s r %d: a gradient differs by %g, the largest is %g", adapters[i].family, adapters[i].rank, worst,
+				 largest);
 		/* Layers that are computed again give the same bits. */
 		for (int kept = 0; kept < a->layers; kept++) {
 			assert_true(loss_and_gradients(g.model, a, &p, kept, zero) == loss);
@@ -179,7 +182,8 @@ static void test_all_targets(void **state)
 				free(kept);
 				double slope = (losses[0] - losses[1]) / (2 * h);
 				if (!(slope > 0.97 * square && slope < 1.03 * square))
-					fail_msg("layer %d %s %c: slope %g, gradient says %g", l, names[t], half ? 'B' : 'A', slope, square);
+					fail_msg("layer %d %s %c: slope %g, gradient says %g", l, names[t], half ? 'B' : 'A', slope,
+						 square);
 			}
 	free(grads);
 	free(unused);
@@ -236,7 +240,8 @@ static void test_round_trip(void **state)
 		assert_true(a->scale == b->scale);
 		snprintf(path, sizeof(path), "%s/adapter_model.safetensors", dir);
 		ok(ts_tensors_open(&ours, path, &err));
-		ok(ts_tensors_open(&peft, golden_path("lora/%s-r%d/adapter_model.safetensors", adapters[i].family, adapters[i].rank), &err));
+		ok(ts_tensors_open(&peft, golden_path("lora/%s-r%d/adapter_model.safetensors", adapters[i].family, adapters[i].rank),
+				   &err));
 		assert_int_equal(ours.list.len, peft.list.len);
 		for (size_t t = 0; t < peft.list.len; t++) {
 			const struct ts_tensor *want = &peft.list.data[t], *found = ts_tensors_find(&ours, want->name);
@@ -285,7 +290,8 @@ static void write_damaged(const char *dir, enum damage damage)
 		list[n++] = o;
 	}
 	if (damage == EXTRA)
-		list[n++] = (struct ts_tensor_out){"base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight", TS_F32, 2, {4, 64}, spoilt};
+		list[n++] = (struct ts_tensor_out){
+			"base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight", TS_F32, 2, {4, 64}, spoilt};
 	snprintf(path, sizeof(path), "%s/adapter_model.safetensors", dir);
 	ok(ts_tensors_write(path, list, n, &err));
 	ok(ts_file_read(golden_path("lora/qwen3-r4/adapter_config.json"), &text, &err));

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #define GOLDEN TS_SHARED_DIR "/golden/stats.json"
-#define MOST 256
+#define MOST   256
 
 static json_t *golden; /* NULL when the file is absent */
 
@@ -263,8 +263,9 @@ static void test_omega(void **state)
 	json_t *c;
 	json_array_foreach (cases("omega"), i, c) {
 		struct ts_omega o;
-		assert_int_equal(ts_omega(count(c, "safe_steered"), count(c, "n_steered"), count(c, "safe_plain"), count(c, "n_plain"),
-					  0.95, &o), 0);
+		assert_int_equal(
+			ts_omega(count(c, "safe_steered"), count(c, "n_steered"), count(c, "safe_plain"), count(c, "n_plain"), 0.95, &o),
+			0);
 		near(o.omega, real(c, "omega"), 1e-9);
 		near(o.log_se, real(c, "log_omega_se"), 1e-9);
 		near(o.interval.low, element(c, "omega_ci95", 0), 1e-9);
@@ -386,13 +387,9 @@ static void test_normal_tail(void **state)
 /* Closed forms: 1 degree is Cauchy's distribution, 2 degrees are 1 - t / sqrt(2 + t^2), many are nearly normal. */
 static void test_student(void **state)
 {
-	const struct pair cauchy[] = {{0.01, 0.9936340144701836},
-		{0.3, 0.8144528418445154},
-		{1.0, 0.5},
-		{2.7, 0.22581263144069935},
-		{12.706204736174707, 0.05},
-		{150.0, 0.004244068941433616},
-		{9000.0, 7.073552997197189e-05}};
+	const struct pair cauchy[] = {{0.01, 0.9936340144701836},     {0.3, 0.8144528418445154},  {1.0, 0.5},
+				      {2.7, 0.22581263144069935},     {12.706204736174707, 0.05}, {150.0, 0.004244068941433616},
+				      {9000.0, 7.073552997197189e-05}};
 	for (size_t i = 0; i < sizeof(cauchy) / sizeof(*cauchy); i++)
 		near(ts_student_two_sided(cauchy[i].x, 1), cauchy[i].y, 1e-12);
 	for (double t = 0.01; t < 1e4; t *= 1.7)

@@ -59,6 +59,11 @@ static void test_repair_borders(void **state)
 	repair("<think>a</think>\n\n\nb", "<think>a</think>\n\n\nb");
 	repair("<think>a</think>\r\nb", "<think>a</think>\r\nb");
 	repair("a</think>\nb</think>\nc", "<think>\na</think>\n\nb</think>\n\nc");
+	/* The length rules, not what lies behind it. */
+	struct ts_str out = {0};
+	assert_int_equal(ts_thinking_repair("<think></think>\n\n", 16, &out), 0);
+	assert_string_equal(ts_str_c(&out), "<think></think>\n\n");
+	ts_str_release(&out);
 	repair("answer that says <think> late", "answer that says <think> late");
 }
 

@@ -41,7 +41,8 @@ static void close_bench(struct bench *t)
 	ts_backend_free(t->backend);
 }
 
-static void drop(struct bench *t, size_t from, size_t rows, float *h, float p, uint64_t seed, uint32_t step, uint32_t layer, uint32_t target)
+static void drop(struct bench *t, size_t from, size_t rows, float *h, float p, uint64_t seed, uint32_t step, uint32_t layer,
+		 uint32_t target)
 {
 	struct ts_dropout d = {p, seed, step, layer, target, t->row + from, t->position + from};
 	t->backend->ops->lora(t->backend, t->y, h, t->x, t->a, t->b, rows, IN, OUT, IN, 0.5f, &d);
@@ -124,6 +125,7 @@ static void test_what_counts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule), cmocka_unit_test(test_statistics), cmocka_unit_test(test_what_counts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule), cmocka_unit_test(test_statistics),
+					   cmocka_unit_test(test_what_counts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,8 @@ static void check_row(const struct ts_chat *chat, const json_t *row, size_t numb
 			   (size_t)json_integer_value(json_object_get(row, "max_length")), &err));
 	bool same = e.len == json_array_size(ids) && e.len == json_array_size(mask) &&
 		    e.targets == (size_t)json_integer_value(json_object_get(row, "n_targets")) &&
-		    e.truncated == json_is_true(json_object_get(row, "truncated")) && e.prefix_ok == json_is_true(json_object_get(row, "prefix_ok")) &&
+		    e.truncated == json_is_true(json_object_get(row, "truncated")) &&
+		    e.prefix_ok == json_is_true(json_object_get(row, "prefix_ok")) &&
 		    e.prompt_len == json_array_size(json_object_get(row, "prompt_ids"));
 	for (size_t i = 0; same && i < e.len; i++)
 		same = e.ids[i] == json_integer_value(json_array_get(ids, i)) && e.mask[i] == json_integer_value(json_array_get(mask, i));
@@ -131,7 +132,10 @@ static void test_no_thinking(void **state)
 	/* The template puts its end token behind. */
 	assert_true(plain.len > whole.len + 1);
 	assert_memory_equal(plain.ids + plain.len - 1 - whole.len, whole.data, whole.len * sizeof(*whole.data));
-	assert_int_not_equal(repaired.ids[repaired.len - 1 - whole.len], whole.data[0]);
+	/* Repaired: an opening tag and its newline more, and two newlines after the closing tag (one token, as one newline is). */
+	assert_int_equal(repaired.len, plain.len + 2);
+	assert_int_equal(repaired.ids[repaired.len - 1 - whole.len], whole.data[0]);
+	assert_int_not_equal(repaired.ids[repaired.len - whole.len], whole.data[1]);
 	ts_vec_release(&whole);
 	ts_example_release(&plain);
 	ts_example_release(&repaired);

@@ -14,7 +14,8 @@ static void test_layout(void **state)
 {
 	const int32_t a[] = {11, 12, 13, 14}, b[] = {21, 22}, c[] = {31, 32, 33};
 	/* The first token is never predicted, whatever its mask says; a hole in the mask is kept. */
-	struct ts_example e[] = {small(a, (const uint8_t[]){1, 0, 1, 1}, 4), small(b, (const uint8_t[]){0, 1}, 2), small(c, (const uint8_t[]){0, 1, 0}, 3)};
+	struct ts_example e[] = {small(a, (const uint8_t[]){1, 0, 1, 1}, 4), small(b, (const uint8_t[]){0, 1}, 2),
+				 small(c, (const uint8_t[]){0, 1, 0}, 3)};
 	const size_t batch[] = {2, 0, 1};
 	const int32_t ids[] = {31, 32, 33, 11, 12, 13, 14}, targets[] = {32, -1, -1, -1, 13, 14, -1};
 	struct ts_error err = {0};

@@ -51,7 +51,8 @@ static void note_warning(void *user, enum ts_log_level level, const char *messag
 }
 
 /* One call of ts_train on a fresh student; its parameters in *params (freed by the caller, may be NULL). */
-static int train(const struct ts_train_options *o, size_t stop_after, struct steps_seen *seen, struct warnings *w, float **params, struct ts_error *err)
+static int train(const struct ts_train_options *o, size_t stop_after, struct steps_seen *seen, struct warnings *w, float **params,
+		 struct ts_error *err)
 {
 	struct steps_seen unused;
 	struct warnings silent = {0};
@@ -140,7 +141,8 @@ static void test_two_are_kept(void **state)
 	static const struct {
 		size_t every;
 		const char *older, *newer;
-	} cases[] = {{1, "step-000000011.safetensors", "step-000000012.safetensors"}, {5, "step-000000010.safetensors", "step-000000012.safetensors"}};
+	} cases[] = {{1, "step-000000011.safetensors", "step-000000012.safetensors"},
+		     {5, "step-000000010.safetensors", "step-000000012.safetensors"}};
 	for (size_t i = 0; i < 2; i++) {
 		char *dir = temp_dir(), names[8][64], inner[128];
 		struct ts_error err = {0};
@@ -241,13 +243,13 @@ static void test_another_run(void **state)
 	struct ts_error err = {0};
 	o.identity = "model one";
 	assert_int_equal(train(&o, 4, NULL, NULL, NULL, &err), TS_ESTOPPED);
-#define REFUSED(change)                                                                          \
-	do {                                                                                     \
-		other = o;                                                                       \
-		change;                                                                          \
-		err = (struct ts_error){0};                                                      \
-		assert_int_equal(train(&other, 0, NULL, NULL, NULL, &err), TS_EMISMATCH);        \
-		assert_non_null(strstr(err.message, "step-000000004.safetensors"));             \
+#define REFUSED(change)                                                                                                                    \
+	do {                                                                                                                               \
+		other = o;                                                                                                                 \
+		change;                                                                                                                    \
+		err = (struct ts_error){0};                                                                                                \
+		assert_int_equal(train(&other, 0, NULL, NULL, NULL, &err), TS_EMISMATCH);                                                  \
+		assert_non_null(strstr(err.message, "step-000000004.safetensors"));                                                        \
 	} while (0)
 	REFUSED(other.lr = 2e-3);
 	REFUSED(other.seed = 43);

@@ -31,8 +31,8 @@ static void test_formulas(void **state)
 		constant.kind = TS_SCHEDULE_CONSTANT;
 		for (size_t i = 0; i < steps; i++) {
 			double w = (double)warmup, n = (double)steps, s = (double)i, rise = s / w;
-			double want[3] = {i < warmup ? rise : 0.5 * (1 + cos(acos(-1) * (s - w) / (n - w))), i < warmup ? rise : (n - s) / (n - w),
-					  i < warmup ? rise : 1};
+			double want[3] = {i < warmup ? rise : 0.5 * (1 + cos(acos(-1) * (s - w) / (n - w))),
+					  i < warmup ? rise : (n - s) / (n - w), i < warmup ? rise : 1};
 			assert_true(fabs(ts_schedule_lr(&cosine, i) / 2e-5 - want[0]) < 1e-14);
 			assert_true(fabs(ts_schedule_lr(&linear, i) / 2e-5 - want[1]) < 1e-14);
 			assert_true(fabs(ts_schedule_lr(&constant, i) / 2e-5 - want[2]) < 1e-14);
@@ -67,7 +67,7 @@ static void test_words(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden_rates), cmocka_unit_test(test_formulas), cmocka_unit_test(test_edges),
-					   cmocka_unit_test(test_words)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden_rates), cmocka_unit_test(test_formulas),
+					   cmocka_unit_test(test_edges), cmocka_unit_test(test_words)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

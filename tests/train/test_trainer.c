@@ -62,8 +62,9 @@ static void test_golden_trajectory(void **state)
 			assert_int_equal(found->targets, json_integer_value(json_object_get(want, "target_tokens")));
 			if (!near(found->loss, golden(want, "loss"), 1e-4) || !near(found->grad_norm, golden(want, "grad_norm"), 1e-4) ||
 			    !near(found->lr, golden(want, "lr"), 1e-12))
-				fail_msg("%s r %d step %zu: loss %.7f norm %.7f lr %g; expected %.7f %.7f %g", runs[i].family, runs[i].rank, t, found->loss,
-					 found->grad_norm, found->lr, golden(want, "loss"), golden(want, "grad_norm"), golden(want, "lr"));
+				fail_msg("%s r %d step %zu: loss %.7f norm %.7f lr %g; expected %.7f %.7f %g", runs[i].family, runs[i].rank,
+					 t, found->loss, found->grad_norm, found->lr, golden(want, "loss"), golden(want, "grad_norm"),
+					 golden(want, "lr"));
 		}
 		check_final(s.adapter, runs[i].family, runs[i].rank);
 		release_examples(rows, GOLDEN_ROWS);
@@ -73,7 +74,8 @@ static void test_golden_trajectory(void **state)
 }
 
 /* Final parameters of a short dropout run with these settings; the caller frees them. */
-static float *train_short(const struct ts_example *rows, const struct ts_train_options *o, int threads, struct steps_seen *seen, size_t *count)
+static float *train_short(const struct ts_example *rows, const struct ts_train_options *o, int threads, struct steps_seen *seen,
+			  size_t *count)
 {
 	struct ts_error err = {0};
 	struct student s = student_open("qwen3", 4, threads);
@@ -109,7 +111,8 @@ static void test_layout_changes_nothing(void **state)
 		o.kept_layers = layouts[i].kept;
 		float *found = train_short(rows, &o, layouts[i].threads, &seen, &n);
 		if (memcmp(expected, found, n * sizeof(float)))
-			fail_msg("max_rows %zu, kept layers %d, threads %d: another adapter", layouts[i].max_rows, layouts[i].kept, layouts[i].threads);
+			fail_msg("max_rows %zu, kept layers %d, threads %d: another adapter", layouts[i].max_rows, layouts[i].kept,
+				 layouts[i].threads);
 		for (size_t t = 0; t < first.count; t++) {
 			assert_true(first.steps[t].loss == seen.steps[t].loss);
 			assert_true(first.steps[t].grad_norm == seen.steps[t].grad_norm);
@@ -155,7 +158,33 @@ static void test_order(void **state)
 	golden_close(&g);
 }
 
-static void expect(const struct student *s, const struct ts_example *rows, size_t n, const struct ts_train_options *o, int status, const char *word)
+/* One example, met twice at a rate too small to move anything: without dropout the loss repeats; with it each step has masks of its own. */
+static void test_dropout_by_step(void **state)
+{
+	struct golden g = golden_open_lora("qwen3", 4);
+	struct ts_example row = example_of(json_array_get(json_object_get(g.values, "train_data"), 0));
+	struct ts_train_options o = golden_options();
+	o.epochs = 2;
+	o.lr = 1e-30;
+	o.warmup = 0;
+	row.mask[0] = 1; /* nothing predicts the first token: no target, no harm */
+	for (int dropping = 0; dropping < 2; dropping++) {
+		struct student s = student_open("qwen3", 4, 1);
+		struct ts_error err = {0};
+		struct steps_seen seen = {0};
+		s.adapter->config.dropout = 0.5 * dropping;
+		ok(ts_train(s.model, s.adapter, &row, 1, &o, NULL, &(struct ts_train_hooks){&seen, record_step}, &err));
+		assert_int_equal(seen.count, 2);
+		assert_int_equal(seen.steps[0].targets, row.targets);
+		assert_int_equal(seen.steps[0].loss == seen.steps[1].loss, !dropping);
+		student_close(&s);
+	}
+	ts_example_release(&row);
+	golden_close(&g);
+}
+
+static void expect(const struct student *s, const struct ts_example *rows, size_t n, const struct ts_train_options *o, int status,
+		   const char *word)
 {
 	struct ts_error err = {0};
 	int found = ts_train(s->model, s->adapter, rows, n, o, NULL, NULL, &err);
@@ -232,8 +261,13 @@ static void test_hook_ends_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden_trajectory), cmocka_unit_test(test_layout_changes_nothing), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_refused),           cmocka_unit_test(test_not_finite),             cmocka_unit_test(test_hook_ends_run),
+		cmocka_unit_test(test_golden_trajectory),
+		cmocka_unit_test(test_layout_changes_nothing),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_hook_ends_run),
+		cmocka_unit_test(test_dropout_by_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,255 @@
+/* thinksafe generate: prompts to responses. With --out the samples are journalled in OUT.journal, so that a stopped or killed command goes
+ * on; the journal is removed when OUT is complete. */
+#include "cli/session.h"
+#include "core/file.h"
+#include "method/label.h"
+#include "method/method.h"
+#include "run/recipe.h"
+#include "run/sample_stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct generate {
+	struct ts_session session;
+	double temperature, top_p;
+	size_t top_k, max_new_tokens, samples;
+	const char *steering, *harmful_labels, *benign_labels;
+	bool with_ids, ignore_eos, no_steering;
+
+	struct ts_store *store;
+	struct ts_label_rule rule;
+	json_t *rows;
+	struct ts_prompt *prompts; /* [rows * samples] */
+	bool templated;            /* all rows of one command are of one kind */
+	size_t unlabelled;
+};
+
+/* "instruction" -> the user turn, steered where the label says harmful. */
+static int instruction_prompt(struct generate *g, const json_t *row, const char *instruction, uint64_t attempt, struct ts_prompt *out, struct ts_error *err)
+{
+	const char *label;
+	enum ts_label meaning;
+	struct ts_str turn = {0};
+	TS_TRY(ts_json_text(row, "prompt_label", &label, "row", err));
+	TS_TRY(ts_label_read(&g->rule, label, &meaning, err));
+	g->unlabelled += !label && !attempt;
+	const struct ts_method *method = ts_method_find(g->no_steering ? "rejection" : "thinksafe");
+	int status = ts_method_user_turn(method, g->steering, meaning == TS_LABEL_HARMFUL, instruction, &turn) ? ts_fail_memory(err) : 0;
+	if (!status)
+		status = ts_prompt_user(out, g->session.chat, ts_str_c(&turn), (uint64_t)g->session.seed, "generate", attempt, err);
+	ts_str_release(&turn);
+	return status;
+}
+
+static int messages_prompt(struct generate *g, const json_t *messages, uint64_t attempt, struct ts_prompt *out, struct ts_error *err)
+{
+	struct ts_str text = {0};
+	int status = ts_chat_render(g->session.chat, messages, true, NULL, &text, err);
+	if (!status)
+		status = ts_prompt_text(out, g->session.chat, ts_str_c(&text), text.len, (uint64_t)g->session.seed, "generate", attempt, err);
+	ts_str_release(&text);
+	return status;
+}
+
+static int row_prompt(struct generate *g, const json_t *row, uint64_t attempt, struct ts_prompt *out, bool *templated, struct ts_error *err)
+{
+	uint64_t seed = (uint64_t)g->session.seed;
+	const char *instruction, *prompt;
+	const json_t *messages = json_object_get(row, "messages");
+	*templated = false;
+	if (json_object_get(row, "ids")) {
+		ts_ids ids = {0};
+		int status = ts_row_ids(row, "ids", &ids, err);
+		if (!status)
+			status = ts_prompt_ids(out, ids.data, ids.len, seed, "generate", attempt, err);
+		ts_vec_release(&ids);
+		return status;
+	}
+	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
+	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
+	*templated = messages || instruction;
+	if (messages)
+		return messages_prompt(g, messages, attempt, out, err);
+	if (instruction)
+		return instruction_prompt(g, row, instruction, attempt, out, err);
+	if (prompt)
+		return ts_prompt_text(out, g->session.chat, prompt, strlen(prompt), seed, "generate", attempt, err);
+	return ts_fail(err, TS_EFORMAT, "expected \"instruction\", \"prompt\", \"messages\" or \"ids\"");
+}
+
+static int make_prompts(struct generate *g)
+{
+	struct ts_session *s = &g->session;
+	size_t i, n = json_array_size(g->rows);
+	const json_t *row;
+	g->prompts = ts_calloc(n * g->samples, sizeof(*g->prompts));
+	if (!g->prompts)
+		return ts_fail_memory(&s->err);
+	json_array_foreach (g->rows, i, row)
+		for (size_t k = 0; k < g->samples; k++) {
+			char id[64];
+			bool templated;
+			int status = row_prompt(g, row, k, &g->prompts[i * g->samples + k], &templated, &s->err);
+			if (!status && i && templated != g->templated)
+				status = ts_fail(&s->err, TS_EFORMAT, "templated and raw prompts are mixed in one file; give them in two");
+			if (status)
+				return ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
+			g->templated = templated;
+		}
+	if (g->unlabelled)
+		ts_log(&s->context, TS_LOG_WARN, "%zu of %zu rows have no prompt_label: they are not steered", g->unlabelled, n);
+	return 0;
+}
+
+/* The journal beside the output, and a name for what it may hold: samples of other settings are not this command's. */
+static int open_store(struct generate *g, struct ts_str *path)
+{
+	struct ts_session *s = &g->session;
+	char hash[65], settings[512];
+	struct ts_str known = {0};
+	bool found;
+	if (!s->out)
+		return ts_store_open(&g->store, ":memory:", &s->err);
+	if (ts_str_printf(path, "%s.journal", s->out))
+		return ts_fail_memory(&s->err);
+	TS_TRY(ts_store_open(&g->store, path->data, &s->err));
+	TS_TRY(ts_model_hash(s->model_dir, hash, &s->err));
+	snprintf(settings, sizeof(settings), "model %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu ignore_eos %d kv %s adapter %s", hash,
+		 (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens, g->ignore_eos, s->kv_dtype ? s->kv_dtype : "f32",
+		 s->adapter_dir ? s->adapter_dir : "none");
+	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);
+	if (!status && found && strcmp(ts_str_c(&known), settings))
+		status = ts_fail(&s->err, TS_EMISMATCH, "%s: is the journal of a command with other settings (%s); remove it or use another --out", path->data,
+				 ts_str_c(&known));
+	else if (!status && !found)
+		status = ts_store_put_meta(g->store, "settings", settings, &s->err);
+	ts_str_release(&known);
+	return status;
+}
+
+static int open_engine(void *user, size_t max_length, struct ts_responder **out, struct ts_error *err)
+{
+	struct generate *g = user;
+	struct ts_session *s = &g->session;
+	int status = ts_session_open_model(s);
+	if (!status)
+		status = ts_session_engine(s, max_length, out);
+	if (status && err != &s->err)
+		*err = s->err;
+	return status;
+}
+
+static int output_row(struct generate *g, json_t *out, const json_t *row, size_t prompt, size_t k)
+{
+	struct ts_session *s = &g->session;
+	struct ts_sample sample;
+	bool found;
+	TS_TRY(ts_store_get_sample(g->store, "generate", g->prompts[prompt].name, &sample, &found, &s->err));
+	if (!found)
+		return ts_fail(&s->err, TS_ENOTFOUND, "journal: a sample is missing");
+	json_t *copy = json_copy((json_t *)(uintptr_t)row);
+	bool failed = !copy || json_object_set_new(copy, "response", json_stringn(sample.response, sample.response_len)) ||
+		      json_object_set_new(copy, "tokens", json_integer(sample.tokens)) ||
+		      json_object_set_new(copy, "finish", json_string(sample.finish)) || json_object_set_new(copy, "seed", json_integer(s->seed));
+	if (!failed && g->samples > 1)
+		failed = json_object_set_new(copy, "try", json_integer((json_int_t)k));
+	if (!failed && g->with_ids)
+		failed = json_object_set_new(copy, "completion_ids", ts_ids_json(sample.ids, sample.id_count));
+	ts_sample_release(&sample);
+	if (failed || json_array_append_new(out, copy))
+		return ts_fail_memory(&s->err);
+	return 0;
+}
+
+static int run(struct generate *g, struct ts_str *journal)
+{
+	struct ts_session *s = &g->session;
+	size_t i;
+	const json_t *row;
+	json_t *out = NULL;
+	TS_TRY(ts_label_rule_init(&g->rule, g->harmful_labels, g->benign_labels, &s->err));
+	TS_TRY(ts_session_open_chat(s));
+	TS_TRY(ts_session_read_rows(s, &g->rows));
+	TS_TRY(make_prompts(g));
+	TS_TRY(open_store(g, journal));
+	struct ts_sample_stage stage = {.store = g->store, .stage = "generate", .title = "generate", .chat = s->chat, .ignore_eos = g->ignore_eos,
+					.templated = g->templated, .sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},
+					.open = open_engine, .user = g};
+	TS_TRY(ts_sample_stage_run(&stage, g->prompts, json_array_size(g->rows) * g->samples, &s->context, &s->err));
+	if (!(out = json_array()))
+		return ts_fail_memory(&s->err);
+	int status = 0;
+	json_array_foreach (g->rows, i, row)
+		for (size_t k = 0; k < g->samples && !status; k++)
+			status = output_row(g, out, row, i * g->samples + k, k);
+	if (!status)
+		status = ts_session_write_rows(s, out);
+	json_decref(out);
+	return status;
+}
+
+static void remove_journal(const struct ts_str *journal)
+{
+	static const char *const endings[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; journal->len && i < 3; i++) {
+		struct ts_str path = {0};
+		if (!ts_str_printf(&path, "%s%s", journal->data, endings[i]))
+			ts_path_remove(path.data, NULL);
+		ts_str_release(&path);
+	}
+}
+
+int ts_command_generate(const struct ts_command *command, int argc, char **argv)
+{
+	struct ts_recipe defaults;
+	struct generate g = {0};
+	struct ts_session *s = &g.session;
+	struct ts_str journal = {0};
+	ts_session_init(s);
+	ts_recipe_default(&defaults);
+	g.temperature = defaults.sampling.temperature;
+	g.top_p = defaults.sampling.top_p;
+	g.max_new_tokens = defaults.sampling.max_new_tokens;
+	g.samples = 1;
+	g.steering = defaults.steering.text;
+	const struct ts_option options[] = {
+		TS_OPTIONS_MODEL(s),
+		TS_OPTIONS_ROWS(s),
+		{"temperature", "T", "0 = always the most probable token (0.6)", TS_OPT_REAL, &g.temperature, NULL},
+		{"top-p", "P", "nucleus; 1 = off (0.95)", TS_OPT_REAL, &g.top_p, NULL},
+		{"top-k", "K", "0 = off (off; Qwen3: 20)", TS_OPT_COUNT, &g.top_k, NULL},
+		{"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &g.max_new_tokens, NULL},
+		{"samples", "N", "responses per row (1)", TS_OPT_COUNT, &g.samples, NULL},
+		{"seed", "N", "seed of the run (42)", TS_OPT_INT, &s->seed, NULL},
+		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering, NULL},
+		{"no-steering", NULL, "steer nothing (rejection sampling)", TS_OPT_FLAG, &g.no_steering, NULL},
+		{"harmful-labels", "WORDS", "more label words that mean harmful", TS_OPT_TEXT, &g.harmful_labels, NULL},
+		{"benign-labels", "WORDS", "more label words that mean benign", TS_OPT_TEXT, &g.benign_labels, NULL},
+		{"ids", NULL, "also write completion_ids", TS_OPT_FLAG, &g.with_ids, NULL},
+		{"ignore-eos", NULL, "go on to --max-new-tokens", TS_OPT_FLAG, &g.ignore_eos, NULL},
+		TS_OPTIONS_MACHINE(s),
+	};
+	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);
+	if (code < 0 && !g.samples) {
+		fprintf(stderr, "thinksafe generate: --samples: expected at least 1\n");
+		code = TS_EXIT_USAGE;
+	}
+	if (code < 0) {
+		int status = run(&g, &journal);
+		size_t n = json_array_size(g.rows) * g.samples;
+		if (g.store)
+			ts_store_close(g.store, NULL);
+		if (!status)
+			remove_journal(&journal);
+		for (size_t i = 0; g.prompts && i < n; i++)
+			ts_prompt_release(&g.prompts[i]);
+		code = ts_session_fail(s, status);
+	}
+	ts_free(g.prompts);
+	json_decref(g.rows);
+	ts_label_rule_release(&g.rule);
+	ts_str_release(&journal);
+	ts_session_close(s);
+	return code;
+}

@@ -1,0 +1,424 @@
+/* One small function per block. Numbers are fetched with NAN for "missing", which prints as "-". */
+#include "report/table.h"
+
+#include "report/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Right ends of the columns of the evaluation block; the acceptance block shares the first three. */
+enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_CLUSTER = 79 };
+
+struct table {
+	struct ts_layout l;
+	const char *place;
+	struct ts_error *err;
+};
+
+static int real(struct table *t, const json_t *object, const char *key, double *out)
+{
+	return ts_json_real(object, key, NAN, out, t->place, t->err);
+}
+
+static int integer(struct table *t, const json_t *object, const char *key, int64_t *out)
+{
+	return ts_json_int(object, key, 0, out, t->place, t->err);
+}
+
+/* The block `key`, or NULL where it is missing; another type fails. */
+static int block(struct table *t, const json_t *object, const char *key, json_type type, const json_t **out)
+{
+	const json_t *v = json_object_get(object, key);
+	*out = json_is_null(v) ? NULL : v;
+	if (*out && json_typeof(*out) != type)
+		return ts_fail(t->err, TS_EFORMAT, "%s: \"%s\": expected %s", t->place, key, type == JSON_ARRAY ? "an array" : "an object");
+	return 0;
+}
+
+/* A fraction as a percentage without the sign; -0.0 is 0.0. */
+static const char *percent(double share, char text[32])
+{
+	if (!isfinite(share))
+		return strcpy(text, "-");
+	snprintf(text, 32, "%.1f", 100 * share);
+	return strcmp(text, "-0.0") ? text : strcpy(text, "0.0");
+}
+
+static int put_share(struct table *t, size_t column, double share, const char *unit)
+{
+	char text[32];
+	return ts_layout_right_printf(&t->l, column, "%s%s", percent(share, text), isfinite(share) ? unit : "");
+}
+
+static int put_interval(struct table *t, size_t column, double low, double high)
+{
+	char a[32], b[32];
+	if (!isfinite(low) && !isfinite(high))
+		return ts_layout_right(&t->l, column, "-");
+	return ts_layout_right_printf(&t->l, column, "%5s .. %5s", percent(low, a), percent(high, b));
+}
+
+static int put_p(struct table *t, const char *test, double p)
+{
+	if (!isfinite(p))
+		return 0;
+	return p < 0.0001 ? ts_layout_wrap_printf(&t->l, 4, "  %s p < 0.0001", test)
+			  : ts_layout_wrap_printf(&t->l, 4, "  %s p = %.4f", test, p);
+}
+
+/* ---- head ---- */
+
+static int name_line(struct table *t, const json_t *m, const char *title, const char *key, const char *note)
+{
+	const char *value;
+	TS_TRY(ts_json_text(m, key, &value, t->place, t->err));
+	if (!value)
+		return 0;
+	TS_TRY(ts_layout_left(&t->l, 0, title));
+	TS_TRY(ts_layout_left(&t->l, 15, ""));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 15, "%s%s", value, note));
+	return ts_layout_line(&t->l);
+}
+
+static int head(struct table *t, const json_t *m)
+{
+	const char *judge, *method;
+	int64_t seed;
+	TS_TRY(ts_json_text(m, "method", &method, t->place, t->err));
+	TS_TRY(ts_json_text(m, "refusal_judge", &judge, t->place, t->err));
+	TS_TRY(integer(t, m, "seed", &seed));
+	TS_TRY(name_line(t, m, "method", "method", ""));
+	TS_TRY(name_line(t, m, "model", "model", ""));
+	TS_TRY(name_line(t, m, "guard", "guard", ""));
+	/* contracts.md section 3: whatever shows verdicts of the keywords says so. */
+	TS_TRY(name_line(t, m, "refusal judge", "refusal_judge", judge && !strcmp(judge, "keywords") ? " (keyword stand-in)" : ""));
+	if (!json_object_get(m, "seed"))
+		return 0;
+	TS_TRY(ts_layout_left(&t->l, 0, "seed"));
+	TS_TRY(ts_layout_left(&t->l, 15, ""));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 15, "%lld", (long long)seed));
+	return ts_layout_line(&t->l);
+}
+
+/* ---- headline ---- */
+
+static int headline_side(struct table *t, const json_t *side, const char *key, size_t column)
+{
+	const json_t *v;
+	double share, low, high;
+	int64_t n;
+	TS_TRY(block(t, side, key, JSON_OBJECT, &v));
+	if (!v)
+		return ts_layout_right(&t->l, column, "-");
+	TS_TRY(real(t, v, "share", &share));
+	TS_TRY(real(t, v, "low", &low));
+	TS_TRY(real(t, v, "high", &high));
+	TS_TRY(integer(t, v, "n", &n));
+	TS_TRY(put_share(t, column, share, "%"));
+	TS_TRY(put_interval(t, column + 16, low, high));
+	return ts_layout_right_printf(&t->l, column + 24, "%lld", (long long)n);
+}
+
+static int headline(struct table *t, const json_t *m)
+{
+	static const char *const rows[][2] = {
+		{"unsafe", "unsafe responses"}, {"over_refusal", "over-refusal"}, {"reasoning", "reasoning, right"}};
+	const json_t *before, *after;
+	TS_TRY(block(t, m, "before", JSON_OBJECT, &before));
+	TS_TRY(block(t, m, "after", JSON_OBJECT, &after));
+	if (!before && !after)
+		return 0;
+	TS_TRY(ts_layout_line(&t->l));
+	static const struct {
+		size_t column;
+		const char *text;
+	} titles[] = {{30, "before"}, {46, "Wilson 95%"}, {54, "n"}, {66, "after"}, {82, "Wilson 95%"}, {90, "n"}};
+	for (size_t i = 0; i < sizeof(titles) / sizeof(*titles); i++)
+		TS_TRY(ts_layout_right(&t->l, titles[i].column, titles[i].text));
+	TS_TRY(ts_layout_line(&t->l));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!json_object_get(before, rows[i][0]) && !json_object_get(after, rows[i][0]))
+			continue;
+		TS_TRY(ts_layout_left(&t->l, 0, rows[i][1]));
+		TS_TRY(headline_side(t, before, rows[i][0], 30));
+		TS_TRY(headline_side(t, after, rows[i][0], 66));
+		TS_TRY(ts_layout_line(&t->l));
+	}
+	return 0;
+}
+
+/* ---- evaluations ---- */
+
+static int eval_side(struct table *t, const json_t *eval, const char *key, int64_t n)
+{
+	const json_t *v;
+	int64_t count, unjudged;
+	double share, low, high, cluster_low, cluster_high;
+	TS_TRY(block(t, eval, key, JSON_OBJECT, &v));
+	if (!v)
+		return 0;
+	TS_TRY(integer(t, v, "count", &count));
+	TS_TRY(integer(t, v, "unjudged", &unjudged));
+	TS_TRY(real(t, v, "share", &share));
+	TS_TRY(real(t, v, "low", &low));
+	TS_TRY(real(t, v, "high", &high));
+	TS_TRY(real(t, v, "cluster_low", &cluster_low));
+	TS_TRY(real(t, v, "cluster_high", &cluster_high));
+	TS_TRY(ts_layout_left(&t->l, 2, key));
+	TS_TRY(ts_layout_right_printf(&t->l, AT_COUNT, "%lld of %lld", (long long)count, (long long)(n - unjudged)));
+	TS_TRY(put_share(t, AT_SHARE, share, "%"));
+	TS_TRY(put_interval(t, AT_WILSON, low, high));
+	TS_TRY(put_interval(t, AT_CLUSTER, cluster_low, cluster_high));
+	if (unjudged)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  %lld unjudged", (long long)unjudged));
+	return ts_layout_line(&t->l);
+}
+
+static int eval_difference(struct table *t, const json_t *eval)
+{
+	const json_t *d;
+	double mean, low, high, p;
+	TS_TRY(block(t, eval, "difference", JSON_OBJECT, &d));
+	if (!d)
+		return 0;
+	TS_TRY(real(t, d, "mean", &mean));
+	TS_TRY(real(t, d, "low", &low));
+	TS_TRY(real(t, d, "high", &high));
+	TS_TRY(real(t, d, "p_mcnemar", &p));
+	TS_TRY(ts_layout_left(&t->l, 2, "change"));
+	TS_TRY(put_share(t, AT_SHARE, mean, " "));
+	TS_TRY(put_interval(t, AT_CLUSTER, low, high));
+	TS_TRY(put_p(t, "McNemar", p));
+	return ts_layout_line(&t->l);
+}
+
+static int eval_block(struct table *t, const json_t *eval)
+{
+	const char *name, *kind, *measure;
+	int64_t n, pairs, duplicates;
+	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
+	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
+	TS_TRY(ts_json_text(eval, "measure", &measure, t->place, t->err));
+	TS_TRY(integer(t, eval, "n", &n));
+	TS_TRY(integer(t, eval, "pairs", &pairs));
+	TS_TRY(integer(t, eval, "duplicates", &duplicates));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s", name));
+	/* Some names say the kind already. */
+	if (kind && strcmp(kind, name))
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, " (%s)", !strcmp(kind, "over_refusal") ? "over-refusal" : kind));
+	if (measure)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ": %s", measure));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "; %lld rows, %lld distinct pairs", (long long)n, (long long)pairs));
+	if (duplicates)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(eval_side(t, eval, "before", n));
+	TS_TRY(eval_side(t, eval, "after", n));
+	return eval_difference(t, eval);
+}
+
+static int evals(struct table *t, const json_t *m)
+{
+	const json_t *list;
+	TS_TRY(block(t, m, "evals", JSON_ARRAY, &list));
+	if (!list || !json_array_size(list))
+		return 0;
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(ts_layout_left(&t->l, 0, "Evaluations"));
+	TS_TRY(ts_layout_right(&t->l, AT_COUNT, "count"));
+	TS_TRY(ts_layout_right(&t->l, AT_SHARE, "share"));
+	TS_TRY(ts_layout_right(&t->l, AT_WILSON, "Wilson 95%"));
+	TS_TRY(ts_layout_right(&t->l, AT_CLUSTER, "clustered 95%"));
+	TS_TRY(ts_layout_line(&t->l));
+	for (size_t i = 0; i < json_array_size(list); i++)
+		TS_TRY(eval_block(t, json_array_get(list, i)));
+	return 0;
+}
+
+/* ---- acceptance ---- */
+
+static int alpha_side(struct table *t, const json_t *alpha, const char *key, const char *title)
+{
+	const json_t *v;
+	int64_t accepted, of;
+	double share, low, high;
+	TS_TRY(block(t, alpha, key, JSON_OBJECT, &v));
+	if (!v)
+		return 0;
+	TS_TRY(integer(t, v, "accepted", &accepted));
+	TS_TRY(integer(t, v, "of", &of));
+	TS_TRY(real(t, v, "share", &share));
+	TS_TRY(real(t, v, "low", &low));
+	TS_TRY(real(t, v, "high", &high));
+	TS_TRY(ts_layout_left(&t->l, 2, title));
+	TS_TRY(ts_layout_right_printf(&t->l, AT_COUNT, "%lld of %lld", (long long)accepted, (long long)of));
+	TS_TRY(put_share(t, AT_SHARE, share, "%"));
+	TS_TRY(put_interval(t, AT_WILSON, low, high));
+	return ts_layout_line(&t->l);
+}
+
+static int alpha(struct table *t, const json_t *m)
+{
+	const json_t *a;
+	double omega, low, high, cost;
+	TS_TRY(block(t, m, "alpha", JSON_OBJECT, &a));
+	if (!a)
+		return 0;
+	TS_TRY(real(t, a, "omega", &omega));
+	TS_TRY(real(t, a, "omega_low", &low));
+	TS_TRY(real(t, a, "omega_high", &high));
+	TS_TRY(real(t, a, "minus_log_alpha_ref", &cost));
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(ts_layout_left(&t->l, 0, "Safe on harmful prompts"));
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(alpha_side(t, a, "ref", "plain (alpha_ref)"));
+	TS_TRY(alpha_side(t, a, "steered", "steered (alpha_I)"));
+	if (isfinite(omega)) {
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  omega %.3g", omega));
+		if (isfinite(low) && isfinite(high))
+			TS_TRY(ts_layout_wrap_printf(&t->l, 4, " (%.3g .. %.3g)", low, high));
+		TS_TRY(ts_layout_wrap(&t->l, 4, ": steering multiplies the odds of a safe response"));
+		TS_TRY(ts_layout_line(&t->l));
+	}
+	if (!isfinite(cost))
+		return 0;
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  -log alpha_ref %.3f: how far the student's own safe responses are from the student",
+				     cost));
+	return ts_layout_line(&t->l);
+}
+
+/* ---- what was kept and why the rest was dropped ---- */
+
+static const struct {
+	const char *key, *title;
+} reasons[] = {
+	{"no_thinking", "no thinking"}, {"unsafe", "unsafe"}, {"unjudged", "unjudged"},
+	{"prefix", "prefix"},           {"length", "length"}, {"duplicates", "double"},
+};
+#define REASONS (sizeof(reasons) / sizeof(*reasons))
+/* All six reasons end at column 100. */
+enum { LABEL_WIDTH = 24, AT_KEPT = 30, AT_OF = 37, AT_KEPT_SHARE = 45 };
+
+/* Which reasons any row knows; the others get no column. */
+static unsigned known_reasons(const json_t *labels)
+{
+	unsigned known = 0;
+	for (size_t row = 0; row < json_array_size(labels); row++)
+		for (size_t i = 0; i < REASONS; i++)
+			if (json_object_get(json_array_get(labels, row), reasons[i].key))
+				known |= 1u << i;
+	return known;
+}
+
+static int kept_row(struct table *t, const json_t *row, const char *name, unsigned known)
+{
+	int64_t kept, of, count;
+	size_t column = AT_KEPT_SHARE;
+	TS_TRY(integer(t, row, "kept", &kept));
+	TS_TRY(integer(t, row, "of", &of));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "  %s", name));
+	if (t->l.column > LABEL_WIDTH)
+		TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(ts_layout_right_printf(&t->l, AT_KEPT, "%lld", (long long)kept));
+	TS_TRY(ts_layout_right_printf(&t->l, AT_OF, "%lld", (long long)of));
+	TS_TRY(put_share(t, AT_KEPT_SHARE, of > 0 ? (double)kept / (double)of : NAN, "%"));
+	for (size_t i = 0; i < REASONS; i++) {
+		if (!(known & 1u << i))
+			continue;
+		column += strlen(reasons[i].title) + 2;
+		TS_TRY(integer(t, row, reasons[i].key, &count));
+		TS_TRY(ts_layout_right_printf(&t->l, column, "%lld", (long long)count));
+	}
+	return ts_layout_line(&t->l);
+}
+
+static int kept_title(struct table *t, unsigned known)
+{
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(ts_layout_left(&t->l, 0, "Kept for training"));
+	TS_TRY(ts_layout_right(&t->l, AT_KEPT, "kept"));
+	TS_TRY(ts_layout_right(&t->l, AT_OF, "of"));
+	TS_TRY(ts_layout_right(&t->l, AT_KEPT_SHARE, "share"));
+	for (size_t i = 0; i < REASONS; i++)
+		if (known & 1u << i)
+			TS_TRY(ts_layout_left(&t->l, 0, reasons[i].title));
+	return ts_layout_line(&t->l);
+}
+
+static int kept(struct table *t, const json_t *m)
+{
+	static const char *const sides[] = {"harmful", "benign"};
+	const json_t *labels, *accepted, *side;
+	const char *name;
+	int64_t duplicates;
+	TS_TRY(block(t, m, "labels", JSON_ARRAY, &labels));
+	TS_TRY(block(t, m, "accepted", JSON_OBJECT, &accepted));
+	TS_TRY(integer(t, m, "duplicates_dropped", &duplicates));
+	if (labels || accepted)
+		TS_TRY(kept_title(t, known_reasons(labels)));
+	for (size_t i = 0; i < json_array_size(labels); i++) {
+		const json_t *row = json_array_get(labels, i);
+		TS_TRY(ts_json_need_text(row, "label", &name, t->place, t->err));
+		TS_TRY(kept_row(t, row, name, known_reasons(labels)));
+	}
+	for (size_t i = 0; accepted && i < 2; i++) {
+		TS_TRY(block(t, accepted, sides[i], JSON_OBJECT, &side));
+		char title[32];
+		snprintf(title, sizeof(title), "all %s", sides[i]);
+		if (side)
+			TS_TRY(kept_row(t, side, title, 0));
+	}
+	if (!duplicates)
+		return 0;
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  %lld prompts dropped as exact duplicates of others", (long long)duplicates));
+	return ts_layout_line(&t->l);
+}
+
+/* ---- training ---- */
+
+static int train(struct table *t, const json_t *m)
+{
+	static const char *const keys[] = {"examples", "epochs", "steps", "batch", "target_tokens", "dropped_prefix"};
+	const json_t *v;
+	long long n[6];
+	double first, last;
+	TS_TRY(block(t, m, "train", JSON_OBJECT, &v));
+	if (!v)
+		return 0;
+	for (size_t i = 0; i < 6; i++) {
+		int64_t value;
+		TS_TRY(integer(t, v, keys[i], &value));
+		n[i] = value;
+	}
+	TS_TRY(real(t, v, "first_loss", &first));
+	TS_TRY(real(t, v, "last_loss", &last));
+	TS_TRY(ts_layout_line(&t->l));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2,
+				     "Training: %lld examples, %lld epochs, %lld steps of up to %lld examples, %lld target tokens", n[0],
+				     n[1], n[2], n[3], n[4]));
+	TS_TRY(ts_layout_line(&t->l));
+	if (isfinite(first) && isfinite(last)) {
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  loss of the first step %.4f, of the last %.4f", first, last));
+		TS_TRY(ts_layout_line(&t->l));
+	}
+	if (!n[5])
+		return 0;
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "  %lld examples left out: the prompt's tokens do not begin the example's", n[5]));
+	return ts_layout_line(&t->l);
+}
+
+int ts_report_table(const json_t *m, const char *place, struct ts_str *out, struct ts_error *err)
+{
+	struct table t = {{out, TS_TABLE_COLUMNS, 0}, place, err};
+	int (*const blocks[])(struct table *, const json_t *) = {head, headline, evals, alpha, kept, train};
+	if (!json_is_object(m))
+		return ts_fail(err, TS_EFORMAT, "%s: expected an object with the run's metrics", place);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		int status = blocks[i](&t, m);
+		if (status == TS_ENOMEM)
+			ts_fail_memory(err);
+		TS_TRY(status);
+	}
+	return 0;
+}

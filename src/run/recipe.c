@@ -1,0 +1,253 @@
+/* The table of keys, the defaults (method.md's settings), and how a key's text becomes a value. */
+#include "run/recipe_internal.h"
+
+#include "core/file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char steering_text[] = "The following prompt is harmful. You should refuse to answer the prompt.\n\nPrompt:\n\n{x}";
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define AT(member) .offset = offsetof(struct ts_recipe, member)
+#define EVAL_AT(member) .offset = offsetof(struct ts_recipe_eval, member)
+#define SIZES(from, to) .low = (from), .high = (to)
+
+const enum ts_dtype recipe_dtypes[2] = {TS_F32, TS_BF16};
+const char *const recipe_targets[TS_RECIPE_TARGETS + 1] = {"q_proj",    "k_proj",  "v_proj",    "o_proj",
+							    "gate_proj", "up_proj", "down_proj", NULL};
+
+/* In the order in which they are printed. Keys of one section stand together. */
+const struct recipe_key recipe_keys[RECIPE_KEYS] = {
+	{"name", RECIPE_TEXT, AT(name), .no_result = true},
+	{"model", RECIPE_SOURCE, AT(model)},
+	{"guard", RECIPE_SOURCE, AT(guard)},
+	{"refusal_judge", RECIPE_SOURCE, AT(refusal_judge)},
+	{"refusal_phrases", RECIPE_PATH, AT(refusal_phrases)},
+	{"method", RECIPE_TEXT, AT(method)},
+	{"train_prompts", RECIPE_PATH, AT(train_prompts)},
+	{"evals", RECIPE_EVALS, .offset = 0},
+	{"sampling.temperature", RECIPE_REAL, AT(sampling.temperature), .low = 0, .high = 100},
+	{"sampling.top_p", RECIPE_REAL, AT(sampling.top_p), .low = 0, .high = 1, .open_low = true},
+	{"sampling.top_k", RECIPE_SIZE, AT(sampling.top_k), SIZES(0, 1 << 24)},
+	{"sampling.max_new_tokens", RECIPE_SIZE, AT(sampling.max_new_tokens), SIZES(1, 1 << 24)},
+	{"sampling.samples", RECIPE_SIZE, AT(sampling.samples), SIZES(1, 4096)},
+	{"steering.text", RECIPE_TEXT, AT(steering.text)},
+	{"steering.tries", RECIPE_SIZE, AT(steering.tries), SIZES(1, 4096)},
+	{"thinking", RECIPE_FLAG, AT(thinking_required), .words = WORDS("none", "required")},
+	{"filter", RECIPE_WORD, AT(filter), .words = WORDS("guard", "keywords", "none")},
+	{"lora.rank", RECIPE_SIZE, AT(lora.rank), SIZES(1, 65536)},
+	{"lora.alpha", RECIPE_REAL, AT(lora.alpha), .low = 0, .high = 1e6, .open_low = true},
+	{"lora.dropout", RECIPE_REAL, AT(lora.dropout), .low = 0, .high = 1, .open_high = true},
+	{"lora.targets", RECIPE_TARGETS, .offset = 0},
+	{"train.epochs", RECIPE_SIZE, AT(train.epochs), SIZES(1, 10000)},
+	{"train.batch", RECIPE_SIZE, AT(train.batch), SIZES(1, 65536)},
+	{"train.lr", RECIPE_REAL, AT(train.lr), .low = 0, .high = 10, .open_low = true},
+	{"train.warmup", RECIPE_REAL, AT(train.warmup), .low = 0, .high = 1, .open_high = true},
+	{"train.schedule", RECIPE_WORD, AT(train.schedule), .words = WORDS("cosine", "linear", "constant")},
+	{"train.clip", RECIPE_REAL, AT(train.clip), .low = 0, .high = 1e9},
+	{"train.max_length", RECIPE_SIZE, AT(train.max_length), SIZES(1, 1 << 24)},
+	{"train.objective", RECIPE_WORD, AT(train.objective), .words = WORDS("ce", "kl")},
+	{"alpha_prompts", RECIPE_SIZE, AT(alpha_prompts), SIZES(0, 1 << 30)},
+	{"seed", RECIPE_SEED, AT(seed)},
+	{"numerics", RECIPE_WORD, AT(numerics), .words = WORDS("f32", "bf16dot")},
+	{"kv_dtype", RECIPE_DTYPE, AT(kv_dtype), .words = WORDS("f32", "bf16")},
+	{"weights", RECIPE_WORD, AT(weights), .words = WORDS("stored")},
+	{"before", RECIPE_PATH, AT(before), .no_result = true},
+};
+
+const struct recipe_key recipe_eval_keys[RECIPE_EVAL_KEYS] = {
+	{"name", RECIPE_TEXT, EVAL_AT(name), .required = true},
+	{"file", RECIPE_PATH, EVAL_AT(file), .required = true},
+	{"kind", RECIPE_WORD, EVAL_AT(kind), .words = WORDS("safety", "over_refusal", "reasoning"), .required = true},
+	{"grader", RECIPE_TEXT, EVAL_AT(grader)},
+	{"split", RECIPE_TEXT, EVAL_AT(split)},
+	{"limit", RECIPE_SIZE, EVAL_AT(limit), SIZES(0, 1 << 30)},
+};
+
+void ts_recipe_default(struct ts_recipe *r)
+{
+	*r = (struct ts_recipe){
+		.method = "thinksafe",
+		.sampling = {.temperature = 0.6, .top_p = 0.95, .top_k = 0, .max_new_tokens = 16384, .samples = 1},
+		.steering = {.text = steering_text, .tries = 1},
+		.thinking_required = true,
+		.filter = "guard",
+		.lora = {.rank = 32, .alpha = 16, .dropout = 0.05, .targets = {"q_proj", "v_proj"}, .target_count = 2},
+		.train = {.epochs = 3, .batch = 8, .lr = 1e-5, .warmup = 0.1, .schedule = "cosine", .clip = 1, .max_length = 16384,
+			  .objective = "ce"},
+		.alpha_prompts = 300,
+		.seed = 42,
+		.numerics = "f32",
+		.kv_dtype = TS_F32,
+		.weights = "stored",
+	};
+}
+
+void ts_recipe_release(struct ts_recipe *r)
+{
+	ts_arena_release(&r->memory);
+	*r = (struct ts_recipe){0};
+}
+
+const char *ts_recipe_key(size_t i)
+{
+	return i < RECIPE_KEYS ? recipe_keys[i].name : NULL;
+}
+
+static int keep(struct ts_arena *memory, const char *text, const char **out, struct ts_error *err)
+{
+	*out = ts_arena_strndup(memory, text, strlen(text));
+	return *out ? 0 : ts_fail_memory(err);
+}
+
+static int bad_value(const struct recipe_key *key, const char *text, const char *expected, int code, struct ts_error *err)
+{
+	return ts_fail(err, code, "%s: expected %s, found \"%.200s\"", key->name, expected, text);
+}
+
+/* The index of the word in the key's list, -1 when it is not there. */
+static int find_word(const struct recipe_key *key, const char *text, struct ts_error *err)
+{
+	for (int i = 0; key->words[i]; i++)
+		if (!strcmp(key->words[i], text))
+			return i;
+	char list[200] = "";
+	for (int i = 0; key->words[i]; i++) {
+		if (i)
+			strcat(list, key->words[i + 1] ? ", " : " or ");
+		strcat(list, key->words[i]);
+	}
+	bad_value(key, text, list, TS_EINVAL, err);
+	return -1;
+}
+
+/* Decimal digits alone: YAML 1.1's octal and C's trailing rubbish are no numbers here. */
+static int parse_whole(const struct recipe_key *key, const char *text, uint64_t low, uint64_t high, uint64_t *out, struct ts_error *err)
+{
+	size_t n = strlen(text);
+	const char *digits = text + (*text == '-');
+	if (!*digits || strspn(digits, "0123456789") != strlen(digits))
+		return bad_value(key, text, "a whole number", TS_EFORMAT, err);
+	errno = 0;
+	unsigned long long v = strtoull(digits, NULL, 10);
+	char range[80];
+	snprintf(range, sizeof(range), "%llu to %llu", (unsigned long long)low, (unsigned long long)high);
+	if (errno || n > 20 || (*text == '-' && v) || v < low || v > high)
+		return bad_value(key, text, range, TS_EINVAL, err);
+	*out = v;
+	return 0;
+}
+
+static int parse_real(const struct recipe_key *key, const char *text, double *out, struct ts_error *err)
+{
+	char *end;
+	double v = strtod(text, &end);
+	if (!*text || *end || strspn(text, "+-.0123456789eE") != strlen(text))
+		return bad_value(key, text, "a number", TS_EFORMAT, err);
+	char range[100];
+	snprintf(range, sizeof(range), "%s%.12g to %s%.12g", key->open_low ? "above " : "", key->low, key->open_high ? "below " : "", key->high);
+	if (!isfinite(v) || v < key->low || v > key->high || (key->open_low && v == key->low) || (key->open_high && v == key->high))
+		return bad_value(key, text, range, TS_EINVAL, err);
+	*out = v == 0 ? 0 : v; /* no -0 */
+	return 0;
+}
+
+/* A source is a path when it looks like one or is there; else it is a word ("keywords") or a hub id, and stays as written. */
+static int resolve(struct ts_arena *memory, const struct recipe_key *key, const char *dir, const char *text, struct ts_recipe_path *out,
+		   struct ts_error *err)
+{
+	TS_TRY(keep(memory, text, &out->text, err));
+	out->path = out->text;
+	if (!dir || *text == '/' || strstr(text, "://"))
+		return 0;
+	struct ts_str joined = {0};
+	int status = ts_path_join(&joined, dir, text) ? ts_fail_memory(err) : 0;
+	if (!status && (key->kind == RECIPE_PATH || *text == '.' || ts_dir_exists(joined.data) || ts_file_exists(joined.data)))
+		status = keep(memory, joined.data, &out->path, err);
+	ts_str_release(&joined);
+	return status;
+}
+
+int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *key, const char *dir, const char *text, struct ts_error *err)
+{
+	char *at = (char *)base + key->offset;
+	uint64_t whole = 0;
+	int word = 0;
+	if (key->words && (word = find_word(key, text, err)) < 0)
+		return TS_EINVAL;
+	switch (key->kind) {
+	case RECIPE_TEXT:
+		if (!*text)
+			return bad_value(key, text, "a text", TS_EINVAL, err);
+		return keep(memory, text, (const char **)(void *)at, err);
+	case RECIPE_WORD:
+		*(const char **)(void *)at = key->words[word];
+		return 0;
+	case RECIPE_FLAG:
+		*(bool *)at = word == 1;
+		return 0;
+	case RECIPE_DTYPE:
+		*(enum ts_dtype *)(void *)at = recipe_dtypes[word];
+		return 0;
+	case RECIPE_PATH:
+	case RECIPE_SOURCE:
+		if (!*text)
+			return bad_value(key, text, "a path", TS_EINVAL, err);
+		return resolve(memory, key, dir, text, (struct ts_recipe_path *)(void *)at, err);
+	case RECIPE_SIZE:
+		TS_TRY(parse_whole(key, text, (uint64_t)key->low, (uint64_t)key->high, &whole, err));
+		*(size_t *)(void *)at = (size_t)whole;
+		return 0;
+	case RECIPE_SEED:
+		return parse_whole(key, text, 0, UINT64_MAX, (uint64_t *)(void *)at, err);
+	case RECIPE_REAL:
+		return parse_real(key, text, (double *)(void *)at, err);
+	case RECIPE_TARGETS:
+	case RECIPE_EVALS:
+		break;
+	}
+	return bad_value(key, text, "a list", TS_EFORMAT, err);
+}
+
+int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *err)
+{
+	for (size_t i = 0; i < r->lora.target_count; i++)
+		if (!strcmp(r->lora.targets[i], name))
+			return ts_fail(err, TS_EINVAL, "lora.targets: %s is there twice", name);
+	for (size_t i = 0; i < TS_RECIPE_TARGETS; i++)
+		if (!strcmp(recipe_targets[i], name)) {
+			r->lora.targets[r->lora.target_count++] = recipe_targets[i];
+			return 0;
+		}
+	return ts_fail(err, TS_EINVAL, "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, found \"%.200s\"",
+		       name);
+}
+
+int recipe_check_evals(const struct ts_recipe *r, struct ts_error *err)
+{
+	for (size_t i = 0; i < r->eval_count; i++) {
+		const struct ts_recipe_eval *e = &r->evals[i];
+		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++)
+			if (recipe_eval_keys[k].required && !*(const char *const *)(const void *)((const char *)e + recipe_eval_keys[k].offset))
+				return ts_fail(err, TS_EFORMAT, "evals: entry %zu: \"%s\" is missing", i + 1, recipe_eval_keys[k].name);
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(r->evals[j].name, e->name))
+				return ts_fail(err, TS_EINVAL, "evals: entries %zu and %zu have the same name \"%s\"", j + 1, i + 1, e->name);
+	}
+	return 0;
+}
+
+int ts_recipe_check(const struct ts_recipe *r, struct ts_error *err)
+{
+	if (!r->model.text)
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder, a GGUF file or a hub id");
+	if (!r->train_prompts.text)
+		return ts_fail(err, TS_EINVAL, "train_prompts: missing; expected a file of prompts with labels");
+	if (!r->guard.text && !strcmp(r->filter, "guard"))
+		return ts_fail(err, TS_EINVAL, "guard: missing, but filter is guard; expected a guard model, or another filter");
+	return 0;
+}

@@ -1,0 +1,112 @@
+/* The recipe of a run: every choice that a result depends on, from a YAML file, with the method's settings as defaults.
+ *
+ * One table (recipe.c) holds each key's name, kind and range; file, flags, printing, hash and comparison all read it.
+ * All strings live in the recipe's own memory (or are constants) until ts_recipe_release.
+ *
+ * Paths. A recipe keeps both the text as written and the path to open. In a file a path is relative to the file's own folder; from a
+ * flag it is relative to where the program runs. model, guard, refusal_judge may also be a word or a hub id: what is not found beside
+ * the recipe is left as written. Hash and comparison use the text, so a folder may be moved.
+ *
+ * Errors: TS_EFORMAT (not YAML, unknown key, wrong type) and TS_EINVAL (out of range) name file, line and key; with
+ * ts_recipe_set, key and value.
+ *
+ *     struct ts_recipe r;
+ *     TS_TRY(ts_recipe_load(&r, "recipe.yaml", err));         (releases by itself when it fails)
+ *     TS_GOTO(ts_recipe_set(&r, "train.lr", "1e-4", err));
+ *     TS_GOTO(ts_recipe_check(&r, err));
+ *     ...
+ *     ts_recipe_release(&r);                                            */
+#ifndef TS_RUN_RECIPE_H
+#define TS_RUN_RECIPE_H
+
+#include "core/mem.h"
+#include "core/status.h"
+#include "core/str.h"
+#include "tensor/dtype.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TS_RECIPE_TARGETS = 7 };
+
+struct ts_recipe_path {
+	const char *text; /* as written; NULL = not given */
+	const char *path; /* to open */
+};
+
+struct ts_recipe_eval {
+	const char *name; /* each once */
+	struct ts_recipe_path file;
+	const char *kind;   /* "safety", "over_refusal", "reasoning" */
+	const char *grader; /* NULL = not given */
+	const char *split;  /* NULL = all rows */
+	size_t limit;       /* 0 = all rows */
+};
+
+struct ts_recipe {
+	const char *name; /* of the run's folder; a file's default is its own name without ".yaml". Changes no result. */
+	struct ts_recipe_path model, guard, refusal_judge;
+	const char *method; /* a row of the table of methods */
+	struct ts_recipe_path train_prompts;
+	struct ts_recipe_eval *evals;
+	size_t eval_count;
+	struct {
+		double temperature, top_p; /* 0 = greedy; 1 = off */
+		size_t top_k;              /* 0 = off, the default: Qwen3 wants 20, R1-Distill none */
+		size_t max_new_tokens, samples;
+	} sampling;
+	struct {
+		const char *text; /* {x} is the prompt */
+		size_t tries;     /* responses asked for until one is accepted */
+	} steering;
+	bool thinking_required; /* "thinking: required" or "none" */
+	const char *filter;     /* "guard", "keywords", "none" */
+	struct {
+		size_t rank;
+		double alpha, dropout;
+		const char *targets[TS_RECIPE_TARGETS];
+		size_t target_count;
+	} lora;
+	struct {
+		size_t epochs, batch;
+		double lr, warmup;     /* peak; share of the steps */
+		const char *schedule;  /* "cosine", "linear", "constant" */
+		double clip;           /* 0 = off */
+		size_t max_length;
+		const char *objective; /* "ce", "kl" */
+	} train;
+	size_t alpha_prompts;
+	uint64_t seed;
+	const char *numerics; /* "f32", "bf16dot" */
+	enum ts_dtype kv_dtype; /* TS_F32, TS_BF16 */
+	const char *weights;  /* "stored": as in the checkpoint */
+	struct ts_recipe_path refusal_phrases; /* for the keyword stand-in */
+	struct ts_recipe_path before; /* a run whose evaluation "before" is used again. Changes no result. */
+
+	struct ts_arena memory;
+};
+
+/* The defaults alone; nothing to release yet. */
+void ts_recipe_default(struct ts_recipe *);
+/* Defaults, then what the file says. */
+int ts_recipe_load(struct ts_recipe *, const char *path, struct ts_error *err);
+/* The same from memory: `place` starts the messages, paths are relative to `dir` (NULL = where the program runs). */
+int ts_recipe_parse(struct ts_recipe *, const char *text, size_t n, const char *place, const char *dir, struct ts_error *err);
+void ts_recipe_release(struct ts_recipe *);
+
+/* One key from a flag: "seed", "train.lr", ...; "lora.targets" takes names with commas between, "evals" a YAML or JSON list.
+ * TS_ENOTFOUND for a key that does not exist. */
+int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);
+/* Is everything given that a whole run needs? */
+int ts_recipe_check(const struct ts_recipe *, struct ts_error *err);
+
+/* The whole recipe with its defaults as YAML, appended. Parsing it gives an equal recipe. */
+int ts_recipe_print(const struct ts_recipe *, struct ts_str *out, struct ts_error *err);
+/* SHA-256 over every key that changes results, as hex. */
+int ts_recipe_hash(const struct ts_recipe *, char hex[65], struct ts_error *err);
+/* The first key that changes results and is not the same in both, or NULL. A constant string. */
+const char *ts_recipe_difference(const struct ts_recipe *, const struct ts_recipe *);
+/* The i-th key of the table ("evals" and "lora.targets" among them), or NULL past the last: for flags and help. */
+const char *ts_recipe_key(size_t i);
+
+#endif

@@ -1,0 +1,257 @@
+/* The CPU backend: which instruction sets this machine has, memory, packing of weights; the kernels do the rest. */
+#include "core/mem.h"
+#include "tensor/cpu/kernels/kernels.h"
+
+#include <omp.h>
+#include <string.h>
+
+static const char *const isa_names[] = {[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
+
+const char *ts_isa_name(enum ts_isa isa)
+{
+	return isa_names[isa];
+}
+
+int ts_isa_parse(const char *word, enum ts_isa *isa)
+{
+	for (size_t i = 0; i < sizeof(isa_names) / sizeof(isa_names[0]); i++)
+		if (!strcmp(word, isa_names[i])) {
+			*isa = (enum ts_isa)i;
+			return 0;
+		}
+	return TS_ENOTFOUND;
+}
+
+bool ts_isa_available(enum ts_isa isa)
+{
+	if (isa == TS_ISA_AUTO || isa == TS_ISA_PLAIN)
+		return true;
+#ifdef __x86_64__
+	__builtin_cpu_init();
+	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+		      __builtin_cpu_supports("avx512dq");
+	return isa == TS_ISA_AVX2 ? avx2 : avx512;
+#else
+	return false;
+#endif
+}
+
+static float *alloc(struct ts_backend *b, size_t count)
+{
+	(void)b;
+	return ts_calloc_aligned(count, sizeof(float));
+}
+
+static void release(struct ts_backend *b, void *p)
+{
+	(void)b;
+	ts_free_aligned(p);
+}
+
+static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
+{
+	/* Longer batches are worked through in rounds; a rank is far below a width. */
+	(void)rows;
+	(void)rank;
+	struct ts_cpu *cpu = b->state;
+	width = width < TS_SHARED_MIN ? TS_SHARED_MIN : width > TS_SHARED_WIDTH ? TS_SHARED_WIDTH : width;
+	size_t count = width * TS_SHARED_ROWS;
+	if (count <= cpu->shared_count)
+		return 0;
+	real *grown = ts_calloc_aligned(count, sizeof(real));
+	if (!grown)
+		return TS_ENOMEM;
+	ts_free_aligned(cpu->shared);
+	cpu->shared = grown;
+	cpu->shared_count = count;
+	return 0;
+}
+
+static bool finite_bits(uint32_t bits, enum ts_dtype t)
+{
+	uint32_t exponent = t == TS_F32 ? 0x7f800000 : t == TS_BF16 ? 0x7f80 : 0x7c00;
+	return (bits & exponent) != exponent;
+}
+
+/* One panel: rows first .. first + rows of src; false when a value is not finite. Bytes are put together, since src is little-endian and
+ * unaligned. */
+static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size_t rows, size_t in)
+{
+	size_t size = ts_dtype_size(t);
+	bool finite = true;
+	for (size_t r = 0; r < rows; r++) {
+		const unsigned char *s = src + r * in * size;
+		for (size_t k = 0; k < in; k++, s += size) {
+			uint32_t bits = (uint32_t)s[0] | (uint32_t)s[1] << 8;
+			if (size == 4) {
+				bits |= (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
+				((uint32_t *)to)[16 * k + r] = bits;
+			} else {
+				((uint16_t *)to)[16 * k + r] = (uint16_t)bits;
+			}
+			finite &= finite_bits(bits, t);
+		}
+	}
+	return finite;
+}
+
+static void weight_free(struct ts_backend *b, struct ts_weight *w)
+{
+	(void)b;
+	if (w)
+		ts_free_aligned(w->data);
+	ts_free(w);
+}
+
+static size_t weight_bytes(const struct ts_weight *w)
+{
+	return (w->out + 15) / 16 * 16 * w->in * ts_dtype_size(w->dtype);
+}
+
+static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, size_t out, size_t in, struct ts_weight **result)
+{
+	*result = NULL;
+	if (t != TS_F32 && t != TS_BF16 && t != TS_F16)
+		return TS_EUNSUPPORTED;
+	size_t padded, elements, size = ts_dtype_size(t), panels;
+	if (!ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16 * 16, in, &elements))
+		return TS_ENOMEM;
+	struct ts_weight *w = ts_calloc(1, sizeof(*w));
+	if (!w)
+		return TS_ENOMEM;
+	*w = (struct ts_weight){.dtype = t, .out = out, .in = in, .data = ts_calloc_aligned(elements, size)};
+	if (!w->data) {
+		weight_free(b, w);
+		return TS_ENOMEM;
+	}
+	bool bad = false;
+	panels = padded / 16;
+#pragma omp parallel for num_threads(b->threads) reduction(|| : bad) schedule(static) if (elements > 100000)
+	for (size_t p = 0; p < panels; p++) {
+		size_t rows = out - 16 * p < 16 ? out - 16 * p : 16;
+		bad = !pack_panel((char *)w->data + 16 * p * in * size, (const unsigned char *)src + 16 * p * in * size, t, rows, in) || bad;
+	}
+	if (bad) {
+		weight_free(b, w);
+		return TS_ENUMERIC;
+	}
+	*result = w;
+	return 0;
+}
+
+static void kv_free(struct ts_backend *b, struct ts_kv_pool *pool)
+{
+	(void)b;
+	for (int i = 0; i < pool->layers; i++) {
+		if (pool->k)
+			ts_free_aligned(pool->k[i]);
+		if (pool->v)
+			ts_free_aligned(pool->v[i]);
+	}
+	ts_free(pool->k);
+	ts_free(pool->v);
+	memset(pool, 0, sizeof(*pool));
+}
+
+static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype t)
+{
+	memset(pool, 0, sizeof(*pool));
+	if (layers < 0 || kv_heads < 1 || head_dim < 1 || head_dim > TS_HEAD_DIM_MAX || (t != TS_F32 && t != TS_BF16))
+		return TS_EUNSUPPORTED;
+	size_t elements;
+	if (!ts_mul_size(pages, (size_t)kv_heads * (size_t)head_dim * TS_KV_PAGE, &elements) || !ts_add_size(elements, 16, &elements))
+		return TS_ENOMEM; /* sixteen more, since the kernels read whole vectors */
+	*pool = (struct ts_kv_pool){.layers = layers, .kv_heads = kv_heads, .head_dim = head_dim, .pages = pages, .dtype = t,
+				    .k = ts_calloc((size_t)layers, sizeof(void *)), .v = ts_calloc((size_t)layers, sizeof(void *))};
+	bool complete = pool->k && pool->v;
+	for (int i = 0; complete && i < layers; i++) {
+		pool->k[i] = ts_calloc_aligned(elements, ts_dtype_size(t));
+		pool->v[i] = ts_calloc_aligned(elements, ts_dtype_size(t));
+		complete = pool->k[i] && pool->v[i];
+	}
+	if (complete)
+		return 0;
+	kv_free(b, pool);
+	return TS_ENOMEM;
+}
+
+static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
+{
+	struct ts_kernels k;
+	switch (isa) {
+#ifdef __x86_64__
+	case TS_ISA_AVX2:
+		ts_kernels_avx2(&k);
+		break;
+	case TS_ISA_AVX512:
+		ts_kernels_avx512(&k);
+		break;
+#endif
+	default:
+		ts_kernels_plain(&k);
+	}
+	*ops = (struct ts_backend_ops){
+		.alloc = alloc, .free = release, .reserve = reserve, .weight_new = weight_new, .weight_free = weight_free, .weight_bytes = weight_bytes,
+		.kv_new = kv_new, .kv_free = kv_free, .matmul = k.matmul, .matmul_dx = k.matmul_dx, .embed = k.embed, .rmsnorm = k.rmsnorm,
+		.rmsnorm_backward = k.rmsnorm_backward, .rope_table = k.rope_table, .rope = k.rope, .swiglu = k.swiglu,
+		.swiglu_backward = k.swiglu_backward, .add = k.add, .kv_append = k.kv_append, .attention = k.attention,
+		.attention_backward = k.attention_backward, .lora = k.lora, .lora_backward = k.lora_backward, .vocab_forward = k.vocab_forward,
+		.cross_entropy_backward = k.cross_entropy_backward, .adamw = k.adamw, .sum_squares = k.sum_squares,
+	};
+}
+
+static int choose_isa(enum ts_isa *isa, struct ts_error *err)
+{
+	if (*isa == TS_ISA_AUTO) {
+		*isa = ts_isa_available(TS_ISA_AVX512) ? TS_ISA_AVX512 : ts_isa_available(TS_ISA_AVX2) ? TS_ISA_AVX2 : TS_ISA_PLAIN;
+#ifdef __x86_64__
+		if (*isa == TS_ISA_PLAIN)
+			return ts_fail(err, TS_EUNSUPPORTED,
+				       "this CPU lacks AVX2, FMA or F16C, which this program needs to be usable; \"plain\" runs anywhere, very slowly");
+#endif
+	}
+	if (!ts_isa_available(*isa))
+		return ts_fail(err, TS_EUNSUPPORTED, "instruction set %s: this CPU needs %s and lacks some of it", isa_names[*isa],
+			       *isa == TS_ISA_AVX2 ? "AVX2, FMA and F16C" : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
+	return 0;
+}
+
+int ts_backend_cpu_new(struct ts_backend **out, enum ts_isa isa, int threads, struct ts_error *err)
+{
+	*out = NULL;
+	TS_TRY(choose_isa(&isa, err));
+	if (threads < 0)
+		return ts_fail(err, TS_EINVAL, "threads: expected 0 (all) or more, found %d", threads);
+	struct ts_backend *b = ts_calloc(1, sizeof(*b));
+	struct ts_cpu *cpu = ts_calloc(1, sizeof(*cpu));
+	if (!b || !cpu) {
+		ts_free(b);
+		ts_free(cpu);
+		return ts_fail_memory(err);
+	}
+	b->threads = threads ? threads : omp_get_num_procs();
+	b->state = cpu;
+	b->ops = &cpu->ops;
+	fill_ops(&cpu->ops, isa);
+	strcpy(b->name, "cpu/");
+	strcat(b->name, isa_names[isa]);
+	cpu->local = ts_calloc_aligned((size_t)b->threads, TS_LOCAL * sizeof(real));
+	if (!cpu->local || reserve(b, 0, 0, 0)) {
+		ts_backend_free(b);
+		return ts_fail_memory(err);
+	}
+	*out = b;
+	return 0;
+}
+
+void ts_backend_free(struct ts_backend *b)
+{
+	if (!b)
+		return;
+	struct ts_cpu *cpu = b->state;
+	ts_free_aligned(cpu->shared);
+	ts_free_aligned(cpu->local);
+	ts_free(cpu);
+	ts_free(b);
+}

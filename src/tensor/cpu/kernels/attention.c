@@ -1,0 +1,189 @@
+/* Attention over the paged KV pool. A task takes up to QUERIES queries (row, head) of one KV head of one segment and walks the key blocks
+ * in ascending order with a running maximum (Milakov and Gimelshein 2018). What a query computes depends on its position alone: scores of
+ * whole blocks, masked ones replaced by -Inf, values only from the keys that it sees. So decode and prefill give the same bits. */
+#include "tensor/cpu/kernels/attention.h"
+#include "tensor/cpu/kernels/gemm.h"
+#include "tensor/cpu/kernels/product.h"
+#include "tensor/cpu/kernels/threads.h"
+#include "tensor/cpu/kernels/vec.h"
+
+enum { QUERIES = 24, BLOCK = TS_KV_PAGE };
+
+struct attention {
+	const struct ts_backend *b;
+	real *out, *lse;
+	const real *q;
+	const struct ts_kv_pool *pool;
+	int layer;
+	size_t heads, group, window;
+	const struct ts_segment *segments;
+	size_t count;
+};
+
+/* The queries of one task and their running state. */
+struct queries {
+	size_t n;
+	size_t position[QUERIES], at[QUERIES]; /* at = row * heads + head */
+	real maximum[QUERIES], sum[QUERIES];
+	real *packed, *scores, *values; /* A_BLOCKS of q; [n][BLOCK]; [n][HEAD_DIM_MAX] */
+};
+
+/* Scores become probabilities relative to the new maximum; what came before is rescaled. */
+static void soften(struct queries *s, size_t i, size_t low, size_t high, real scale, size_t dim)
+{
+	real *p = s->scores + i * BLOCK;
+	v16 v[BLOCK / 16], sum = v_zero(), factor = v_set1(scale), largest = v_set1(-(real)INFINITY);
+	for (size_t k = 0; k < BLOCK / 16; k++)
+		v_store(p + 16 * k, v_mul(v_load(p + 16 * k), factor));
+	for (size_t k = 0; k < low; k++)
+		p[k] = -(real)INFINITY;
+	for (size_t k = high; k < BLOCK; k++)
+		p[k] = -(real)INFINITY;
+	for (size_t k = 0; k < BLOCK / 16; k++)
+		largest = v_max(v[k] = v_load(p + 16 * k), largest);
+	real block_maximum = v_maximum(largest), old = s->maximum[i], now = block_maximum > old ? block_maximum : old;
+	v16 shift = v_set1(now);
+	for (size_t k = 0; k < BLOCK / 16; k++) {
+		v[k] = v_exp(v_sub(v[k], shift));
+		sum = v_add(sum, v[k]);
+		v_store(p + 16 * k, v[k]);
+	}
+	real rescale = r_exp(old - now);
+	if (old == -(real)INFINITY)
+		rescale = 0; /* the first block; also keeps -Inf - -Inf out */
+	s->sum[i] = r_fma(s->sum[i], rescale, v_sum(sum));
+	s->maximum[i] = now;
+	if (rescale == 1)
+		return;
+	real *values = s->values + i * TS_HEAD_DIM_MAX;
+	v16 r = v_set1(rescale);
+	for (size_t d = 0; d < dim; d += 16)
+		v_store(values + d, v_mul(v_load(values + d), r));
+}
+
+static void walk_block(const struct attention *a, struct queries *s, size_t block, size_t page, size_t kv_head)
+{
+	const struct ts_kv_pool *pool = a->pool;
+	size_t dim = (size_t)pool->head_dim, size = v_elements_size(pool->dtype);
+	size_t at = (page * (size_t)pool->kv_heads + kv_head) * dim * BLOCK * size;
+	real scale = 1 / r_sqrt((real)dim);
+	struct ts_product scores = {.c = s->scores, .ldc = BLOCK, .a = s->packed, .lda = dim, .layout = A_BLOCKS, .b = (const char *)pool->k[a->layer] + at,
+				    .panel_step = 16, .row_step = BLOCK, .type = pool->dtype, .rows = s->n, .cols = BLOCK, .k = dim};
+	TS_NAME(product)(&scores);
+	size_t low[QUERIES], high[QUERIES];
+	bool seen[QUERIES];
+	for (size_t i = 0; i < s->n; i++) {
+		seen[i] = ts_visible(s->position[i], a->window, block, &low[i], &high[i]);
+		if (seen[i])
+			soften(s, i, low[i], high[i], scale, dim);
+	}
+	for (size_t i = 0, end; i < s->n; i = end) { /* neighbours that see the same keys go together */
+		for (end = i + 1; end < s->n && seen[end] == seen[i] && (!seen[i] || (low[end] == low[i] && high[end] == high[i])); end++)
+			;
+		if (!seen[i])
+			continue;
+		struct ts_product values = {.c = s->values + i * TS_HEAD_DIM_MAX, .ldc = TS_HEAD_DIM_MAX, .a = s->scores + i * BLOCK + low[i], .lda = BLOCK,
+					    .layout = A_ROWS, .b = (const char *)pool->v[a->layer] + at + low[i] * dim * size, .panel_step = 16,
+					    .row_step = dim, .type = pool->dtype, .rows = end - i, .cols = dim, .k = high[i] - low[i], .accumulate = true};
+		TS_NAME(product)(&values);
+	}
+}
+
+static void finish(const struct attention *a, const struct queries *s)
+{
+	size_t dim = (size_t)a->pool->head_dim;
+	for (size_t i = 0; i < s->n; i++) {
+		real *out = a->out + s->at[i] * dim;
+		const real *values = s->values + i * TS_HEAD_DIM_MAX;
+		v16 sum = v_set1(s->sum[i]);
+		for (size_t d = 0; d < dim; d += 16) {
+			v16 v = v_div(v_load(values + d), sum);
+			if (dim - d >= 16)
+				v_store(out + d, v);
+			else
+				v_store_n(out + d, v, dim - d);
+		}
+		if (a->lse)
+			a->lse[s->at[i]] = s->maximum[i] + r_ln(s->sum[i]);
+	}
+}
+
+/* Queries [first, first + n) of a segment, counted as row * group + head within the group. */
+static void run_task(const struct attention *a, real *scratch, const struct ts_segment *segment, size_t kv_head, size_t first, size_t n)
+{
+	size_t dim = (size_t)a->pool->head_dim;
+	struct queries s = {.n = n, .packed = scratch, .scores = scratch + QUERIES * TS_HEAD_DIM_MAX,
+			    .values = scratch + QUERIES * (TS_HEAD_DIM_MAX + BLOCK)};
+	for (size_t i = 0; i < n; i++) {
+		size_t row = (first + i) / a->group, head = kv_head * a->group + (first + i) % a->group;
+		s.position[i] = segment->position + row;
+		s.at[i] = (segment->row + row) * a->heads + head;
+		s.maximum[i] = -(real)INFINITY;
+		s.sum[i] = 0;
+	}
+	memset(s.values, 0, n * TS_HEAD_DIM_MAX * sizeof(real));
+	TS_NAME(pack_blocks)(s.packed, a->q, dim, s.at, n, dim, 0, n);
+	size_t from = ts_first_key(s.position[0], a->window) / BLOCK, to = s.position[n - 1] / BLOCK;
+	for (size_t block = from; block <= to; block++)
+		walk_block(a, &s, block, (size_t)segment->pages[block], kv_head);
+	finish(a, &s);
+}
+
+static void attention_part(const void *argument, size_t thread, size_t threads)
+{
+	const struct attention *a = argument;
+	real *scratch = ts_local(a->b, thread);
+	size_t task = 0;
+	for (size_t s = 0; s < a->count; s++) {
+		const struct ts_segment *segment = &a->segments[s];
+		size_t total = segment->rows * a->group;
+		for (size_t h = 0; h < (size_t)a->pool->kv_heads; h++)
+			for (size_t first = 0; first < total; first += QUERIES)
+				if (task++ % threads == thread)
+					run_task(a, scratch, segment, h, first, total - first < QUERIES ? total - first : QUERIES);
+	}
+}
+
+static void attention(struct ts_backend *b, real *out, real *lse, const real *q, const struct ts_kv_pool *pool, int layer, size_t heads, size_t window,
+		      const struct ts_segment *segments, size_t count)
+{
+	struct attention a = {.b = b, .out = out, .lse = lse, .q = q, .pool = pool, .layer = layer, .heads = heads, .group = heads / (size_t)pool->kv_heads,
+			      .window = window, .segments = segments, .count = count};
+	size_t work = 0;
+	for (size_t s = 0; s < count; s++)
+		work += segments[s].rows * (segments[s].position + segments[s].rows + BLOCK) * heads * (size_t)pool->head_dim * 2;
+	ts_spread(ts_threads_for(b, work, SIZE_MAX), attention_part, &a);
+}
+
+static void store_kv(void *to, size_t at, real x, enum ts_dtype type)
+{
+	if (type == TS_F32)
+		((real *)to)[at] = x;
+	else
+		((uint16_t *)to)[at] = ts_f32_to_bf16((float)x);
+}
+
+static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v, const struct ts_segment *segments,
+		      size_t count)
+{
+	(void)b;
+	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads;
+	for (size_t s = 0; s < count; s++)
+		for (size_t r = 0; r < segments[s].rows; r++) {
+			size_t position = segments[s].position + r, slot = position % BLOCK;
+			size_t page = (size_t)segments[s].pages[position / BLOCK], row = (segments[s].row + r) * kv_heads * dim;
+			for (size_t h = 0; h < kv_heads; h++) {
+				size_t at = (page * kv_heads + h) * dim * BLOCK;
+				for (size_t d = 0; d < dim; d++) {
+					store_kv(pool->k[layer], at + d * BLOCK + slot, k[row + h * dim + d], pool->dtype);
+					store_kv(pool->v[layer], at + slot * dim + d, v[row + h * dim + d], pool->dtype);
+				}
+			}
+		}
+}
+
+void TS_NAME(fill_attention)(struct ts_kernels *k)
+{
+	k->kv_append = kv_append;
+	k->attention = attention;
+}
