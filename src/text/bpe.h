@@ -3,11 +3,10 @@
 #ifndef TS_TEXT_BPE_H
 #define TS_TEXT_BPE_H
 
+#include "core/json.h"
 #include "core/map.h"
 #include "core/status.h"
 #include "text/tokenizer.h"
-
-#include <jansson.h>
 
 struct ts_bpe_merge {
 	uint32_t left, right; /* ids; left = UINT32_MAX marks a free slot */

@@ -126,7 +126,8 @@ static int run_loop(struct ts_j *in, struct ts_j_loop *loop)
 	return inner ? ts_j_exec(in, inner, node->else_body) : ts_j_alloc_status(in);
 }
 
-static int start_loop(struct ts_j *in, struct ts_j_scope *scope, const struct ts_j_node *node, const struct ts_j_value *over, int64_t depth0)
+static int start_loop(struct ts_j *in, struct ts_j_scope *scope, const struct ts_j_node *node, const struct ts_j_value *over,
+		      int64_t depth0)
 {
 	struct ts_j_loop *loop = ts_j_alloc(in, sizeof(*loop));
 	if (!loop)

@@ -389,7 +389,8 @@ static int percent_encode(struct ts_j *in, struct ts_str *text, const struct ts_
 	for (size_t i = 0; i < s.u.s->n; i++) {
 		unsigned char c = (unsigned char)s.u.s->data[i];
 		char code[4];
-		bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("_.-~", c)) || (c == '/' && !query);
+		bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("_.-~", c)) ||
+			     (c == '/' && !query);
 		snprintf(code, sizeof(code), "%%%02X", c);
 		if (query && c == ' ')
 			strcpy(code, "+");

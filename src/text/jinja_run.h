@@ -173,9 +173,11 @@ int ts_j_call_function(struct ts_j *, int function, const struct ts_j_args *, st
 
 /* jinja_eval.c, jinja_call.c, jinja_exec.c */
 int ts_j_eval(struct ts_j *, struct ts_j_scope *, const struct ts_j_node *, struct ts_j_value *out);
-int ts_j_eval_args(struct ts_j *, struct ts_j_scope *, const struct ts_j_call_args *, const struct ts_j_value *caller, struct ts_j_args *out);
+int ts_j_eval_args(struct ts_j *, struct ts_j_scope *, const struct ts_j_call_args *, const struct ts_j_value *caller,
+		   struct ts_j_args *out);
 int ts_j_call(struct ts_j *, const struct ts_j_value *callee, const struct ts_j_args *, struct ts_j_value *out);
-int ts_j_apply_filters(struct ts_j *, struct ts_j_scope *, const struct ts_j_node *, const struct ts_j_value *input, struct ts_j_value *out);
+int ts_j_apply_filters(struct ts_j *, struct ts_j_scope *, const struct ts_j_node *, const struct ts_j_value *input,
+		       struct ts_j_value *out);
 struct ts_j_scope *ts_j_scope_new(struct ts_j *, struct ts_j_scope *parent);
 int ts_j_set(struct ts_j *, struct ts_j_scope *, const struct ts_j_string *name, const struct ts_j_value *);
 const struct ts_j_value *ts_j_lookup(const struct ts_j_scope *, const struct ts_j_string *name);

@@ -26,6 +26,15 @@ static bool in_set(const char *s, size_t length, const struct ts_j_string *set)
 	return memmem(set->data, set->n, s, length); /* UTF-8: a whole character matches only at a character */
 }
 
+/* Bounds the searches below that may compare the whole `part` at every place of `s`. */
+static int search_work(struct ts_j *in, const struct ts_j_string *s, const struct ts_j_string *part)
+{
+	size_t bytes;
+	if (!ts_mul_size(s->n, part ? part->n : 1, &bytes))
+		bytes = SIZE_MAX;
+	return ts_j_work(in, bytes);
+}
+
 static int strip(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, bool left, bool right,
 		 struct ts_j_value *out)
 {
@@ -35,7 +44,7 @@ static int strip(struct ts_j *in, const struct ts_j_value *self, const struct ts
 	TS_TRY(ts_j_bind(in, "strip", args, params, 1, 0, got));
 	if (got[0] && got[0]->kind != TS_J_NONE)
 		TS_TRY(ts_j_need_text(in, "strip", got[0], &set));
-	TS_TRY(ts_j_work(in, s->n));
+	TS_TRY(search_work(in, s, set));
 	size_t from = 0, to = s->n;
 	while (left && from < to) {
 		size_t length;
@@ -189,6 +198,8 @@ static int split(struct ts_j *in, const struct ts_j_value *self, const struct ts
 		TS_TRY(ts_j_need_text(in, "split", got[0], &sep));
 	if (sep && !sep->n)
 		return ts_j_fail(in, "empty separator");
+	if (right)
+		TS_TRY(search_work(in, self->u.s, sep));
 	int status;
 	if (sep)
 		status = right ? rsplit_at(in, self->u.s, sep, max, &list) : split_at(in, self->u.s, sep, max, &list);
@@ -241,7 +252,8 @@ static int affix(struct ts_j *in, const struct ts_j_string *s, const struct ts_j
 }
 
 /* The part of self that optional start and end positions leave; false when start lies past the end. */
-static int window(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_value *const got[2], size_t *from, size_t *to, bool *any)
+static int window(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_value *const got[2], size_t *from, size_t *to,
+		  bool *any)
 {
 	int64_t n = (int64_t)self->u.s->points, bounds[2] = {0, n};
 	for (int k = 0; k < 2; k++) {
@@ -298,7 +310,7 @@ static int search(struct ts_j *in, const char *what, const struct ts_j_value *se
 	TS_TRY(ts_j_bind(in, what, args, params, 3, 1, got));
 	TS_TRY(ts_j_need_text(in, what, got[0], &part));
 	TS_TRY(window(in, self, got + 1, &from, &to, &any));
-	TS_TRY(ts_j_work(in, s->n));
+	TS_TRY(search_work(in, s, last ? part : NULL));
 	*out = -1;
 	if (!any)
 		return 0;
@@ -313,7 +325,8 @@ static int search(struct ts_j *in, const char *what, const struct ts_j_value *se
 	return 0;
 }
 
-static int found_at(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, bool last, bool must, struct ts_j_value *out)
+static int found_at(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, bool last, bool must,
+		    struct ts_j_value *out)
 {
 	int64_t at;
 	TS_TRY(search(in, "find", self, args, last, &at));
@@ -418,7 +431,8 @@ static int no_args(struct ts_j *in, const char *what, const struct ts_j_args *ar
 	return args->n || args->n_named ? ts_j_fail(in, "%s takes no arguments", what) : 0;
 }
 
-static int change_case(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, enum ts_j_case to, struct ts_j_value *out)
+static int change_case(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, enum ts_j_case to,
+		       struct ts_j_value *out)
 {
 	struct ts_str text = {0};
 	TS_TRY(no_args(in, "the method", args));
@@ -524,6 +538,7 @@ static int partition(struct ts_j *in, const struct ts_j_value *self, const struc
 	TS_TRY(ts_j_need_text(in, "partition", got[0], &sep));
 	if (!sep->n)
 		return ts_j_fail(in, "empty separator");
+	TS_TRY(search_work(in, s, right ? sep : NULL));
 	struct ts_j_list *list = ts_j_list_new(in, 3);
 	if (!list)
 		return ts_j_alloc_status(in);

@@ -23,7 +23,7 @@ int ts_j_limit(struct ts_j *in, const char *what)
 
 int ts_j_work(struct ts_j *in, size_t bytes)
 {
-	in->steps += 1 + bytes / 128;
+	in->steps += 1 + bytes / 128; /* at most 2^57 + 1 on top of 50 million: no overflow */
 	return in->steps > TS_J_MAX_STEPS ? ts_j_limit(in, "too many steps") : 0;
 }
 

@@ -4,11 +4,10 @@
 #ifndef TS_TEXT_PRETOKENIZE_PATTERN_H
 #define TS_TEXT_PRETOKENIZE_PATTERN_H
 
+#include "core/json.h"
 #include "core/status.h"
 #include "core/str.h"
 #include "text/unicode.h"
-
-#include <jansson.h>
 
 struct ts_pattern;
 struct ts_pattern_run;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define MAX_SOURCE ((size_t)1 << 20) /* real ones have 20 KB */
+
 int ts_template_parse(struct ts_template **out, const char *source, size_t n, const char *place, struct ts_error *err)
 {
 	struct ts_template *t = ts_calloc(1, sizeof(*t));
@@ -16,6 +18,8 @@ int ts_template_parse(struct ts_template **out, const char *source, size_t n, co
 	t->place = ts_strdup(place ? place : "template");
 	if (!t->place)
 		TS_GOTO(ts_fail_memory(err));
+	if (n > MAX_SOURCE)
+		TS_GOTO(ts_fail(err, TS_ELIMIT, "%s: template of %zu bytes, at most %zu are allowed", t->place, n, MAX_SOURCE));
 	TS_GOTO(ts_j_lex(source, n, t->place, &t->arena, &tokens, err));
 	struct ts_j_parser p = {.t = tokens.v.data, .arena = &t->arena, .place = t->place, .err = err};
 	TS_GOTO(ts_j_parse_body(&p, &t->body));

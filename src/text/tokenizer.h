@@ -18,11 +18,12 @@ int ts_tokenizer_open(struct ts_tokenizer **out, const char *path, struct ts_err
 int ts_tokenizer_parse(struct ts_tokenizer **out, const char *json, size_t n, const char *place, struct ts_error *err);
 void ts_tokenizer_close(struct ts_tokenizer *);
 
-/* Ids of `text` (n bytes of valid UTF-8; TS_EFORMAT otherwise) appended to `ids`. Text of special tokens inside is recognised, as in
- * the reference. add_special: also what the post-processor adds (BOS). */
+/* Ids of `text` (n bytes of valid UTF-8; TS_EFORMAT with the offset otherwise) appended to `ids`; on failure nothing is appended.
+ * Text of special tokens inside is recognised, as in the reference. add_special: also what the post-processor adds (BOS). */
 int ts_tokenizer_encode(const struct ts_tokenizer *, const char *text, size_t n, bool add_special, ts_ids *ids, struct ts_error *err);
 /* Text of `ids` appended to `out`; broken UTF-8 becomes U+FFFD per maximal bad part. An unknown id is skipped, as in the reference.
- * skip_special: tokens marked special are left out. */
+ * skip_special: tokens marked special are left out, except those whose text the normalizer changes (Llama-2's <s>): they stay in
+ * the reference too. */
 int ts_tokenizer_decode(const struct ts_tokenizer *, const int32_t *ids, size_t n, bool skip_special, struct ts_str *out);
 
 /* Largest id + 1 (base vocabulary and added tokens). */

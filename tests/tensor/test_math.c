@@ -115,8 +115,8 @@ static void widening(void **state)
 	for (uint32_t h = 0; h < 65536; h++) {
 		double b = value(h, 8, 7), f = value(h, 5, 10);
 		float found_b = ts_bf16_to_f32((uint16_t)h), found_f = ts_f16_to_f32((uint16_t)h);
-		assert_true(isnan(b) ? isnan(found_b) : (double)found_b == b && signbit(found_b) == signbit(b));
-		assert_true(isnan(f) ? isnan(found_f) : (double)found_f == f && signbit(found_f) == signbit(f));
+		assert_true(isnan(b) ? isnan(found_b) : (double)found_b == b && !signbit(found_b) == !signbit(b));
+		assert_true(isnan(f) ? isnan(found_f) : (double)found_f == f && !signbit(found_f) == !signbit(f));
 		if (isnan(b))
 			assert_true(isnan(ts_bf16_to_f32(ts_f32_to_bf16(found_b))));
 		else

@@ -118,7 +118,8 @@ static const char *const assets[] = {
 static json_t *conversation(void)
 {
 	json_t *messages;
-	static const char text[] = "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"<think>\\na\\n</think>\\n\\nb\"},"
+	static const char text[] = "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\","
+				   "\"content\":\"<think>\\na\\n</think>\\n\\nb\"},"
 				   "{\"role\":\"user\",\"content\":\"Again\"}]";
 	assert_int_equal(ts_json_parse(text, strlen(text), "messages", &messages, NULL), 0);
 	return messages;
@@ -188,8 +189,11 @@ static void test_limits(void **state)
 		"{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
 		"{% set ns = namespace() %}{% set ns.ns = ns %}{{ ns }}",
 		"{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
-		"{% set ns = namespace(x='a') %}{% macro c() %}{{ caller() }}{% endmacro %}{% macro r() %}{% call c() %}{{ r() }}{% endcall %}"
+		"{% set ns = namespace(x='a') %}{% macro c() %}{{ caller() }}{% endmacro %}"
+		"{% macro r() %}{% call c() %}{{ r() }}{% endcall %}"
 		"{% endmacro %}{{ r() }}",
+		"{% set a = 'a' * 8000000 %}{{ a.rfind('b' ~ a[:4000000]) }}",
+		"{% set a = 'a' * 8000000 %}{{ a.strip('b' * 4000000 ~ 'a') }}",
 		"{{ '%100000000d' % 1 if false else 'x'.ljust(100000000) }}",
 	};
 	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
@@ -200,6 +204,11 @@ static void test_limits(void **state)
 		assert_int_equal(status, TS_ELIMIT);
 	}
 	assert_int_equal(status_of("{% for i in range(100000) %}{% endfor %}", NULL), 0);
+	struct ts_str large = {0};
+	for (int i = 0; i < 1 << 16; i++)
+		assert_int_equal(ts_str_puts(&large, "more than sixteen"), 0);
+	assert_int_equal(status_of(large.data, NULL), TS_ELIMIT);
+	ts_str_release(&large);
 }
 
 static void repeat(struct ts_str *out, const char *text, int n)

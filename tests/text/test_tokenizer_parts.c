@@ -276,8 +276,10 @@ static const char *const known[] = {
 
 static void random_text(struct ts_str *out, const uint32_t *pool, size_t pool_size, const struct ts_random_key *key, uint64_t *counter)
 {
-	static const char *const parts[] = {" ",  "  ", "\n", "\r\n", "\t", " \n ", "\xC2\x85", "\xE3\x80\x80", "'s", "'S", "'\xC5\xBF", "'ll", "'LL",
-					    "'r", "'Re", "'d",   "'",  "''",  "a",  "Zz",  "12",	    "3",	    "4567", ".", "!?",	"...\n", "-", "\0"};
+	static const char *const parts[] = {
+		" ", "  ", "\n", "\r\n", "\t", " \n ", "\xC2\x85", "\xE3\x80\x80", "'s", "'S", "'\xC5\xBF", "'ll", "'LL", "'r",
+		"'Re", "'d", "'", "''", "a", "Zz", "12", "3", "4567", ".", "!?", "...\n", "-",
+	};
 	size_t count = sizeof(parts) / sizeof(parts[0]), length = 1 + below(key, counter, 40);
 	ts_str_clear(out);
 	for (size_t i = 0; i < length; i++) {
