@@ -6,8 +6,8 @@
  * - The adapter's bytes depend on the data, the options above the line in ts_train_options and the model alone: not on max_rows,
  *   kept_layers, threads, checkpoints or interruptions.
  *
- * Interruption: the state (parameters, moments, step) is saved under checkpoint_dir. Called again with the same arguments, training
- * goes on from the newest checkpoint that is whole; a checkpoint of another run is refused. `adapter` must come in as it did the first time.
+ * Interruption: the state (parameters, moments, step) is saved under checkpoint_dir. Called again with the same arguments (the adapter
+ * as it came the first time), training goes on from the newest checkpoint that is whole; a checkpoint of another run is refused.
  */
 #ifndef TS_TRAIN_TRAINER_H
 #define TS_TRAIN_TRAINER_H

@@ -59,7 +59,7 @@ static int train(const struct ts_train_options *o, size_t stop_after, struct ste
 	seen = seen ? seen : &unused;
 	*seen = (struct steps_seen){.stop_after = stop_after};
 	struct ts_context context = {.user = w ? w : &silent, .log = note_warning, .stop = &seen->stop};
-	struct student s = student_open("qwen3", 4, 2);
+	struct student s = student_open("qwen3", 4, 1);
 	s.adapter->config.dropout = 0.1;
 	int status = ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, o, &context, &(struct ts_train_hooks){seen, record_step}, err);
 	if (params) {

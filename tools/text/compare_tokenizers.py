@@ -102,7 +102,7 @@ def wrap(items):
     return "\n".join(lines + [line.rstrip()])
 
 
-def newer_ranges(data, points):
+def newer_ranges(data):
     new = assigned_after_12()
     found = {c for c in new if data.decomposition(chr(c)) or data.category(chr(c))[0] == "M"}
     for c in list(found):
@@ -121,9 +121,8 @@ def newer_ranges(data, points):
 def tables(newer_only):
     """Run with unicodedata2 16.0 for the classes; the list of newer characters may come from a later version."""
     import unicodedata2 as data
-    points = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
     if newer_only:
-        print(wrap(newer_ranges(data, points)))
+        print(wrap(newer_ranges(data)))
         return
     space = {9, 10, 11, 12, 13, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
     changes, last = [], None
