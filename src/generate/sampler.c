@@ -84,6 +84,9 @@ int ts_sampler_distribution(const float *logits, size_t vocab, const struct ts_s
 	while (taken < available && (taken == 0 || s->top_p >= 1 || sum < limit)) {
 		if (top_k == n)
 			pop(c, n - taken);
+		/* Below the smallest f32 the reference's probability is 0, and no uniform of 53 bits could choose it. */
+		if (taken && (float)c[n - 1 - taken].p == 0.0f)
+			break;
 		sum += c[n - 1 - taken].p;
 		taken++;
 	}

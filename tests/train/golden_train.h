@@ -76,13 +76,18 @@ struct student {
 	struct ts_adapter *adapter;
 };
 
-static inline struct student student_open(const char *family, int rank, int threads)
+static inline struct student student_open_isa(const char *family, int rank, enum ts_isa isa, int threads)
 {
 	struct student s;
 	struct ts_error err = {0};
-	open_model(&s.backend, &s.model, golden_path("models/%s-tiny", family), TS_ISA_AUTO, threads);
+	open_model(&s.backend, &s.model, golden_path("models/%s-tiny", family), isa, threads);
 	ok(ts_adapter_load(&s.adapter, s.model, golden_path("lora/%s-r%d", family, rank), &err));
 	return s;
+}
+
+static inline struct student student_open(const char *family, int rank, int threads)
+{
+	return student_open_isa(family, rank, TS_ISA_AUTO, threads);
 }
 
 static inline void student_close(struct student *s)
