@@ -2,7 +2,9 @@
 #include "cli/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct ts_command commands[] = {
 	{"run", "the whole method: evaluate before, generate, judge, train, evaluate after, report", "run RECIPE.yaml [--run DIR] [options]",
@@ -37,8 +39,18 @@ static int usage(FILE *to)
 	return to == stdout ? TS_EXIT_OK : TS_EXIT_USAGE;
 }
 
+/* OpenMP's threads spin while they wait unless told otherwise before the program starts. On a machine that somebody else uses too that
+ * makes two threads tens of times slower than one, so the program starts itself once more with the other default. */
+static void wait_passively(char **argv)
+{
+	if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("OMP_WAIT_POLICY", "passive", 1))
+		return;
+	execv("/proc/self/exe", argv); /* where that cannot be done, it runs as it is */
+}
+
 int main(int argc, char **argv)
 {
+	wait_passively(argv);
 	const char *name = argc > 1 ? argv[1] : "";
 	if (!strcmp(name, "-h") || !strcmp(name, "--help") || !strcmp(name, "help"))
 		return usage(stdout);

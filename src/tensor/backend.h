@@ -114,7 +114,7 @@ struct ts_backend_ops {
 	void (*rope)(struct ts_backend *, float *x, const float *cosines, const float *sines, size_t rows, size_t heads, size_t half, bool inverse);
 	/* y = silu(gate) * up, silu(z) = z / (1 + exp(-z)). n elements. */
 	void (*swiglu)(struct ts_backend *, float *y, const float *gate, const float *up, size_t n);
-	/* dgate, dup from dy; dgate may be gate and dup may be up. */
+	/* dgate, dup from dy; dgate may be gate, and dup may be up or dy. */
 	void (*swiglu_backward)(struct ts_backend *, float *dgate, float *dup, const float *dy, const float *gate, const float *up, size_t n);
 	/* y += x. */
 	void (*add)(struct ts_backend *, float *y, const float *x, size_t n);
