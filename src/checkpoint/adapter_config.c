@@ -6,8 +6,11 @@
 #include "core/json.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#define MAX_LAYERS 4096 /* as in config.c */
 
 static const char *const projections[TS_ADAPTER_TARGETS] = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"};
 
@@ -34,17 +37,18 @@ bool ts_adapter_config_has(const struct ts_adapter_config *c, const char *target
 	return false;
 }
 
-static bool is_projection(const char *name)
+/* Index in `projections`, -1 when it is none. */
+static int projection(const char *name)
 {
 	for (int i = 0; i < TS_ADAPTER_TARGETS; i++)
 		if (!strcmp(projections[i], name))
-			return true;
-	return false;
+			return i;
+	return -1;
 }
 
 int ts_adapter_config_add(struct ts_adapter_config *c, const char *target, struct ts_error *err)
 {
-	if (!is_projection(target))
+	if (projection(target) < 0)
 		return ts_fail(err, TS_EINVAL, "target %s is not one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", target);
 	if (ts_adapter_config_has(c, target))
 		return 0;
@@ -100,38 +104,91 @@ static int check_fixed(const json_t *root, const char *place, struct ts_error *e
 	return check_init(root, place, err);
 }
 
-/* "q_proj" and "self_attn.q_proj" name a projection in every layer; a longer path picks layers, which we do not do. */
-static int add_target(struct ts_adapter_config *c, const char *place, const char *text, struct ts_error *err)
+/* In which layers the file names a projection by its whole path. */
+struct layers_named {
+	uint64_t seen[TS_ADAPTER_TARGETS][MAX_LAYERS / 64];
+	int count[TS_ADAPTER_TARGETS], last[TS_ADAPTER_TARGETS];
+	bool everywhere[TS_ADAPTER_TARGETS]; /* by its bare name */
+};
+
+/* "model.layers.3.self_attn.q_proj" -> 3, and *rest past the layer; -1 without such a head. */
+static int layer_of(const char *text, const char **rest)
 {
-	const char *name = text;
+	const char *p = strncmp(text, "model.", 6) ? text : text + 6;
+	int layer = 0;
+	*rest = text;
+	if (strncmp(p, "layers.", 7) || p[7] < '0' || p[7] > '9')
+		return -1;
+	for (p += 7; *p >= '0' && *p <= '9' && layer < MAX_LAYERS; p++)
+		layer = 10 * layer + (*p - '0');
+	if (layer >= MAX_LAYERS || *p != '.' || (strncmp(p + 1, "self_attn.", 10) && strncmp(p + 1, "mlp.", 4)))
+		return -1;
+	*rest = p + 1;
+	return layer;
+}
+
+static void note_layer(struct layers_named *n, int target, int layer)
+{
+	uint64_t bit = (uint64_t)1 << (layer % 64);
+	if (layer < 0) {
+		n->everywhere[target] = true;
+		return;
+	}
+	n->count[target] += !(n->seen[target][layer / 64] & bit);
+	n->seen[target][layer / 64] |= bit;
+	n->last[target] = layer > n->last[target] ? layer : n->last[target];
+}
+
+/* "q_proj" and "self_attn.q_proj" name a projection in every layer, "model.layers.3.self_attn.q_proj" in one: PEFT writes "all-linear"
+ * like that for models of few layers. */
+static int add_target(struct ts_adapter_config *c, struct layers_named *n, const char *place, const char *text, struct ts_error *err)
+{
+	const char *name;
+	int layer = layer_of(text, &name);
 	if (!strncmp(name, "self_attn.", 10))
 		name += 10;
 	else if (!strncmp(name, "mlp.", 4))
 		name += 4;
-	if (!is_projection(name))
+	int target = projection(name);
+	if (target < 0)
 		return refuse(place, "target_modules", text, "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", err);
+	note_layer(n, target, layer);
 	return ts_adapter_config_add(c, name, err);
+}
+
+/* Named paths must leave no layer out: an adapter on some layers alone is none that we compute. */
+static int take_layers(struct ts_adapter_config *c, const struct layers_named *n, const char *place, struct ts_error *err)
+{
+	for (int t = 0; t < TS_ADAPTER_TARGETS; t++) {
+		if (n->everywhere[t] || !n->count[t])
+			continue;
+		if (n->count[t] != n->last[t] + 1 || (c->layers && c->layers != n->count[t]))
+			return refuse(place, "target_modules", "paths of some layers alone", "each projection in every layer", err);
+		c->layers = n->count[t];
+	}
+	return 0;
 }
 
 static int read_targets(struct ts_adapter_config *c, const json_t *root, const char *place, struct ts_error *err)
 {
 	const json_t *v = json_object_get(root, "target_modules");
+	struct layers_named named = {0};
 	if (json_is_string(v) && !strcmp(json_string_value(v), "all-linear")) {
 		for (int i = 0; i < TS_ADAPTER_TARGETS; i++)
 			TS_TRY(ts_adapter_config_add(c, projections[i], err));
 	} else if (json_is_string(v)) {
-		TS_TRY(add_target(c, place, json_string_value(v), err));
+		TS_TRY(add_target(c, &named, place, json_string_value(v), err));
 	} else if (json_is_array(v)) {
 		for (size_t i = 0; i < json_array_size(v); i++) {
 			const char *text = json_string_value(json_array_get(v, i));
 			if (!text)
 				return ts_fail(err, TS_EFORMAT, "%s: \"target_modules\": entry %zu is not a string", place, i);
-			TS_TRY(add_target(c, place, text, err));
+			TS_TRY(add_target(c, &named, place, text, err));
 		}
 	}
 	if (!c->target_count)
 		return ts_fail(err, TS_EFORMAT, "%s: \"target_modules\": expected a list of projections, found none", place);
-	return 0;
+	return take_layers(c, &named, place, err);
 }
 
 static int read_numbers(struct ts_adapter_config *c, const json_t *root, const char *place, struct ts_error *err)

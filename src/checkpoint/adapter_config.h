@@ -17,6 +17,7 @@ struct ts_adapter_config {
 	bool use_rslora;
 	int target_count;
 	char targets[TS_ADAPTER_TARGETS][16]; /* "q_proj", ...: sorted, each once */
+	int layers; /* > 0: the file names the targets layer by layer, in so many (the model must have as many); 0: wherever they occur */
 	char base_model[1024]; /* "" when the file gives none */
 };
 

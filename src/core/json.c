@@ -147,6 +147,8 @@ int ts_json_text(const json_t *object, const char *key, const char **out, const 
 	if (v && !json_is_string(v))
 		return wrong_type(v, key, "a string", place, err);
 	*out = v ? json_string_value(v) : NULL;
+	if (v && strlen(*out) != json_string_length(v))
+		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" holds a NUL character", place, key);
 	return 0;
 }
 

@@ -96,8 +96,8 @@ static int check_request(const struct engine *e, const struct ts_request *r, str
 {
 	const struct ts_model_config *g = ts_model_config(e->model);
 	if (!r->prompt_len || r->prompt_len > (size_t)g->max_positions)
-		return ts_fail(err, TS_ELIMIT, "request %zu: a prompt of %zu tokens, expected 1 to %d (the model's context)", r->index, r->prompt_len,
-			       g->max_positions);
+		return ts_fail(err, TS_ELIMIT, "request %zu: a prompt of %zu tokens, expected 1 to %d (the model's context)", r->index,
+			       r->prompt_len, g->max_positions);
 	for (size_t i = 0; i < r->prompt_len; i++)
 		if (r->prompt[i] < 0 || r->prompt[i] >= g->vocab_size)
 			return ts_fail(err, TS_EMISMATCH, "request %zu: token id %d, expected 0 to %d (the model's vocabulary)", r->index,
@@ -105,7 +105,9 @@ static int check_request(const struct engine *e, const struct ts_request *r, str
 	size_t longest = r->prompt_len + (r->probe_count ? 0 : r->sampling.max_new_tokens);
 	size_t context = (size_t)g->max_positions;
 	if (pages_for(longest < context ? longest : context) > e->kv.pages)
-		return ts_fail(err, TS_ELIMIT, "request %zu: up to %zu tokens do not fit the KV cache of %zu positions; allow more memory or fewer new tokens",
+		return ts_fail(err, TS_ELIMIT,
+			       "request %zu: up to %zu tokens do not fit the KV cache of %zu positions; "
+			       "allow more memory or fewer new tokens",
 			       r->index, longest, e->kv.pages * TS_KV_PAGE);
 	return 0;
 }
@@ -148,7 +150,8 @@ static void retire(struct engine *e, struct place *p)
 /* Collects the step's rows, oldest place first. */
 static struct ts_batch build_batch(struct engine *e, size_t *asking)
 {
-	struct ts_batch b = {.ids = e->ids, .positions = e->positions, .segments = e->segments, .kv = &e->kv, .adapter = e->adapter, .wanted = e->wanted};
+	struct ts_batch b = {.ids = e->ids, .positions = e->positions, .segments = e->segments, .kv = &e->kv, .adapter = e->adapter,
+			     .wanted = e->wanted};
 	size_t budget = e->options.prefill_chunk;
 	for (size_t i = 0; i < e->running; i++)
 		e->order[i]->fed = 0;
@@ -267,6 +270,8 @@ static int run(struct ts_responder *r, const struct ts_source *source, const str
 	while (!status) {
 		if (ts_should_stop(context))
 			status = TS_ESTOPPED;
+		if (!status && source->tick)
+			status = source->tick(source->user);
 		if (!status && more) {
 			status = admit(e, source, err);
 			more = status > 0;
@@ -293,7 +298,8 @@ static void engine_close(struct ts_responder *r)
 		ts_vec_release(&e->places[i].ids);
 		ts_free(e->places[i].pages);
 	}
-	void *owned[] = {e->places, e->order, e->free_pages, e->ids, e->positions, e->wanted, e->segments, e->asking, e->lse, e->picked, e->no_targets, e->candidates};
+	void *owned[] = {e->places,   e->order,  e->free_pages, e->ids,    e->positions,  e->wanted,
+			 e->segments, e->asking, e->lse,        e->picked, e->no_targets, e->candidates};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		ts_free(owned[i]);
 	b->ops->free(b, e->logits);
@@ -319,9 +325,11 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 	e->free_pages = ts_calloc(pages, sizeof(*e->free_pages));
 	e->candidates = ts_calloc(vocab, sizeof(*e->candidates));
 	e->logits = b->ops->alloc(b, o->batch * vocab);
-	if (!e->places || !e->order || !e->asking || !e->segments || !e->wanted || !e->lse || !e->picked || !e->no_targets || !e->ids || !e->positions || !e->free_pages ||
-	    !e->candidates || !e->logits)
-		return ts_fail_memory(err);
+	const void *needed[] = {e->places, e->order,      e->asking, e->segments,  e->wanted,     e->lse,       e->picked,
+				e->logits, e->no_targets, e->ids,    e->positions, e->free_pages, e->candidates};
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!needed[i])
+			return ts_fail_memory(err);
 	for (size_t i = 0; i < o->batch; i++) {
 		e->no_targets[i] = -1;
 		e->places[i].pages = ts_calloc(e->max_pages, sizeof(int32_t));
@@ -336,12 +344,13 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 	return 0;
 }
 
-int ts_engine_new(struct ts_responder **out, const struct ts_model *model, const struct ts_adapter *adapter, const struct ts_engine_options *options,
-		  struct ts_error *err)
+int ts_engine_new(struct ts_responder **out, const struct ts_model *model, const struct ts_adapter *adapter,
+		  const struct ts_engine_options *options, struct ts_error *err)
 {
 	*out = NULL;
 	if (!options->batch || !options->prefill_chunk)
-		return ts_fail(err, TS_EINVAL, "batch and prefill chunk: expected at least 1, found %zu and %zu", options->batch, options->prefill_chunk);
+		return ts_fail(err, TS_EINVAL, "batch and prefill chunk: expected at least 1, found %zu and %zu", options->batch,
+			       options->prefill_chunk);
 	struct engine *e = ts_calloc(1, sizeof(*e));
 	if (!e)
 		return ts_fail_memory(err);

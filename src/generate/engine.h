@@ -12,7 +12,7 @@
 struct ts_engine_options {
 	size_t batch;         /* most sequences at once */
 	size_t prefill_chunk; /* most prompt tokens computed in one step */
-	size_t kv_pages;      /* pages of 64 positions; 0 = enough for every place at the model's needs, see ts_engine_pages */
+	size_t kv_pages;      /* pages of 64 positions; 0 = enough for every place at max_length */
 	size_t max_length;    /* longest prompt + response that will be asked for; 0 = the model's context */
 	enum ts_dtype kv_dtype;
 	const int32_t *stop_ids; /* [stop_count] end-of-turn tokens: the union of config, generation_config, tokenizer */
@@ -22,7 +22,8 @@ struct ts_engine_options {
 void ts_engine_options_default(struct ts_engine_options *);
 
 /* `model` and `adapter` (may be NULL) must outlive the engine. */
-int ts_engine_new(struct ts_responder **out, const struct ts_model *, const struct ts_adapter *, const struct ts_engine_options *, struct ts_error *err);
+int ts_engine_new(struct ts_responder **out, const struct ts_model *, const struct ts_adapter *, const struct ts_engine_options *,
+		  struct ts_error *err);
 
 /* End-of-turn tokens of a model together with the tokenizer's (eos, -1 = none): fills stop_ids[room], returns how many. */
 size_t ts_engine_stop_ids(const struct ts_model_config *, int32_t tokenizer_eos, int32_t *stop_ids, size_t room);

@@ -8,8 +8,8 @@ static void set_key(struct ts_prompt *p, const void *text, size_t n, uint64_t se
 	ts_sha256_hex(p->key.digest, p->name);
 }
 
-int ts_prompt_text(struct ts_prompt *p, const struct ts_chat *chat, const char *text, size_t n, uint64_t seed, const char *purpose, uint64_t attempt,
-		   struct ts_error *err)
+int ts_prompt_text(struct ts_prompt *p, const struct ts_chat *chat, const char *text, size_t n, uint64_t seed, const char *purpose,
+		   uint64_t attempt, struct ts_error *err)
 {
 	*p = (struct ts_prompt){0};
 	set_key(p, text, n, seed, purpose, attempt);
@@ -21,8 +21,8 @@ int ts_prompt_text(struct ts_prompt *p, const struct ts_chat *chat, const char *
 	return status;
 }
 
-int ts_prompt_user(struct ts_prompt *p, const struct ts_chat *chat, const char *user_turn, uint64_t seed, const char *purpose, uint64_t attempt,
-		   struct ts_error *err)
+int ts_prompt_user(struct ts_prompt *p, const struct ts_chat *chat, const char *user_turn, uint64_t seed, const char *purpose,
+		   uint64_t attempt, struct ts_error *err)
 {
 	struct ts_str text = {0};
 	*p = (struct ts_prompt){0};
@@ -33,7 +33,8 @@ int ts_prompt_user(struct ts_prompt *p, const struct ts_chat *chat, const char *
 	return status;
 }
 
-int ts_prompt_ids(struct ts_prompt *p, const int32_t *ids, size_t n, uint64_t seed, const char *purpose, uint64_t attempt, struct ts_error *err)
+int ts_prompt_ids(struct ts_prompt *p, const int32_t *ids, size_t n, uint64_t seed, const char *purpose, uint64_t attempt,
+		  struct ts_error *err)
 {
 	*p = (struct ts_prompt){0};
 	set_key(p, ids, n * sizeof(*ids), seed, purpose, attempt);

@@ -16,10 +16,11 @@ struct ts_prompt {
 int ts_prompt_user(struct ts_prompt *, const struct ts_chat *, const char *user_turn, uint64_t seed, const char *purpose, uint64_t attempt,
 		   struct ts_error *err);
 /* Rendered or raw text, tokenised as it is. */
-int ts_prompt_text(struct ts_prompt *, const struct ts_chat *, const char *text, size_t n, uint64_t seed, const char *purpose, uint64_t attempt,
-		   struct ts_error *err);
+int ts_prompt_text(struct ts_prompt *, const struct ts_chat *, const char *text, size_t n, uint64_t seed, const char *purpose,
+		   uint64_t attempt, struct ts_error *err);
 /* Ids used as they are; the key is over their bytes. */
-int ts_prompt_ids(struct ts_prompt *, const int32_t *ids, size_t n, uint64_t seed, const char *purpose, uint64_t attempt, struct ts_error *err);
+int ts_prompt_ids(struct ts_prompt *, const int32_t *ids, size_t n, uint64_t seed, const char *purpose, uint64_t attempt,
+		  struct ts_error *err);
 void ts_prompt_release(struct ts_prompt *);
 
 /* The text of a response: the generated ids without the stopping token and without special tokens; where the template's prompt opens

@@ -41,6 +41,8 @@ struct ts_source {
 	/* 1 = *out filled, 0 = no more, negative = stop with this status. */
 	int (*next)(void *user, struct ts_request *out);
 	int (*done)(void *user, const struct ts_request *, const struct ts_answer *);
+	/* Called once a step, however long no answer is ready; a status other than 0 stops. May be NULL. */
+	int (*tick)(void *user);
 };
 
 struct ts_responder {

@@ -30,6 +30,7 @@ struct ts_candidate {
  * TS_ENUMERIC when a logit is NaN or +Inf, or when none is finite. */
 int ts_sampler_distribution(const float *logits, size_t vocab, const struct ts_sampling *, struct ts_candidate *candidates, size_t *kept);
 /* Choose a token with uniform u in [0, 1). */
-int ts_sampler_choose(const float *logits, size_t vocab, const struct ts_sampling *, double u, struct ts_candidate *candidates, int32_t *token);
+int ts_sampler_choose(const float *logits, size_t vocab, const struct ts_sampling *, double u, struct ts_candidate *candidates,
+		      int32_t *token);
 
 #endif

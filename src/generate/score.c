@@ -62,7 +62,8 @@ int ts_score(struct ts_scorer *s, const int32_t *ids, size_t n, float *logprobs,
 		return ts_fail(err, TS_ELIMIT, "%zu tokens, expected 1 to %zu", n, s->max_length);
 	for (size_t i = 0; i < n; i++)
 		if (ids[i] < 0 || ids[i] >= g->vocab_size)
-			return ts_fail(err, TS_EMISMATCH, "token id %d, expected 0 to %d (the model's vocabulary)", ids[i], g->vocab_size - 1);
+			return ts_fail(err, TS_EMISMATCH, "token id %d, expected 0 to %d (the model's vocabulary)", ids[i],
+				       g->vocab_size - 1);
 	for (size_t at = 0; at < n; at += s->chunk) {
 		size_t rows = n - at < s->chunk ? n - at : s->chunk;
 		struct ts_segment segment = {0, rows, at, s->pages};
@@ -71,8 +72,8 @@ int ts_score(struct ts_scorer *s, const int32_t *ids, size_t n, float *logprobs,
 			s->wanted[i] = (uint32_t)i;
 			s->targets[i] = at + i + 1 < n ? ids[at + i + 1] : -1;
 		}
-		struct ts_batch batch = {.rows = rows, .ids = ids + at, .positions = s->positions, .segments = &segment, .segment_count = 1, .kv = &s->kv,
-					 .adapter = s->adapter, .wanted = s->wanted, .wanted_count = rows};
+		struct ts_batch batch = {.rows = rows, .ids = ids + at, .positions = s->positions, .segments = &segment, .segment_count = 1,
+					 .kv = &s->kv, .adapter = s->adapter, .wanted = s->wanted, .wanted_count = rows};
 		const float *hidden = ts_model_forward(s->model, s->workspace, &batch);
 		if (logits)
 			ts_model_logits(s->model, logits + at * (size_t)g->vocab_size, hidden, rows);

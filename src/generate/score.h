@@ -7,8 +7,8 @@
 struct ts_scorer;
 
 /* chunk = tokens computed at once (changes no result). kv_dtype as in the engine. */
-int ts_scorer_new(struct ts_scorer **out, const struct ts_model *, const struct ts_adapter *, size_t max_length, size_t chunk, enum ts_dtype kv_dtype,
-		  struct ts_error *err);
+int ts_scorer_new(struct ts_scorer **out, const struct ts_model *, const struct ts_adapter *, size_t max_length, size_t chunk,
+		  enum ts_dtype kv_dtype, struct ts_error *err);
 void ts_scorer_free(struct ts_scorer *);
 
 /* logprobs[n - 1]: log p(ids[t+1] | ids[0..t]). logits (may be NULL) [n, vocab_size]. TS_ENUMERIC when a result is not finite. */

@@ -26,6 +26,7 @@ struct ts_case_source {
 	void *user;
 	int (*next)(void *user, struct ts_case *out); /* 1, 0 = no more, negative = stop */
 	int (*done)(void *user, const struct ts_case *, const struct ts_judged *);
+	int (*tick)(void *user); /* as in ts_source; may be NULL */
 };
 
 struct ts_guard {

@@ -106,7 +106,8 @@ static int next_request(void *user, struct ts_request *out)
 		const char *why = NULL;
 		int status = prepare(g, &c, &p->ids, &why);
 		if (!status && !why) {
-			*out = (struct ts_request){.prompt = p->ids.data, .prompt_len = p->ids.len, .probe_count = 2, .probes = {g->safe, g->unsafe}};
+			*out = (struct ts_request){.prompt = p->ids.data, .prompt_len = p->ids.len, .probe_count = 2,
+						   .probes = {g->safe, g->unsafe}};
 			size_t slot = 0;
 			while (slot < g->pending.len && g->pending.data[slot])
 				slot++;
@@ -138,7 +139,8 @@ static int done_request(void *user, const struct ts_request *request, const stru
 		/* P(unsafe) / (P(safe) + P(unsafe)) as a logistic of the difference: nothing overflows. */
 		double difference = (double)answer->probe_logprobs[0] - (double)answer->probe_logprobs[1];
 		double p_unsafe = 1.0 / (1.0 + ts_exp(difference < 700 ? difference : 700));
-		struct ts_judged v = {answer->probe_logprobs[1] > answer->probe_logprobs[0] ? TS_UNSAFE : TS_SAFE, p_unsafe, NULL};
+		bool unsafe = answer->probe_logprobs[1] > answer->probe_logprobs[0];
+		struct ts_judged v = {unsafe ? TS_UNSAFE : TS_SAFE, p_unsafe, NULL};
 		status = g->source->done(g->source->user, &p->the_case, &v);
 	}
 	g->pending.data[request->index] = NULL;
@@ -147,10 +149,17 @@ static int done_request(void *user, const struct ts_request *request, const stru
 	return status;
 }
 
-static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context, struct ts_error *err)
+static int tick_request(void *user)
+{
+	struct llama_guard *g = user;
+	return g->source->tick(g->source->user);
+}
+
+static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context,
+	       struct ts_error *err)
 {
 	struct llama_guard *g = (struct llama_guard *)guard;
-	struct ts_source source = {g, next_request, done_request};
+	struct ts_source source = {g, next_request, done_request, cases->tick ? tick_request : NULL};
 	g->source = cases;
 	int status = g->responder->run(g->responder, &source, context, err);
 	for (size_t i = 0; i < g->pending.len; i++)
@@ -167,13 +176,15 @@ static void close_guard(struct ts_guard *guard)
 	ts_free(guard);
 }
 
-int ts_llama_guard_new(struct ts_guard **out, const struct ts_chat *chat, struct ts_responder *responder, size_t max_tokens, struct ts_error *err)
+int ts_llama_guard_new(struct ts_guard **out, const struct ts_chat *chat, struct ts_responder *responder, size_t max_tokens,
+		       struct ts_error *err)
 {
 	*out = NULL;
 	struct llama_guard *g = ts_calloc(1, sizeof(*g));
 	if (!g)
 		return ts_fail_memory(err);
-	*g = (struct llama_guard){.guard = {"llama_guard", run, close_guard}, .chat = chat, .responder = responder, .max_tokens = max_tokens};
+	*g = (struct llama_guard){.guard = {"llama_guard", run, close_guard}, .chat = chat, .responder = responder,
+				  .max_tokens = max_tokens};
 	int status = single_token(chat, "safe", &g->safe, err);
 	if (!status)
 		status = single_token(chat, "unsafe", &g->unsafe, err);

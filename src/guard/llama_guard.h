@@ -13,6 +13,7 @@ int ts_llama_guard_text(const struct ts_chat *, const char *prompt, const char *
 
 /* `chat` and `responder` (an engine over the guard's model) must outlive the guard; max_tokens is the guard's context.
  * Refused when `safe` or `unsafe` is not a single token. */
-int ts_llama_guard_new(struct ts_guard **out, const struct ts_chat *chat, struct ts_responder *responder, size_t max_tokens, struct ts_error *err);
+int ts_llama_guard_new(struct ts_guard **out, const struct ts_chat *chat, struct ts_responder *responder, size_t max_tokens,
+		       struct ts_error *err);
 
 #endif

@@ -10,8 +10,8 @@
 static const struct {
 	const char *name, *path;
 } targets[TS_TARGETS] = {
-	[TS_Q] = {"q_proj", "self_attn.q_proj"}, [TS_K] = {"k_proj", "self_attn.k_proj"},      [TS_V] = {"v_proj", "self_attn.v_proj"},
-	[TS_O] = {"o_proj", "self_attn.o_proj"}, [TS_GATE] = {"gate_proj", "mlp.gate_proj"}, [TS_UP] = {"up_proj", "mlp.up_proj"},
+	[TS_Q] = {"q_proj", "self_attn.q_proj"},    [TS_K] = {"k_proj", "self_attn.k_proj"},    [TS_V] = {"v_proj", "self_attn.v_proj"},
+	[TS_O] = {"o_proj", "self_attn.o_proj"},    [TS_GATE] = {"gate_proj", "mlp.gate_proj"}, [TS_UP] = {"up_proj", "mlp.up_proj"},
 	[TS_DOWN] = {"down_proj", "mlp.down_proj"},
 };
 
@@ -32,15 +32,19 @@ static int make(struct ts_adapter **out, const struct ts_model *m, const struct 
 {
 	*out = NULL;
 	bool wanted[TS_TARGETS] = {false};
+	if (config->layers && config->layers != m->config.layers)
+		return ts_fail(err, TS_EMISMATCH, "adapter: its target modules are named in %d layers, the model has %d", config->layers,
+			       m->config.layers);
 	for (int i = 0; i < config->target_count; i++) {
 		int t = 0;
 		while (t < TS_TARGETS && strcmp(targets[t].name, config->targets[i]))
 			t++;
 		if (t == TS_TARGETS)
-			return ts_fail(err, TS_EUNSUPPORTED,
-				       "adapter: target module \"%s\" is none of this model's linear layers (q_proj, k_proj, v_proj, o_proj, "
-				       "gate_proj, up_proj, down_proj)",
-				       config->targets[i]);
+			return ts_fail(
+				err, TS_EUNSUPPORTED,
+				"adapter: target module \"%s\" is none of this model's linear layers (q_proj, k_proj, v_proj, o_proj, "
+				"gate_proj, up_proj, down_proj)",
+				config->targets[i]);
 		wanted[t] = true;
 	}
 	struct ts_adapter *a = ts_calloc(1, sizeof(*a));
@@ -72,7 +76,8 @@ static int make(struct ts_adapter **out, const struct ts_model *m, const struct 
 	return 0;
 }
 
-int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed, struct ts_error *err)
+int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed,
+		   struct ts_error *err)
 {
 	TS_TRY(make(out, m, config, err));
 	struct ts_adapter *a = *out;
@@ -139,7 +144,8 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *m, const cha
 	struct ts_str path = {0};
 	struct ts_adapter *a = NULL;
 	*out = NULL;
-	int status = ts_path_join(&path, dir, "adapter_config.json") ? ts_fail_memory(err) : ts_adapter_config_load(&config, path.data, err);
+	int status =
+		ts_path_join(&path, dir, "adapter_config.json") ? ts_fail_memory(err) : ts_adapter_config_load(&config, path.data, err);
 	if (status)
 		goto done;
 	TS_GOTO(make(&a, m, &config, err));

@@ -33,7 +33,8 @@ static int load_matrix(struct loader *l, const char *name, size_t out, size_t in
 	struct ts_backend *b = l->model->backend;
 	int status = b->ops->weight_new(b, t->data, t->dtype, out, in, w);
 	if (status == TS_ENUMERIC)
-		return ts_fail(l->err, status, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers", l->tensors.paths.data[t->file], name);
+		return ts_fail(l->err, status, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers",
+			       l->tensors.paths.data[t->file], name);
 	if (status)
 		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", l->tensors.paths.data[t->file], name, ts_status_text(status));
 	const struct ts_mapping *file = &l->tensors.files.data[t->file];
@@ -95,7 +96,8 @@ static int load_head(struct loader *l, const struct ts_context *context)
 	TS_TRY(load_vector(l, "model.norm.weight", hidden, &m->norm));
 	if (ts_tensors_find(&l->tensors, "lm_head.weight")) {
 		if (m->config.tied_embeddings)
-			ts_log(context, TS_LOG_WARN, "%s: config says tied embeddings, but the file stores lm_head.weight; the stored head is used", m->dir);
+			ts_log(context, TS_LOG_WARN,
+			       "%s: config says tied embeddings, but the file stores lm_head.weight; the stored head is used", m->dir);
 		return load_matrix(l, "lm_head.weight", vocab, hidden, &m->head);
 	}
 	if (!m->config.tied_embeddings)
@@ -134,7 +136,8 @@ static int make_inv_freq(struct ts_model *m)
 	return 0;
 }
 
-int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context, struct ts_error *err)
+int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
+		  struct ts_error *err)
 {
 	*out = NULL;
 	struct loader l = {.err = err};
@@ -275,11 +278,24 @@ int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t
 		float **p;
 		size_t n;
 	} parts[] = {
-		{&w->x, rows * hidden},      {&w->cosines, rows * half},   {&w->sines, rows * half},  {&w->wanted, wanted * hidden},
-		{&w->normed, wanted * hidden}, {&a->norm1, rows * hidden},   {&a->q_raw, rows * q},     {&a->k_raw, rows * kv},
-		{&a->q, rows * q},           {&a->k, rows * kv},           {&a->v, rows * kv},        {&a->attention, rows * q},
-		{&a->middle, rows * hidden}, {&a->norm2, rows * hidden},   {&a->gate, rows * wide},   {&a->up, rows * wide},
-		{&a->product, rows * wide},  {&a->h[0], rows * rank},
+		{&w->x, rows * hidden},
+		{&w->cosines, rows * half},
+		{&w->sines, rows * half},
+		{&w->wanted, wanted * hidden},
+		{&w->normed, wanted * hidden},
+		{&a->norm1, rows * hidden},
+		{&a->q_raw, rows * q},
+		{&a->k_raw, rows * kv},
+		{&a->q, rows * q},
+		{&a->k, rows * kv},
+		{&a->v, rows * kv},
+		{&a->attention, rows * q},
+		{&a->middle, rows * hidden},
+		{&a->norm2, rows * hidden},
+		{&a->gate, rows * wide},
+		{&a->up, rows * wide},
+		{&a->product, rows * wide},
+		{&a->h[0], rows * rank},
 	};
 	size_t total = 0, count = sizeof(parts) / sizeof(parts[0]);
 	for (size_t i = 0; i < count; i++)
@@ -316,8 +332,14 @@ const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, 
 	ops->embed(m->backend, w->x, batch->ids, m->embed, batch->rows);
 	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, 1.0f);
 	struct ts_layer_call call = {
-		.model = m, .adapter = batch->adapter, .rows = batch->rows, .kv = batch->kv, .segments = batch->segments,
-		.segment_count = batch->segment_count, .cosines = w->cosines, .sines = w->sines,
+		.model = m,
+		.adapter = batch->adapter,
+		.rows = batch->rows,
+		.kv = batch->kv,
+		.segments = batch->segments,
+		.segment_count = batch->segment_count,
+		.cosines = w->cosines,
+		.sines = w->sines,
 	};
 	for (int i = 0; i < m->config.layers; i++) {
 		call.layer = call.kv_layer = i;

@@ -34,18 +34,19 @@ int ts_model_hash(const char *dir, char hex[65], struct ts_error *err);
 /* A batch for inference: `rows` new tokens of one or more sequences, whose keys and values go to `kv` and stay there. */
 struct ts_batch {
 	size_t rows;
-	const int32_t *ids;             /* [rows], each in [0, vocab_size) */
-	const uint32_t *positions;      /* [rows] */
+	const int32_t *ids;        /* [rows], each in [0, vocab_size) */
+	const uint32_t *positions; /* [rows] */
 	const struct ts_segment *segments;
 	size_t segment_count;
 	const struct ts_kv_pool *kv;
 	const struct ts_adapter *adapter; /* NULL = base model */
-	const uint32_t *wanted;         /* [wanted_count] rows whose hidden state is asked for, ascending */
+	const uint32_t *wanted;           /* [wanted_count] rows whose hidden state is asked for, ascending */
 	size_t wanted_count;
 };
 
 /* Room for forward passes of up to max_rows rows (and max_rank adapter rank), of which up to max_wanted are asked for. */
-int ts_workspace_new(struct ts_workspace **out, const struct ts_model *, size_t max_rows, size_t max_wanted, size_t max_rank, struct ts_error *err);
+int ts_workspace_new(struct ts_workspace **out, const struct ts_model *, size_t max_rows, size_t max_wanted, size_t max_rank,
+		     struct ts_error *err);
 void ts_workspace_free(struct ts_workspace *);
 
 /* Returns hidden[wanted_count, hidden_size] after the final norm; it belongs to the workspace until the next call. */

@@ -13,7 +13,7 @@ struct ts_pass {
 	size_t max_rows, max_sequences;
 	int kept; /* layers [layers - kept, layers) keep their inner activations */
 
-	float *inputs; /* [layers + 1][max_rows, hidden]: input of each layer, then the last output */
+	float *inputs;        /* [layers + 1][max_rows, hidden]: input of each layer, then the last output */
 	struct ts_acts *acts; /* [layers]; layers not kept share acts[0] */
 	float *cosines, *sines;
 	float *last, *hidden, *lse, *picked; /* of the rows with a target: before and after the final norm, and their logits */
@@ -45,16 +45,24 @@ static size_t line(size_t n)
 	return (n + 15) & ~(size_t)15;
 }
 
-static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, size_t rank, const struct ts_adapter *adapter, int layer,
-			 struct part *parts)
+static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, size_t rank, const struct ts_adapter *adapter,
+			 int layer, struct part *parts)
 {
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
 	struct part fixed[] = {
-		{&a->norm1, rows * hidden}, {&a->q_raw, g->qk_norm ? rows * q : 0}, {&a->k_raw, g->qk_norm ? rows * kv : 0},
-		{&a->q, rows * q},          {&a->k, rows * kv},                     {&a->v, rows * kv},
-		{&a->attention, rows * q},  {&a->lse, rows * (size_t)g->heads},     {&a->middle, rows * hidden},
-		{&a->norm2, rows * hidden}, {&a->gate, rows * wide},                {&a->up, rows * wide},
+		{&a->norm1, rows * hidden},
+		{&a->q_raw, g->qk_norm ? rows * q : 0},
+		{&a->k_raw, g->qk_norm ? rows * kv : 0},
+		{&a->q, rows * q},
+		{&a->k, rows * kv},
+		{&a->v, rows * kv},
+		{&a->attention, rows * q},
+		{&a->lse, rows * (size_t)g->heads},
+		{&a->middle, rows * hidden},
+		{&a->norm2, rows * hidden},
+		{&a->gate, rows * wide},
+		{&a->up, rows * wide},
 		{&a->product, rows * wide},
 	};
 	size_t n = sizeof(fixed) / sizeof(fixed[0]);
@@ -69,9 +77,20 @@ static size_t shared_parts(struct ts_pass *p, const struct ts_model_config *g, s
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size, half = (size_t)g->head_dim / 2;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
 	struct part list[SHARED_PARTS] = {
-		{&p->inputs, ((size_t)g->layers + 1) * rows * hidden}, {&p->cosines, rows * half}, {&p->sines, rows * half},
-		{&p->last, rows * hidden}, {&p->hidden, rows * hidden}, {&p->lse, rows}, {&p->picked, rows}, {&p->dx, rows * hidden}, {&p->d_hidden, rows * hidden},
-		{&p->d_wide1, rows * wide}, {&p->d_wide2, rows * wide}, {&p->d_q, rows * q}, {&p->d_k, rows * kv}, {&p->d_v, rows * kv},
+		{&p->inputs, ((size_t)g->layers + 1) * rows * hidden},
+		{&p->cosines, rows * half},
+		{&p->sines, rows * half},
+		{&p->last, rows * hidden},
+		{&p->hidden, rows * hidden},
+		{&p->lse, rows},
+		{&p->picked, rows},
+		{&p->dx, rows * hidden},
+		{&p->d_hidden, rows * hidden},
+		{&p->d_wide1, rows * wide},
+		{&p->d_wide2, rows * wide},
+		{&p->d_q, rows * q},
+		{&p->d_k, rows * kv},
+		{&p->d_v, rows * kv},
 		{&p->d_attention, rows * q},
 	};
 	memcpy(parts, list, sizeof(list));
@@ -85,14 +104,15 @@ static int kept_layers(const struct ts_model_config *g, int kept)
 
 /* Sums the sizes of all float arrays; with `base` also sets the pointers. Layers that are not kept share the set of the first layer
  * that has one, so at least one set exists. */
-static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const struct ts_adapter *adapter, size_t rows, int kept, struct ts_acts *acts,
-		      float *base)
+static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const struct ts_adapter *adapter, size_t rows, int kept,
+		      struct ts_acts *acts, float *base)
 {
 	struct part parts[SHARED_PARTS > MAX_PARTS_PER_LAYER ? SHARED_PARTS : MAX_PARTS_PER_LAYER];
 	size_t total = 0;
 	for (int set = -1; set < kept; set++) {
 		int layer = g->layers - kept + set;
-		size_t n = set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter->rank, adapter, layer, parts);
+		size_t n =
+			set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter->rank, adapter, layer, parts);
 		for (size_t i = 0; i < n; i++) {
 			if (base)
 				*parts[i].p = parts[i].n ? base + total : NULL;
@@ -125,8 +145,8 @@ static size_t widest(const struct ts_model_config *g)
 	return vocab > wide ? vocab > q ? vocab : q : wide > q ? wide : q;
 }
 
-int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, size_t max_sequences, int kept,
-		struct ts_error *err)
+int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, size_t max_sequences,
+		int kept, struct ts_error *err)
 {
 	const struct ts_model_config *g = &m->config;
 	const struct ts_backend_ops *ops = m->backend->ops;
@@ -135,7 +155,8 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	if (!p)
 		return ts_fail_memory(err);
 	size_t pages = max_rows / TS_KV_PAGE + max_sequences;
-	*p = (struct ts_pass){.model = m, .adapter = adapter, .max_rows = max_rows, .max_sequences = max_sequences, .kept = kept_layers(g, kept)};
+	*p = (struct ts_pass){
+		.model = m, .adapter = adapter, .max_rows = max_rows, .max_sequences = max_sequences, .kept = kept_layers(g, kept)};
 	p->acts = ts_calloc((size_t)g->layers, sizeof(*p->acts));
 	p->positions = ts_calloc(max_rows, sizeof(*p->positions));
 	p->row_in_batch = ts_calloc(max_rows, sizeof(*p->row_in_batch));
@@ -149,7 +170,8 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->rank) ||
 	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
 		ts_pass_free(p);
-		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows, total * sizeof(float) >> 20);
+		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows,
+			       total * sizeof(float) >> 20);
 	}
 	lay_out(p, g, adapter, max_rows, p->kept, p->acts, p->all);
 	for (size_t i = 0; i < pages; i++)
@@ -206,8 +228,17 @@ static float *input_of(const struct ts_pass *p, int layer)
 static struct ts_layer_call layer_call(const struct ts_pass *p, int layer)
 {
 	return (struct ts_layer_call){
-		.model = p->model, .adapter = p->adapter, .layer = layer, .kv_layer = 0, .rows = p->rows, .kv = &p->kv, .segments = p->segments,
-		.segment_count = p->sequences, .cosines = p->cosines, .sines = p->sines, .dropout = p->dropout.p > 0 ? &p->dropout : NULL,
+		.model = p->model,
+		.adapter = p->adapter,
+		.layer = layer,
+		.kv_layer = 0,
+		.rows = p->rows,
+		.kv = &p->kv,
+		.segments = p->segments,
+		.segment_count = p->sequences,
+		.cosines = p->cosines,
+		.sines = p->sines,
+		.dropout = p->dropout.p > 0 ? &p->dropout : NULL,
 	};
 }
 
@@ -218,7 +249,8 @@ void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float drop
 	const struct ts_backend_ops *ops = b->ops;
 	size_t hidden = (size_t)m->config.hidden_size;
 	set_pack(p, pack);
-	p->dropout = (struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
+	p->dropout =
+		(struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
 	ops->embed(b, input_of(p, 0), pack->ids, m->embed, p->rows);
 	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, 1.0f);
 	for (int i = 0; i < m->config.layers; i++) {
@@ -235,7 +267,8 @@ void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float drop
 }
 
 /* dx (+)= dy W + the adapter's part; the adapter's gradients accumulate. dx may be NULL. */
-static void linear_backward(struct ts_pass *p, int layer, enum ts_target target, float *dx, const float *dy, const float *x, float *grads, bool accumulate)
+static void linear_backward(struct ts_pass *p, int layer, enum ts_target target, float *dx, const float *dy, const float *x, float *grads,
+			    bool accumulate)
 {
 	const struct ts_model *m = p->model;
 	const struct ts_backend_ops *ops = m->backend->ops;
@@ -250,8 +283,8 @@ static void linear_backward(struct ts_pass *p, int layer, enum ts_target target,
 	drop.layer = (uint32_t)layer;
 	drop.target = (uint32_t)target;
 	const float *params = p->adapter->params;
-	ops->lora_backward(m->backend, grads + s->a, grads + s->b, dx, dy, x, p->acts[layer].h[target], params + s->a, params + s->b, p->rows, in, out,
-			   p->adapter->rank, p->adapter->scale, p->dropout.p > 0 ? &drop : NULL);
+	ops->lora_backward(m->backend, grads + s->a, grads + s->b, dx, dy, x, p->acts[layer].h[target], params + s->a, params + s->b,
+			   p->rows, in, out, p->adapter->rank, p->adapter->scale, p->dropout.p > 0 ? &drop : NULL);
 }
 
 /* p->dx holds the gradient of the layer's output and afterwards that of the attention block's output. */
@@ -265,7 +298,8 @@ static void mlp_backward(struct ts_pass *p, int layer, float *grads)
 	ops->swiglu_backward(m->backend, p->d_wide2, p->d_wide1, p->d_wide1, a->gate, a->up, p->rows * wide);
 	linear_backward(p, layer, TS_GATE, p->d_hidden, p->d_wide2, a->norm2, grads, false);
 	linear_backward(p, layer, TS_UP, p->d_hidden, p->d_wide1, a->norm2, grads, true);
-	ops->rmsnorm_backward(m->backend, p->dx, p->d_hidden, a->middle, m->layers[layer].norm2, p->rows, hidden, m->config.rms_norm_eps, true);
+	ops->rmsnorm_backward(m->backend, p->dx, p->d_hidden, a->middle, m->layers[layer].norm2, p->rows, hidden, m->config.rms_norm_eps,
+			      true);
 }
 
 /* Then p->dx becomes the gradient of the layer's input, unless nothing below needs it. */
@@ -311,7 +345,8 @@ void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
 	int layers = m->config.layers, lowest = lowest_layer(p->adapter);
 	size_t hidden = (size_t)m->config.hidden_size;
 	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->wanted_count);
-	ops->rmsnorm_backward(m->backend, p->d_hidden, p->d_hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps, false);
+	ops->rmsnorm_backward(m->backend, p->d_hidden, p->d_hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps,
+			      false);
 	memset(p->dx, 0, p->rows * hidden * sizeof(float));
 	for (size_t i = 0; i < p->wanted_count; i++)
 		memcpy(p->dx + p->wanted[i] * hidden, p->d_hidden + i * hidden, hidden * sizeof(float));

@@ -16,16 +16,16 @@ struct ts_pass;
 
 struct ts_packed {
 	size_t rows;
-	const int32_t *ids;            /* [rows] */
-	const int32_t *targets;        /* [rows] the token to predict after this row, -1 = none */
+	const int32_t *ids;     /* [rows] */
+	const int32_t *targets; /* [rows] the token to predict after this row, -1 = none */
 	size_t sequences;
-	const size_t *lengths;         /* [sequences], sum = rows */
-	const uint32_t *row_in_batch;  /* [sequences] index of the sequence in the optimiser step's batch, for dropout */
+	const size_t *lengths;        /* [sequences], sum = rows */
+	const uint32_t *row_in_batch; /* [sequences] index of the sequence in the optimiser step's batch, for dropout */
 };
 
 /* Room for packs of up to max_rows rows in up to max_sequences sequences. kept_layers < 0 = all. */
-int ts_pass_new(struct ts_pass **out, const struct ts_model *, const struct ts_adapter *, size_t max_rows, size_t max_sequences, int kept_layers,
-		struct ts_error *err);
+int ts_pass_new(struct ts_pass **out, const struct ts_model *, const struct ts_adapter *, size_t max_rows, size_t max_sequences,
+		int kept_layers, struct ts_error *err);
 void ts_pass_free(struct ts_pass *);
 /* What ts_pass_new will allocate, in bytes. */
 size_t ts_pass_bytes(const struct ts_model *, const struct ts_adapter *, size_t max_rows, int kept_layers);

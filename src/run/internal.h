@@ -56,6 +56,7 @@ struct ts_run {
 	struct ts_responder *responder;
 	struct ts_guard *guard;
 	char adapter_dir[4096]; /* of the adapter to open the student with; "" = none */
+	bool student_announced, guard_announced; /* their end-of-turn tokens were said */
 
 	json_t *rows; /* of the training prompts */
 	struct ts_label_rule label_rule;
@@ -68,7 +69,7 @@ struct ts_run {
 	struct ts_keywords *phrases;
 
 	/* of training */
-	size_t examples, steps, target_tokens;
+	size_t examples, steps, target_tokens, new_steps;
 };
 
 /* setup.c: data and prompts. */
@@ -77,6 +78,7 @@ int ts_run_load_training(struct ts_run *, struct ts_error *err);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */
+int ts_run_open_backend(struct ts_run *, struct ts_error *err);
 int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, struct ts_error *err);
 int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
 int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
@@ -92,7 +94,11 @@ int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64
 /* metrics.c */
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
-int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err);
+int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
+
+/* identity.c: what a directory's samples belong to. Writes it down the first time; TS_EMISMATCH names what is not the same. */
+int ts_run_check_identity(struct ts_run *, struct ts_error *err);
+int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err);
 
 /* run.c: "dir/name" into path[4096]. */
 int ts_run_path(const struct ts_run *, const char *name, char path[4096], struct ts_error *err);

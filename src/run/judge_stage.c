@@ -10,7 +10,7 @@ struct job {
 	struct ts_sample *samples; /* [n] of cases under way */
 	size_t *todo;
 	size_t todo_count, next, had;
-	uint64_t durable_before;
+	uint64_t durable_before, shown;
 	const struct ts_context *context;
 	struct ts_error *err;
 };
@@ -45,15 +45,28 @@ static int find_missing(struct job *j, size_t n)
 	return status;
 }
 
-static void show(const struct job *j)
+static void show(struct job *j)
 {
-	ts_progress(j->context, j->s->title, j->had + (ts_store_durable(j->s->store) - j->durable_before), j->had + j->todo_count, "verdicts", NULL);
+	uint64_t done = j->had + (ts_store_durable(j->s->store) - j->durable_before);
+	if (done == j->shown)
+		return;
+	j->shown = done;
+	ts_progress(j->context, j->s->title, done, j->had + j->todo_count, "verdicts", NULL);
+}
+
+static int tick(void *user)
+{
+	struct job *j = user;
+	TS_TRY(ts_store_tick(j->s->store, j->err));
+	show(j);
+	return 0;
 }
 
 static int put(struct job *j, size_t index, const struct ts_judged *judged)
 {
 	const struct ts_judge_case *c = &j->cases[index];
-	struct ts_verdict v = {.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
+	struct ts_verdict v = {.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability,
+			       .detail = judged->why};
 	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, j->s->judge, &v, NULL, j->err);
 	ts_sample_release(&j->samples[index]);
 	j->s->new_verdicts++;
@@ -71,7 +84,8 @@ static int next(void *user, struct ts_case *out)
 		struct ts_sample *sample = &j->samples[i];
 		TS_TRY(ts_store_get_sample(j->s->store, j->cases[i].stage, j->cases[i].key, sample, &found, j->err));
 		if (!found)
-			return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", j->cases[i].key, j->cases[i].stage);
+			return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", j->cases[i].key,
+				       j->cases[i].stage);
 		/* Templates and guards work on C strings: a response with a NUL inside cannot be shown to them whole. */
 		if (strlen(sample->response) != sample->response_len) {
 			struct ts_judged judged = {TS_UNJUDGED, __builtin_nan(""), "the response holds a NUL character"};
@@ -89,7 +103,8 @@ static int done(void *user, const struct ts_case *c, const struct ts_judged *jud
 	return put(user, c->index, judged);
 }
 
-int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cases, size_t n, const struct ts_context *context, struct ts_error *err)
+int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cases, size_t n, const struct ts_context *context,
+		       struct ts_error *err)
 {
 	struct job j = {.s = s, .cases = cases, .context = context, .err = err};
 	s->new_verdicts = 0;
@@ -102,7 +117,8 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 		status = find_missing(&j, n);
 	if (!status && j.todo_count) {
 		struct ts_guard *guard;
-		struct ts_case_source source = {&j, next, done};
+		struct ts_case_source source = {&j, next, done, tick};
+		j.shown = j.had;
 		status = s->open(s->user, &guard, err);
 		double started = ts_clock();
 		if (!status)

@@ -22,6 +22,7 @@ struct ts_judge_stage {
 	double seconds;
 };
 
-int ts_judge_stage_run(struct ts_judge_stage *, const struct ts_judge_case *cases, size_t n, const struct ts_context *, struct ts_error *err);
+int ts_judge_stage_run(struct ts_judge_stage *, const struct ts_judge_case *cases, size_t n, const struct ts_context *,
+		       struct ts_error *err);
 
 #endif

@@ -29,6 +29,8 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"refusal_phrases", RECIPE_PATH, AT(refusal_phrases)},
 	{"method", RECIPE_TEXT, AT(method)},
 	{"train_prompts", RECIPE_PATH, AT(train_prompts)},
+	{"harmful_labels", RECIPE_TEXT, AT(harmful_labels)},
+	{"benign_labels", RECIPE_TEXT, AT(benign_labels)},
 	{"evals", RECIPE_EVALS, .offset = 0},
 	{"sampling.temperature", RECIPE_REAL, AT(sampling.temperature), .low = 0, .high = 100},
 	{"sampling.top_p", RECIPE_REAL, AT(sampling.top_p), .low = 0, .high = 1, .open_low = true},
@@ -149,8 +151,10 @@ static int parse_real(const struct recipe_key *key, const char *text, double *ou
 	if (!*text || *end || strspn(text, "+-.0123456789eE") != strlen(text))
 		return bad_value(key, text, "a number", TS_EFORMAT, err);
 	char range[100];
-	snprintf(range, sizeof(range), "%s%.12g to %s%.12g", key->open_low ? "above " : "", key->low, key->open_high ? "below " : "", key->high);
-	if (!isfinite(v) || v < key->low || v > key->high || (key->open_low && v == key->low) || (key->open_high && v == key->high))
+	snprintf(range, sizeof(range), "%s%.12g to %s%.12g", key->open_low ? "above " : "", key->low, key->open_high ? "below " : "",
+		 key->high);
+	bool inside = v >= key->low && v <= key->high && !(key->open_low && v == key->low) && !(key->open_high && v == key->high);
+	if (!isfinite(v) || !inside)
 		return bad_value(key, text, range, TS_EINVAL, err);
 	*out = v == 0 ? 0 : v; /* no -0 */
 	return 0;

@@ -48,6 +48,7 @@ struct ts_recipe {
 	struct ts_recipe_path model, guard, refusal_judge;
 	const char *method; /* a row of the table of methods */
 	struct ts_recipe_path train_prompts;
+	const char *harmful_labels, *benign_labels; /* more label words, with commas or spaces between; NULL = none */
 	struct ts_recipe_eval *evals;
 	size_t eval_count;
 	struct {

@@ -29,7 +29,7 @@ struct recipe_key {
 	bool required;  /* of an eval */
 };
 
-enum { RECIPE_KEYS = 35, RECIPE_EVAL_KEYS = 6 };
+enum { RECIPE_KEYS = 37, RECIPE_EVAL_KEYS = 6 };
 extern const struct recipe_key recipe_keys[RECIPE_KEYS];
 extern const struct recipe_key recipe_eval_keys[RECIPE_EVAL_KEYS];
 extern const enum ts_dtype recipe_dtypes[2];

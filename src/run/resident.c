@@ -1,7 +1,12 @@
-/* One model is resident at a time: opening the guard closes the student and the other way round. */
+/* One model is resident at a time: opening the guard closes the student and the other way round. Opening what is there already keeps it. */
 #include "run/internal.h"
 
+#include "generate/local.h"
+
 #include <string.h>
+
+/* A guard's published context may be 131,072 tokens, whose keys and values alone would fill a machine. */
+#define GUARD_LENGTH 32768
 
 void ts_run_close_resident(struct ts_run *r)
 {
@@ -19,7 +24,7 @@ void ts_run_close_resident(struct ts_run *r)
 	r->guard_chat = NULL;
 }
 
-static int open_backend(struct ts_run *r, struct ts_error *err)
+int ts_run_open_backend(struct ts_run *r, struct ts_error *err)
 {
 	enum ts_isa isa = TS_ISA_AUTO;
 	if (r->backend)
@@ -32,41 +37,17 @@ static int open_backend(struct ts_run *r, struct ts_error *err)
 int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)
 {
 	ts_run_close_resident(r);
-	TS_TRY(open_backend(r, err));
+	TS_TRY(ts_run_open_backend(r, err));
 	return ts_model_open(&r->model, r->backend, dir, r->context, err);
 }
 
-static int check_vocabulary(const struct ts_model *m, const struct ts_chat *chat, struct ts_error *err)
+static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, bool *announced, struct ts_error *err)
 {
-	size_t tokens = ts_tokenizer_size(ts_chat_tokenizer(chat));
-	if (tokens <= (size_t)ts_model_config(m)->vocab_size)
-		return 0;
-	return ts_fail(err, TS_EMISMATCH, "%s: the tokenizer has %zu tokens, the model's embedding only %d", ts_model_dir(m), tokens,
-		       ts_model_config(m)->vocab_size);
-}
-
-static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, struct ts_error *err)
-{
-	struct ts_engine_options o;
-	int32_t stop[32];
-	TS_TRY(check_vocabulary(r->model, chat, err));
-	ts_engine_options_default(&o);
-	o.batch = r->machine->batch;
-	o.prefill_chunk = r->machine->chunk;
-	o.max_length = max_length;
-	o.kv_dtype = r->recipe->kv_dtype;
-	if (r->machine->memory) {
-		size_t bound = r->machine->memory / ts_model_kv_page_bytes(r->model, o.kv_dtype);
-		size_t context = (size_t)ts_model_config(r->model)->max_positions, length = max_length < context ? max_length : context;
-		size_t enough = o.batch * ((length + TS_KV_PAGE - 1) / TS_KV_PAGE);
-		o.kv_pages = bound < enough ? bound : enough;
-		if (!o.kv_pages)
-			return ts_fail(err, TS_ELIMIT, "memory: %zu bytes, expected at least %zu for one KV page", r->machine->memory,
-				       ts_model_kv_page_bytes(r->model, o.kv_dtype));
-	}
-	o.stop_ids = stop;
-	o.stop_count = ts_engine_stop_ids(ts_model_config(r->model), ts_chat_eos(chat), stop, 32);
-	return ts_engine_new(&r->responder, r->model, r->adapter, &o, err);
+	struct ts_local l = {.model = r->model, .adapter = r->adapter, .chat = chat, .batch = r->machine->batch, .chunk = r->machine->chunk,
+			     .memory = r->machine->memory, .max_length = max_length, .kv_dtype = r->recipe->kv_dtype};
+	TS_TRY(ts_local_open(&r->responder, &l, *announced ? NULL : r->context, err));
+	*announced = true;
+	return 0;
 }
 
 int ts_run_open_student(void *user, size_t max_length, struct ts_responder **out, struct ts_error *err)
@@ -82,7 +63,7 @@ int ts_run_open_student(void *user, size_t max_length, struct ts_responder **out
 		if (r->adapter_dir[0])
 			TS_TRY(ts_adapter_load(&r->adapter, r->model, r->adapter_dir, err));
 	}
-	TS_TRY(open_engine(r, r->chat, max_length, err));
+	TS_TRY(open_engine(r, r->chat, max_length, &r->student_announced, err));
 	*out = r->responder;
 	return 0;
 }
@@ -90,11 +71,15 @@ int ts_run_open_student(void *user, size_t max_length, struct ts_responder **out
 int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
 {
 	struct ts_run *r = user;
-	TS_TRY(ts_run_open_model(r, r->recipe->guard.path, err));
-	TS_TRY(ts_chat_open(&r->guard_chat, r->recipe->guard.path, err));
-	size_t context = (size_t)ts_model_config(r->model)->max_positions;
-	TS_TRY(open_engine(r, r->guard_chat, context, err));
-	TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, context, err));
+	if (!r->guard) {
+		TS_TRY(ts_run_open_model(r, r->recipe->guard.path, err));
+		TS_TRY(ts_chat_open(&r->guard_chat, r->recipe->guard.path, err));
+		size_t length = (size_t)ts_model_config(r->model)->max_positions;
+		if (length > GUARD_LENGTH)
+			length = GUARD_LENGTH;
+		TS_TRY(open_engine(r, r->guard_chat, length, &r->guard_announced, err));
+		TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, length, err));
+	}
 	*out = r->guard;
 	return 0;
 }

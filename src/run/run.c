@@ -2,13 +2,11 @@
 #include "run/run.h"
 
 #include "core/file.h"
-#include "core/sha256.h"
 #include "eval/grade.h"
 #include "run/internal.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 void ts_run_machine_default(struct ts_run_machine *m)
 {
@@ -31,58 +29,6 @@ static int write_recipe(const char *path, const struct ts_recipe *recipe, struct
 		status = ts_file_write(path, ts_str_c(&text), text.len, err);
 	ts_str_release(&text);
 	return status;
-}
-
-/* The models are part of a run's identity: a folder whose weights changed between two starts would mix two models' samples. */
-static int check_hash(struct ts_run *r, const char *name, const char *hash, struct ts_error *err)
-{
-	struct ts_str known = {0};
-	bool found;
-	int status = ts_store_get_meta(r->store, name, &known, &found, err);
-	if (!status && !found)
-		status = ts_store_put_meta(r->store, name, hash, err);
-	else if (!status && strcmp(ts_str_c(&known), hash))
-		status = ts_fail(err, TS_EMISMATCH, "%s: %s is not what this run began with (expected %.12s, found %.12s); use another --run", r->dir, name,
-				 ts_str_c(&known), hash);
-	ts_str_release(&known);
-	return status;
-}
-
-static int check_identity(struct ts_run *r, struct ts_error *err)
-{
-	char hash[65], known[4096];
-	struct ts_str text = {0};
-	bool found;
-	TS_TRY(ts_recipe_hash(r->recipe, hash, err));
-	int status = ts_store_get_meta(r->store, "recipe", &text, &found, err);
-	if (!status && found && strcmp(ts_str_c(&text), hash)) {
-		struct ts_recipe earlier;
-		const char *key = NULL;
-		if (!ts_run_path(r, "recipe.yaml", known, NULL) && !ts_recipe_load(&earlier, known, NULL)) {
-			key = ts_recipe_difference(&earlier, r->recipe);
-			ts_recipe_release(&earlier);
-		}
-		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
-				 key ? key : "?");
-	} else if (!status && !found) {
-		status = ts_store_put_meta(r->store, "recipe", hash, err);
-	}
-	ts_str_release(&text);
-	TS_TRY(status);
-	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
-	TS_TRY(check_hash(r, "model", hash, err));
-	TS_TRY(check_hash(r, "tokenizer and template", ts_chat_hash(r->chat), err));
-	TS_TRY(ts_model_hash(r->recipe->guard.path, hash, err));
-	TS_TRY(check_hash(r, "guard", hash, err));
-	for (size_t i = 0; i < r->evals.len; i++) {
-		char name[160];
-		snprintf(name, sizeof(name), "evaluation set %s", r->evals.data[i].recipe->name);
-		TS_TRY(ts_sha256_file(r->evals.data[i].recipe->file.path, hash, err));
-		TS_TRY(check_hash(r, name, hash, err));
-	}
-	TS_TRY(ts_sha256_file(r->recipe->train_prompts.path, hash, err));
-	TS_TRY(check_hash(r, "training prompts", hash, err));
-	return ts_store_flush(r->store, err);
 }
 
 static int open_dir(struct ts_run *r, struct ts_error *err)
@@ -124,14 +70,11 @@ static int write_json(const struct ts_run *r, const char *name, const json_t *va
 static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	json_t *m = NULL, *timing = NULL;
-	struct rusage usage;
 	int status = ts_run_metrics(r, &m, err);
 	if (!status)
 		status = write_json(r, "metrics.json", m, err);
 	if (!status)
 		status = ts_run_timing(r, &timing, err);
-	if (!status && !getrusage(RUSAGE_SELF, &usage))
-		json_object_set_new(timing, "peak_memory_mb", json_real((double)usage.ru_maxrss / 1024.0));
 	if (!status)
 		status = write_json(r, "timing.json", timing, err);
 	json_decref(timing);
@@ -148,7 +91,7 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
 	TS_TRY(ts_run_load_training(r, err));
-	TS_TRY(check_identity(r, err));
+	TS_TRY(ts_run_check_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
 
@@ -164,9 +107,11 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 /* What the recipe's reader knows and this pipeline does not do yet is refused by name, never ignored. */
 static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 {
-	TS_TRY(ts_recipe_check(r, err));
 	if (!ts_method_find(r->method))
 		return ts_fail(err, TS_EUNSUPPORTED, "method: \"%s\" is not one of %s", r->method, ts_method_names());
+	/* metrics.json keeps whole numbers of 63 bits. */
+	if (r->seed > INT64_MAX)
+		return ts_fail(err, TS_EUNSUPPORTED, "seed: %llu is over %lld", (unsigned long long)r->seed, (long long)INT64_MAX);
 	if (strcmp(r->train.objective, "ce"))
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
 	if (strcmp(r->numerics, "f32"))
@@ -179,24 +124,57 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "sampling.samples: %zu is not implemented; expected 1", r->sampling.samples);
 	if (r->before.text)
 		return ts_fail(err, TS_EUNSUPPORTED, "before: using another run's evaluation again is not implemented");
+	if (strcmp(r->weights, "stored"))
+		return ts_fail(err, TS_EUNSUPPORTED, "weights: \"%s\" is not implemented; expected stored", r->weights);
+	return 0;
+}
+
+static int check_evals(const struct ts_recipe *r, struct ts_error *err)
+{
+	if (!r->guard.text)
+		return ts_fail(err, TS_EINVAL, "guard: missing; expected a guard checkpoint");
 	for (size_t i = 0; i < r->eval_count; i++) {
+		const struct ts_recipe_eval *e = &r->evals[i];
 		enum ts_eval_kind kind;
 		enum ts_dataset dataset;
-		if (ts_eval_kind_parse(r->evals[i].kind, &kind))
-			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", r->evals[i].name, r->evals[i].kind);
-		if (kind == TS_EVAL_REASONING && !r->evals[i].grader)
-			return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set needs a grader", r->evals[i].name);
-		if (kind == TS_EVAL_REASONING)
-			TS_TRY(ts_dataset_parse(r->evals[i].grader, &dataset, err));
+		if (ts_eval_kind_parse(e->kind, &kind))
+			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name, e->kind);
+		if (kind == TS_EVAL_REASONING && !e->grader)
+			return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set needs a grader", e->name);
+		if (kind == TS_EVAL_REASONING) {
+			int status = ts_dataset_parse(e->grader, &dataset, err);
+			if (status)
+				return ts_fail_within(err, status, "evals: %s: grader", e->name);
+		}
 	}
 	return 0;
 }
 
-int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context, json_t **metrics,
-	   struct ts_error *err)
+static int check_machine(const struct ts_run_machine *m, struct ts_error *err)
+{
+	enum ts_isa isa;
+	if (!m->batch || !m->chunk)
+		return ts_fail(err, TS_EINVAL, "batch and chunk: expected at least 1, found %zu and %zu", m->batch, m->chunk);
+	if (m->threads > 4096)
+		return ts_fail(err, TS_EINVAL, "threads: expected at most 4096, found %zu", m->threads);
+	if (m->isa && ts_isa_parse(m->isa, &isa))
+		return ts_fail(err, TS_EINVAL, "isa: expected plain, avx2 or avx512, found \"%s\"", m->isa);
+	return 0;
+}
+
+int ts_run_check(const struct ts_recipe *recipe, const struct ts_run_machine *machine, struct ts_error *err)
+{
+	TS_TRY(ts_recipe_check(recipe, err));
+	TS_TRY(check_supported(recipe, err));
+	TS_TRY(check_evals(recipe, err));
+	return check_machine(machine, err);
+}
+
+int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context,
+	   json_t **metrics, struct ts_error *err)
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
-	int status = check_supported(recipe, err);
+	int status = ts_run_check(recipe, machine, err);
 	if (!status)
 		status = open_dir(&r, err);
 	if (!status)
@@ -207,30 +185,43 @@ int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_
 	return status;
 }
 
+static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics, struct ts_error *err)
+{
+	json_t *evals = NULL;
+	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
+		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
+	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
+	TS_TRY(ts_run_load_evals(r, err));
+	if (!r->evals.len)
+		return ts_fail(err, TS_EINVAL, "evals: none in the recipe; expected at least one set");
+	if (r->dir) {
+		char path[4096];
+		TS_TRY(ts_run_check_eval_identity(r, adapter_dir, err));
+		TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
+		TS_TRY(write_recipe(path, r->recipe, err));
+	}
+	TS_TRY(ts_run_sample_evals(r, "before", err));
+	TS_TRY(ts_run_judge_evals(r, "before", err));
+	TS_TRY(ts_run_eval_metrics(r, false, &evals, err));
+	*metrics = json_pack("{s:o}", "evals", evals);
+	return *metrics ? 0 : ts_fail_memory(err);
+}
+
 int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *adapter_dir, const struct ts_run_machine *machine,
 		const struct ts_context *context, json_t **metrics, struct ts_error *err)
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
-	json_t *evals = NULL;
-	int status = check_supported(recipe, err);
+	if (!recipe->model.text)
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder");
+	TS_TRY(check_supported(recipe, err));
+	TS_TRY(check_evals(recipe, err));
+	TS_TRY(check_machine(machine, err));
+	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status)
-		status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
-	if (!status && adapter_dir)
-		snprintf(r.adapter_dir, sizeof(r.adapter_dir), "%s", adapter_dir);
-	if (!status)
-		status = ts_chat_open(&r.chat, recipe->model.path, err);
-	if (!status)
-		status = ts_keywords_open(recipe->refusal_phrases.path, &r.phrases, err);
-	if (!status)
-		status = ts_run_load_evals(&r, err);
-	if (!status)
-		status = ts_run_sample_evals(&r, "before", err);
-	if (!status)
-		status = ts_run_judge_evals(&r, "before", err);
-	if (!status)
-		status = ts_run_eval_metrics(&r, false, &evals, err);
-	if (!status && !(*metrics = json_pack("{s:o}", "evals", evals)))
-		status = ts_fail_memory(err);
+		status = evaluate(&r, adapter_dir, metrics, err);
 	close_run(&r);
+	if (status == TS_ESTOPPED && dir)
+		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
 	return status;
 }

@@ -22,15 +22,21 @@ struct ts_run_machine {
 	size_t chunk;   /* most prompt tokens in one step */
 	size_t memory;  /* bound for KV cache or training activations in bytes; 0 = none */
 	const char *isa; /* NULL = the best found */
+	const char *version; /* of the program, for timing.json; may be NULL */
 };
 
 void ts_run_machine_default(struct ts_run_machine *);
 
-/* *metrics (may be NULL) = the content of metrics.json; the caller's. */
-int ts_run(const struct ts_recipe *, const char *dir, const struct ts_run_machine *, const struct ts_context *, json_t **metrics, struct ts_error *err);
+/* Whether a run could begin: what is missing, out of range or not implemented is refused by name, never ignored. Reads no file. */
+int ts_run_check(const struct ts_recipe *, const struct ts_run_machine *, struct ts_error *err);
+
+/* *metrics (may be NULL) = the content of metrics.json; the caller's. TS_ESTOPPED: the user asked to stop; call again to go on. */
+int ts_run(const struct ts_recipe *, const char *dir, const struct ts_run_machine *, const struct ts_context *, json_t **metrics,
+	   struct ts_error *err);
 
 /* Evaluation alone: the recipe's sets with its model, and with `adapter_dir` if not NULL. Samples are kept in `dir`/journal.db when dir
- * is not NULL. *metrics has the layout of metrics.json's "evals" with "before" only. */
+ * is not NULL; a directory that holds something else (a whole run, another adapter's samples) is refused.
+ * *metrics has the layout of metrics.json's "evals" with "before" only. */
 int ts_run_eval(const struct ts_recipe *, const char *dir, const char *adapter_dir, const struct ts_run_machine *, const struct ts_context *,
 		json_t **metrics, struct ts_error *err);
 

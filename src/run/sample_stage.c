@@ -10,7 +10,7 @@ struct job {
 	size_t *todo; /* indices of prompts without a sample, first of its kind */
 	size_t todo_count, next;
 	size_t had; /* prompts of the list whose sample was stored before */
-	uint64_t durable_before;
+	uint64_t durable_before, shown;
 	double started;
 	const struct ts_context *context;
 	struct ts_error *err;
@@ -44,12 +44,25 @@ static int find_missing(struct job *j, size_t n, size_t *distinct, size_t *longe
 	return status;
 }
 
-static void show(const struct job *j)
+/* Counted is what is durable; nothing is said twice. */
+static void show(struct job *j)
 {
 	char note[64];
+	uint64_t done = j->had + (ts_store_durable(j->s->store) - j->durable_before);
 	double seconds = ts_clock() - j->started;
+	if (done == j->shown)
+		return;
+	j->shown = done;
 	snprintf(note, sizeof(note), "%.0f tokens/s", seconds > 0 ? (double)j->s->new_tokens / seconds : 0.0);
-	ts_progress(j->context, j->s->title, j->had + (ts_store_durable(j->s->store) - j->durable_before), j->had + j->todo_count, "responses", note);
+	ts_progress(j->context, j->s->title, done, j->had + j->todo_count, "responses", note);
+}
+
+static int tick(void *user)
+{
+	struct job *j = user;
+	TS_TRY(ts_store_tick(j->s->store, j->err));
+	show(j);
+	return 0;
 }
 
 static int next(void *user, struct ts_request *out)
@@ -58,8 +71,8 @@ static int next(void *user, struct ts_request *out)
 	if (j->next == j->todo_count)
 		return 0;
 	const struct ts_prompt *p = &j->prompts[j->todo[j->next]];
-	*out = (struct ts_request){.index = j->todo[j->next], .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = j->s->sampling, .key = p->key,
-				   .ignore_eos = j->s->ignore_eos};
+	*out = (struct ts_request){.index = j->todo[j->next], .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = j->s->sampling,
+				   .key = p->key, .ignore_eos = j->s->ignore_eos};
 	j->next++;
 	return 1;
 }
@@ -87,7 +100,8 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 	return status;
 }
 
-int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *prompts, size_t n, const struct ts_context *context, struct ts_error *err)
+int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *prompts, size_t n, const struct ts_context *context,
+			struct ts_error *err)
 {
 	struct job j = {.s = s, .prompts = prompts, .durable_before = ts_store_durable(s->store), .context = context, .err = err};
 	size_t distinct, longest;
@@ -103,8 +117,8 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 		status = find_missing(&j, n, &distinct, &longest);
 	if (!status && j.todo_count) {
 		struct ts_responder *responder;
-		struct ts_source source = {&j, next, done};
-		j.had = distinct - j.todo_count;
+		struct ts_source source = {&j, next, done, tick};
+		j.had = j.shown = distinct - j.todo_count;
 		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);
 		j.started = ts_clock();
 		if (!status)

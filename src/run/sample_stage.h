@@ -24,6 +24,7 @@ struct ts_sample_stage {
 };
 
 /* On success every prompt has its sample under (stage, prompt.name). */
-int ts_sample_stage_run(struct ts_sample_stage *, const struct ts_prompt *prompts, size_t n, const struct ts_context *, struct ts_error *err);
+int ts_sample_stage_run(struct ts_sample_stage *, const struct ts_prompt *prompts, size_t n, const struct ts_context *,
+			struct ts_error *err);
 
 #endif

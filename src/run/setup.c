@@ -21,7 +21,8 @@ static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, stru
 		return ts_fail_memory(err);
 	}
 	for (size_t i = 0; i < e.set.items.len; i++) {
-		int status = ts_prompt_user(&e.prompts[i], r->chat, e.set.items.data[i].instruction, r->recipe->seed, "eval", 0, err);
+		const char *instruction = e.set.items.data[i].instruction;
+		int status = ts_prompt_user(&e.prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
 		if (status)
 			return ts_fail_within(err, status, "%s: prompt %zu", recipe->file.path, i + 1);
 	}
@@ -52,6 +53,17 @@ static int label_index(struct ts_run *r, const char *label, size_t *index, struc
 	return ts_vec_push(&r->labels, count) ? ts_fail_memory(err) : 0;
 }
 
+static size_t rows_labelled(const struct ts_run *r, const char *label)
+{
+	size_t i, n = 0;
+	const json_t *row;
+	json_array_foreach (r->rows, i, row) {
+		const char *other = json_string_value(json_object_get(row, "prompt_label"));
+		n += other && !strcmp(other, label);
+	}
+	return n;
+}
+
 static int add_row(struct ts_run *r, const json_t *row, size_t number, struct ts_error *err)
 {
 	char place[4200];
@@ -61,8 +73,10 @@ static int add_row(struct ts_run *r, const json_t *row, size_t number, struct ts
 	TS_TRY(ts_json_need_text(row, "instruction", &t.instruction, place, err));
 	TS_TRY(ts_json_need_text(row, "prompt_label", &label, place, err));
 	int status = label_index(r, label, &t.label, err);
-	if (status)
-		return ts_fail_within(err, status, "%s", place);
+	if (status == TS_EINVAL)
+		return ts_fail_within(err, status, "%s: %zu rows, the first is row %zu", r->recipe->train_prompts.path,
+				      rows_labelled(r, label), number);
+	TS_TRY(status);
 	t.harmful = r->labels.data[t.label].harmful;
 	return ts_vec_push(&r->train, t) ? ts_fail_memory(err) : 0;
 }
@@ -72,8 +86,10 @@ static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error 
 	struct ts_str turn = {0};
 	size_t tries = r->recipe->steering.tries;
 	t->tries = ts_calloc(tries, sizeof(*t->tries));
-	int status = t->tries ? ts_method_user_turn(ts_method_find(r->recipe->method), r->recipe->steering.text, t->harmful, t->instruction, &turn)
-			      : TS_ENOMEM;
+	const struct ts_method *method = ts_method_find(r->recipe->method);
+	int status = TS_ENOMEM;
+	if (t->tries)
+		status = ts_method_user_turn(method, r->recipe->steering.text, t->harmful, t->instruction, &turn);
 	if (status)
 		ts_fail_memory(err);
 	for (size_t i = 0; i < tries && !status; i++)
@@ -123,7 +139,8 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 		ts_random_order(r->recipe->seed, UINT64_MAX, order, n);
 	for (size_t i = 0; i < r->alpha_count && !status; i++) {
 		r->alpha_rows[i] = harmful[order[i]];
-		status = ts_prompt_user(&r->alpha[i], r->chat, r->train.data[r->alpha_rows[i]].instruction, r->recipe->seed, "alpha", 0, err);
+		const char *instruction = r->train.data[r->alpha_rows[i]].instruction;
+		status = ts_prompt_user(&r->alpha[i], r->chat, instruction, r->recipe->seed, "alpha", 0, err);
 	}
 	ts_free(harmful);
 	ts_free(order);
@@ -134,7 +151,7 @@ int ts_run_load_training(struct ts_run *r, struct ts_error *err)
 {
 	size_t i;
 	const json_t *row;
-	TS_TRY(ts_label_rule_init(&r->label_rule, NULL, NULL, err));
+	TS_TRY(ts_label_rule_init(&r->label_rule, r->recipe->harmful_labels, r->recipe->benign_labels, err));
 	TS_TRY(ts_rows_load(r->recipe->train_prompts.path, &r->rows, err));
 	if (!json_array_size(r->rows))
 		return ts_fail(err, TS_EFORMAT, "%s: no prompts; expected at least one row", r->recipe->train_prompts.path);
@@ -143,8 +160,8 @@ int ts_run_load_training(struct ts_run *r, struct ts_error *err)
 	TS_TRY(render_rows(r, err));
 	for (i = 0; i < r->labels.len; i++) {
 		const struct ts_label_count *c = &r->labels.data[i];
-		ts_log(r->context, TS_LOG_INFO, "%s: %zu prompts, %s, %zu exact duplicates dropped", c->label, c->of, c->harmful ? "harmful" : "benign",
-		       c->duplicates);
+		ts_log(r->context, TS_LOG_INFO, "%s: %zu prompts, %s, %zu exact duplicates dropped", c->label, c->of,
+		       c->harmful ? "harmful" : "benign", c->duplicates);
 	}
 	return choose_alpha(r, err);
 }

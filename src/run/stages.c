@@ -32,19 +32,26 @@ int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint6
 static int sample(struct ts_run *r, const char *stage, const char *title, const struct ts_prompt *prompts, size_t n, struct ts_error *err)
 {
 	struct ts_sample_stage s = {
-		.store = r->store, .stage = stage, .title = title, .chat = r->chat, .templated = true, .open = ts_run_open_student, .user = r,
+		.store = r->store, .stage = stage, .title = title, .chat = r->chat, .templated = true, .open = ts_run_open_student,
+		.user = r,
 		.sampling = {r->recipe->sampling.temperature, r->recipe->sampling.top_p, (int)r->recipe->sampling.top_k,
 			     r->recipe->sampling.max_new_tokens},
 	};
-	TS_TRY(ts_sample_stage_run(&s, prompts, n, r->context, err));
-	return ts_run_add_timing(r, title, s.seconds, s.new_tokens, err);
+	int status = ts_sample_stage_run(&s, prompts, n, r->context, err);
+	if (status && status != TS_ESTOPPED)
+		return status;
+	TS_TRY(ts_run_add_timing(r, title, s.seconds, s.new_tokens, err));
+	return status;
 }
 
 static int judge(struct ts_run *r, const char *title, const struct ts_judge_case *cases, size_t n, struct ts_error *err)
 {
 	struct ts_judge_stage s = {.store = r->store, .title = title, .judge = GUARD_NAME, .open = ts_run_open_guard, .user = r};
-	TS_TRY(ts_judge_stage_run(&s, cases, n, r->context, err));
-	return ts_run_add_timing(r, title, s.seconds, s.new_verdicts, err);
+	int status = ts_judge_stage_run(&s, cases, n, r->context, err);
+	if (status && status != TS_ESTOPPED)
+		return status;
+	TS_TRY(ts_run_add_timing(r, title, s.seconds, s.new_verdicts, err));
+	return status;
 }
 
 /* --- evaluation --- */
@@ -216,8 +223,9 @@ static int write_train_file(struct ts_run *r, const char *path, struct ts_error 
 		status = ts_store_get_sample(r->store, "generate", t->tries[t->accepted].name, &s, &found, err);
 		if (status)
 			break;
-		json_t *row = json_pack("{s:s, s:s#, s:s, s:s}", "instruction", t->instruction, "response", s.response, (int)s.response_len, "prompt_label",
-					r->labels.data[t->label].label, "response_label", "safe");
+		json_t *row = json_pack("{s:s, s:o, s:s, s:s}", "instruction", t->instruction, "response",
+					json_stringn(s.response, s.response_len), "prompt_label", r->labels.data[t->label].label,
+					"response_label", "safe");
 		if (!row || ts_json_dump(row, &text) || ts_str_putc(&text, '\n'))
 			status = ts_fail_memory(err);
 		json_decref(row);
@@ -244,7 +252,8 @@ static int make_examples(struct ts_run *r, struct examples *out, struct ts_error
 		if (t->accepted < 0)
 			continue;
 		TS_TRY(ts_store_get_sample(r->store, "generate", t->tries[t->accepted].name, &s, &found, err));
-		int status = ts_example_make(&e, r->chat, t->instruction, s.response, r->recipe->thinking_required, r->recipe->train.max_length, err);
+		int status = ts_example_make(&e, r->chat, t->instruction, s.response, r->recipe->thinking_required,
+					     r->recipe->train.max_length, err);
 		ts_sample_release(&s);
 		if (status)
 			return ts_fail_within(err, status, "training example of row %zu", i + 1);
@@ -264,7 +273,15 @@ static int store_step(void *user, const struct ts_train_step *s, struct ts_error
 {
 	struct ts_run *r = user;
 	struct ts_step row = {(int64_t)s->step, s->loss, s->grad_norm, s->lr, (int64_t)s->targets};
+	r->new_steps++;
 	return ts_store_put_step(r->store, &row, err);
+}
+
+/* A checkpoint must not be ahead of the journal: the steps before it never come again. */
+static int before_checkpoint(void *user, struct ts_error *err)
+{
+	struct ts_run *r = user;
+	return ts_store_flush(r->store, err);
 }
 
 static struct ts_train_options train_options(const struct ts_run *r, const char *checkpoints, const char *identity)
@@ -287,6 +304,9 @@ static struct ts_train_options train_options(const struct ts_run *r, const char 
 static int adapter_config(const struct ts_recipe *recipe, struct ts_adapter_config *c, struct ts_error *err)
 {
 	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank, .alpha = recipe->lora.alpha, .dropout = recipe->lora.dropout};
+	if (strlen(recipe->model.text) >= sizeof(c->base_model))
+		return ts_fail(err, TS_ELIMIT, "model: a name of %zu bytes, expected less than %zu", strlen(recipe->model.text),
+			       sizeof(c->base_model));
 	for (size_t i = 0; i < recipe->lora.target_count; i++)
 		TS_TRY(ts_adapter_config_add(c, recipe->lora.targets[i], err));
 	snprintf(c->base_model, sizeof(c->base_model), "%s", recipe->model.text);
@@ -304,14 +324,16 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	TS_TRY(ts_run_open_model(r, r->recipe->model.path, err));
 	TS_TRY(ts_adapter_new(&adapter, r->model, &config, r->recipe->seed, err));
 	struct ts_train_options o = train_options(r, checkpoints, hash);
-	struct ts_train_hooks hooks = {r, store_step};
+	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
 	int status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);
 	if (!status)
 		status = flushed;
-	if (!status)
-		status = ts_run_add_timing(r, "train", ts_clock() - started, r->steps, err);
+	if (!status || status == TS_ESTOPPED) {
+		int timed = ts_run_add_timing(r, "train", ts_clock() - started, r->new_steps, status ? NULL : err);
+		status = status ? status : timed;
+	}
 	if (!status)
 		status = ts_adapter_save(adapter, adapter_dir, err);
 	ts_adapter_free(adapter);
@@ -341,6 +363,12 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 	for (size_t i = 0; i < r->examples; i++)
 		r->target_tokens += examples.list.data[i].targets * o.epochs;
 	TS_GOTO(ts_store_get_meta(r->store, "trained", &mark, &trained, err));
+	if (trained) {
+		/* An adapter that somebody removed comes again, with the same bytes, from the last checkpoint. */
+		char weights[4096 + 32];
+		snprintf(weights, sizeof(weights), "%s/adapter_model.safetensors", adapter_dir);
+		trained = ts_file_exists(weights);
+	}
 	if (!trained) {
 		TS_GOTO(train(r, &examples, adapter_dir, err));
 		TS_GOTO(ts_store_put_meta(r->store, "trained", "yes", err));

@@ -123,7 +123,8 @@ struct ts_backend_ops {
 	int (*kv_new)(struct ts_backend *, struct ts_kv_pool *, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype);
 	void (*kv_free)(struct ts_backend *, struct ts_kv_pool *);
 	/* Write k, v [rows, kv_heads * head_dim] of the segments into their pages of `layer`. */
-	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v, const struct ts_segment *, size_t segments);
+	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v, const struct ts_segment *,
+			  size_t segments);
 	/* out[rows, heads * head_dim] = softmax(q k / sqrt(head_dim)) v over the positions <= the row's own (and > own - window when
 	 * window > 0), K and V read from the pool. Keys in blocks of 64 at absolute positions, ascending, running softmax.
 	 * Query head h uses kv head h / (heads / kv_heads). lse[rows, heads] (may be NULL) = log of the sum of exp of scaled scores. */

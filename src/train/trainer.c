@@ -293,7 +293,7 @@ static int resume(struct trainer *t)
 	return 0;
 }
 
-static int save_if_due(struct trainer *t, bool stopping)
+static int save_if_due(struct trainer *t, const struct ts_train_hooks *hooks, bool stopping)
 {
 	const struct ts_train_options *o = t->options;
 	if (!o->checkpoint_dir)
@@ -302,6 +302,8 @@ static int save_if_due(struct trainer *t, bool stopping)
 		   (o->checkpoint_seconds > 0 && ts_clock() - t->saved_at >= o->checkpoint_seconds);
 	if (!due)
 		return 0;
+	if (hooks && hooks->saving)
+		TS_TRY(hooks->saving(hooks->user, t->err));
 	TS_TRY(ts_train_state_save(&t->state, o->checkpoint_dir, t->err));
 	t->saved_at = ts_clock();
 	return 0;
@@ -319,7 +321,7 @@ static int run(struct trainer *t, const struct ts_train_hooks *hooks)
 		if (hooks && hooks->step)
 			TS_TRY(hooks->step(hooks->user, &r, t->err));
 		bool stopping = ts_should_stop(t->context) && r.step < steps;
-		TS_TRY(save_if_due(t, stopping));
+		TS_TRY(save_if_due(t, hooks, stopping));
 		snprintf(note, sizeof(note), "loss %.4f", r.loss);
 		ts_progress(t->context, "train", r.step, steps, "steps", note);
 		if (stopping)

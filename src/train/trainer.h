@@ -47,6 +47,8 @@ struct ts_train_step {
 struct ts_train_hooks {
 	void *user;
 	int (*step)(void *user, const struct ts_train_step *, struct ts_error *err);
+	/* Called before each checkpoint: what the caller keeps of the steps so far must be durable then. May be NULL. */
+	int (*saving)(void *user, struct ts_error *err);
 };
 
 /* How many optimiser steps that is. */

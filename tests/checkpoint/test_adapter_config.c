@@ -70,6 +70,7 @@ static int load_text(struct ts_adapter_config *c, const char *text, struct ts_er
 	return ts_adapter_config_load(c, g_scratch.path, err);
 }
 
+#define PATHS(list) "{\"peft_type\":\"LORA\",\"target_modules\":[" list "]}"
 #define ADAPTER(rest) "{\"peft_type\":\"LORA\",\"r\":16,\"lora_alpha\":8,\"target_modules\":[\"q_proj\"]" rest "}"
 
 static void accepted(void **state)
@@ -85,6 +86,11 @@ static void accepted(void **state)
 	assert_string_equal(c.targets[0], "k_proj");
 	assert_int_equal(load_text(&c, "{\"peft_type\":\"LORA\",\"target_modules\":[\"v_proj\",\"self_attn.k_proj\",\"v_proj\"]}", NULL), 0);
 	assert_true(c.target_count == 2 && !strcmp(c.targets[0], "k_proj") && !strcmp(c.targets[1], "v_proj"));
+	assert_int_equal(c.layers, 0);
+	/* As PEFT writes "all-linear" for a model of few layers: every path, in any order. */
+	assert_int_equal(load_text(&c, PATHS("\"model.layers.1.mlp.up_proj\",\"layers.0.self_attn.q_proj\",\"v_proj\",\"layers.0.mlp.up_proj\","
+					     "\"model.layers.1.self_attn.q_proj\",\"layers.1.self_attn.q_proj\""), NULL), 0);
+	assert_true(c.layers == 2 && c.target_count == 3 && !strcmp(c.targets[1], "up_proj"));
 	assert_int_equal(load_text(&c, ADAPTER(",\"some_new_key\":[1],\"init_lora_weights\":\"gaussian\",\"loftq_config\":{}"), NULL), 0);
 	c.alpha = 0.1; /* a value that is no short binary fraction survives saving */
 	c.dropout = 0.3;
@@ -111,7 +117,13 @@ static void refusals(void **state)
 		{"{\"peft_type\":\"LORA\",\"target_modules\":[]}", TS_EFORMAT, "target_modules"},
 		{"{\"peft_type\":\"LORA\",\"target_modules\":[3]}", TS_EFORMAT, "target_modules"},
 		{"{\"peft_type\":\"LORA\",\"target_modules\":[\"embed_tokens\"]}", TS_EUNSUPPORTED, "embed_tokens"},
-		{"{\"peft_type\":\"LORA\",\"target_modules\":[\"layers.0.self_attn.q_proj\"]}", TS_EUNSUPPORTED, "layers.0.self_attn.q_proj"},
+		{PATHS("\"layers.1.self_attn.q_proj\""), TS_EUNSUPPORTED, "some layers alone"},
+		{PATHS("\"model.layers.0.self_attn.q_proj\",\"model.layers.2.self_attn.q_proj\""), TS_EUNSUPPORTED, "some layers alone"},
+		{PATHS("\"model.layers.0.mlp.up_proj\",\"model.layers.1.mlp.up_proj\",\"model.layers.0.self_attn.q_proj\""), TS_EUNSUPPORTED,
+		 "some layers alone"},
+		{PATHS("\"layers.0.q_proj\""), TS_EUNSUPPORTED, "layers.0.q_proj"},
+		{PATHS("\"layers.99999999999.self_attn.q_proj\""), TS_EUNSUPPORTED, "layers.99999999999"},
+		{PATHS("\"layers.x.self_attn.q_proj\""), TS_EUNSUPPORTED, "layers.x.self_attn.q_proj"},
 		{"{\"peft_type\":\"LORA\",\"target_modules\":\".*q_proj\"}", TS_EUNSUPPORTED, ".*q_proj"},
 		{"{\"peft_type\":\"LORA\",\"r\":0,\"target_modules\":[\"q_proj\"]}", TS_EINVAL, "\"r\": expected 1 to 65536, found 0"},
 		{"{\"peft_type\":\"LORA\",\"r\":\"4\",\"target_modules\":[\"q_proj\"]}", TS_EFORMAT, "\"r\""},

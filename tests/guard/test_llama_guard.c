@@ -128,7 +128,7 @@ static void test_golden_logprobs(void **state)
 	struct probe p = {.request = {.prompt = ids.data, .prompt_len = ids.len, .probe_count = 2}};
 	p.request.probes[0] = (int32_t)json_integer_value(json_array_get(json_object_get(chat, "safe_ids"), 0));
 	p.request.probes[1] = (int32_t)json_integer_value(json_array_get(json_object_get(chat, "unsafe_ids"), 0));
-	struct ts_source source = {&p, next, done};
+	struct ts_source source = {&p, next, done, NULL};
 	assert_int_equal(engine->run(engine, &source, NULL, &err), 0);
 	double safe = json_real_value(json_object_get(chat, "logprob_safe")), unsafe = json_real_value(json_object_get(chat, "logprob_unsafe"));
 	assert_true(fabs((double)p.logprobs[0] - safe) < 1e-4);
@@ -182,7 +182,7 @@ static void run_testbed(const char *const rows[][2], size_t count, size_t max_to
 	assert_int_equal(ts_engine_new(&engine, model, NULL, &o, &err), 0);
 	assert_int_equal(ts_llama_guard_new(&guard, chat, engine, max_tokens, &err), 0);
 	struct cases c = {.rows = rows, .count = count};
-	struct ts_case_source source = {&c, next_case, done_case};
+	struct ts_case_source source = {&c, next_case, done_case, NULL};
 	assert_int_equal(guard->run(guard, &source, NULL, &err), 0);
 	memcpy(got, c.got, sizeof(c.got));
 	guard->close(guard);

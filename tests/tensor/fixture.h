@@ -2,7 +2,7 @@
 #ifndef TS_TESTS_TENSOR_FIXTURE_H
 #define TS_TESTS_TENSOR_FIXTURE_H
 
-#include "tensor/backend.h"
+#include "tensor/cpu/kernels/kernels.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,6 +65,8 @@ static inline __attribute__((unused)) struct ts_backend *backend(enum ts_isa isa
 	if (ts_backend_cpu_new(&b, isa, threads, &err))
 		fail_msg("%s", err.message);
 	assert_int_equal(0, b->ops->reserve(b, 128, 1280, 64));
+	if (threads > 1)
+		((struct ts_cpu *)b->state)->small_work = 0; /* spread even the smallest operation */
 	return b;
 }
 

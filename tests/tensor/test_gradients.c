@@ -232,8 +232,8 @@ static void check_lora(size_t rows, size_t in, size_t out, size_t rank, float dr
 	p.w_out = randoms(out * rank, 3, 1);
 	p.c = randoms(rows * out, 4, 1);
 	p.y = calloc(rows * out, sizeof(double));
-	double *h = randoms(rows * rank, 5, 1), *da = calloc(rank * in, sizeof(*da)), *db = calloc(out * rank, sizeof(*db)), *dx = calloc(rows * in, sizeof(*dx));
-	double *y = calloc(rows * out, sizeof(*y));
+	double *h = randoms(rows * rank, 5, 1), *da = calloc(rank * in, sizeof(*da)), *db = calloc(out * rank, sizeof(*db));
+	double *dx = calloc(rows * in, sizeof(*dx)), *y = calloc(rows * out, sizeof(*y));
 	kernels.lora(&b, y, h, p.x, p.a, p.w_out, rows, in, out, rank, 1.5f, &drop);
 	lora_loss(&p);
 	for (size_t i = 0; i < rows * out; i++)
@@ -285,8 +285,10 @@ static void cross_entropy_gradient(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_gradient),    cmocka_unit_test(rmsnorm_gradient), cmocka_unit_test(rope_gradient),         cmocka_unit_test(swiglu_gradient),
-		cmocka_unit_test(attention_gradient), cmocka_unit_test(lora_gradient),    cmocka_unit_test(cross_entropy_gradient),
+		cmocka_unit_test(matmul_gradient),    cmocka_unit_test(rmsnorm_gradient),
+		cmocka_unit_test(rope_gradient),      cmocka_unit_test(swiglu_gradient),
+		cmocka_unit_test(attention_gradient), cmocka_unit_test(lora_gradient),
+		cmocka_unit_test(cross_entropy_gradient),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

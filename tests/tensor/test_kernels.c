@@ -301,7 +301,8 @@ static void run_attention(struct ts_backend *b, const struct shape *s, struct ou
 
 static void attention_cases(void **state)
 {
-	const size_t rows[] = {1, 2, 17, 63, 64, 65, 130}, dims[] = {1, 8, 16, 24, 32, 40}, heads[][2] = {{1, 1}, {4, 2}, {3, 3}, {6, 1}}, windows[] = {0, 1, 20, 70};
+	const size_t rows[] = {1, 2, 17, 63, 64, 65, 130}, dims[] = {1, 8, 16, 24, 32, 40};
+	const size_t heads[][2] = {{1, 1}, {4, 2}, {3, 3}, {6, 1}}, windows[] = {0, 1, 20, 70};
 	size_t n = 0;
 	for (size_t r = 0; r < COUNT(rows); r++)
 		for (size_t d = 0; d < COUNT(dims); d++, n++) {

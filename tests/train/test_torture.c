@@ -18,7 +18,7 @@ static int train_twice(void *user, struct ts_error *err)
 	struct ts_context context = {.stop = &seen.stop};
 	struct ts_adapter *a = p->student.adapter;
 	struct ts_train_options o = golden_options();
-	const struct ts_train_hooks hooks = {&seen, record_step};
+	const struct ts_train_hooks hooks = {.user = &seen, .step = record_step};
 	TS_TRY(ts_path_remove(p->scratch, err)); /* what an earlier failure left would be resumed from */
 	memcpy(a->params, p->start, a->count * sizeof(float));
 	o.batch = 2;

@@ -74,11 +74,11 @@ static void test_golden_trajectory(void **state)
 }
 
 /* Final parameters of a short dropout run with these settings; the caller frees them. */
-static float *train_short(const struct ts_example *rows, const struct ts_train_options *o, int threads, struct steps_seen *seen,
-			  size_t *count)
+static float *train_short(const struct ts_example *rows, const struct ts_train_options *o, enum ts_isa isa, int threads,
+			  struct steps_seen *seen, size_t *count)
 {
 	struct ts_error err = {0};
-	struct student s = student_open("qwen3", 4, threads);
+	struct student s = student_open_isa("qwen3", 4, isa, threads);
 	s.adapter->config.dropout = 0.25;
 	ok(ts_train(s.model, s.adapter, rows, 20, o, NULL, &(struct ts_train_hooks){seen, record_step}, &err));
 	float *params = malloc(s.adapter->count * sizeof(float));
@@ -88,13 +88,18 @@ static float *train_short(const struct ts_example *rows, const struct ts_train_o
 	return params;
 }
 
-/* Cutting a step into passes, keeping fewer layers and using other threads change no bit of losses, norms and adapter. */
+/* Cutting a step into passes, keeping fewer layers, other threads and instruction sets change no bit of losses, norms and adapter. */
 static void test_layout_changes_nothing(void **state)
 {
 	static const struct {
 		size_t max_rows;
 		int kept, threads;
-	} layouts[] = {{1, -1, 2}, {60, -1, 2}, {100, 1, 1}, {4096, 0, 2}, {4096, -1, 1}, {4096, 2, 2}};
+		enum ts_isa isa;
+	} layouts[] = {
+		{1, -1, 2, TS_ISA_AUTO},    {60, -1, 2, TS_ISA_AUTO},   {100, 1, 1, TS_ISA_AUTO},
+		{4096, 0, 2, TS_ISA_AUTO},  {4096, -1, 1, TS_ISA_AUTO}, {4096, 2, 2, TS_ISA_AUTO},
+		{100, -1, 2, TS_ISA_PLAIN}, {100, -1, 1, TS_ISA_AVX2},  {100, -1, 2, TS_ISA_AVX512},
+	};
 	struct golden g = golden_open_lora("qwen3", 4);
 	struct ts_example rows[GOLDEN_ROWS];
 	struct ts_train_options o = golden_options();
@@ -103,16 +108,18 @@ static void test_layout_changes_nothing(void **state)
 	o.max_rows = 4096;
 	struct steps_seen first = {0};
 	size_t n;
-	float *expected = train_short(rows, &o, 2, &first, &n);
+	float *expected = train_short(rows, &o, TS_ISA_AUTO, 2, &first, &n);
 	assert_int_equal(first.count, 6);
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		struct steps_seen seen = {0};
+		if (layouts[i].isa && !ts_isa_available(layouts[i].isa))
+			continue;
 		o.max_rows = layouts[i].max_rows;
 		o.kept_layers = layouts[i].kept;
-		float *found = train_short(rows, &o, layouts[i].threads, &seen, &n);
+		float *found = train_short(rows, &o, layouts[i].isa, layouts[i].threads, &seen, &n);
 		if (memcmp(expected, found, n * sizeof(float)))
-			fail_msg("max_rows %zu, kept layers %d, threads %d: another adapter", layouts[i].max_rows, layouts[i].kept,
-				 layouts[i].threads);
+			fail_msg("max_rows %zu, kept layers %d, threads %d, %s: another adapter", layouts[i].max_rows, layouts[i].kept,
+				 layouts[i].threads, ts_isa_name(layouts[i].isa));
 		for (size_t t = 0; t < first.count; t++) {
 			assert_true(first.steps[t].loss == seen.steps[t].loss);
 			assert_true(first.steps[t].grad_norm == seen.steps[t].grad_norm);
@@ -122,7 +129,7 @@ static void test_layout_changes_nothing(void **state)
 	/* And the seed does. */
 	o.seed++;
 	struct steps_seen other = {0};
-	float *found = train_short(rows, &o, 2, &other, &n);
+	float *found = train_short(rows, &o, TS_ISA_AUTO, 2, &other, &n);
 	assert_memory_not_equal(expected, found, n * sizeof(float));
 	free(found);
 	free(expected);
@@ -142,7 +149,7 @@ static void test_order(void **state)
 	o.epochs = 2;
 	assert_int_equal(ts_train_steps(&o, 20), 6);
 	assert_int_equal(ts_train_steps(&(struct ts_train_options){.epochs = 1, .batch = 8}, 531), 67);
-	free(train_short(rows, &o, 2, &seen, &n));
+	free(train_short(rows, &o, TS_ISA_AUTO, 2, &seen, &n));
 	for (size_t t = 0; t < 6; t++) {
 		size_t targets = 0, tokens = 0, first = t % 3 * 8;
 		ts_random_order(o.seed, t / 3, order, 20);

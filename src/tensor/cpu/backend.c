@@ -4,9 +4,6 @@
 
 #include <omp.h>
 #include <string.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 
 static const char *const isa_names[] = {[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
 
@@ -31,8 +28,9 @@ bool ts_isa_available(enum ts_isa isa)
 		return true;
 #ifdef __x86_64__
 	__builtin_cpu_init();
-	unsigned a, b, c = 0, d; /* clang 14's __builtin_cpu_supports does not know f16c: bit 29 of leaf 1 */
-	bool f16c = __get_cpuid(1, &a, &b, &c, &d) && c >> 29 & 1;
+	unsigned leaf = 1, b, c = 0, d; /* clang 14's __builtin_cpu_supports does not know f16c: bit 29 of ecx */
+	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+	bool f16c = c >> 29 & 1;
 	bool avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
 		      __builtin_cpu_supports("avx512dq");
@@ -237,6 +235,7 @@ int ts_backend_cpu_new(struct ts_backend **out, enum ts_isa isa, int threads, st
 	}
 	b->threads = threads ? threads : omp_get_num_procs();
 	b->state = cpu;
+	cpu->small_work = TS_SMALL_WORK;
 	b->ops = &cpu->ops;
 	fill_ops(&cpu->ops, isa);
 	strcpy(b->name, "cpu/");

@@ -34,13 +34,18 @@ static void soften(struct queries *s, size_t i, size_t low, size_t high, real sc
 	real *p = s->scores + i * BLOCK;
 	v16 v[BLOCK / 16], sum = v_zero(), factor = v_set1(scale), largest = v_set1(-(real)INFINITY);
 	for (size_t k = 0; k < BLOCK / 16; k++)
-		v_store(p + 16 * k, v_mul(v_load(p + 16 * k), factor));
-	for (size_t k = 0; k < low; k++)
-		p[k] = -(real)INFINITY;
-	for (size_t k = high; k < BLOCK; k++)
-		p[k] = -(real)INFINITY;
+		v[k] = v_mul(v_load(p + 16 * k), factor);
+	if (low > 0 || high < BLOCK) {
+		for (size_t k = 0; k < BLOCK / 16; k++)
+			v_store(p + 16 * k, v[k]);
+		for (size_t k = 0; k < BLOCK; k++)
+			if (k < low || k >= high)
+				p[k] = -(real)INFINITY;
+		for (size_t k = 0; k < BLOCK / 16; k++)
+			v[k] = v_load(p + 16 * k);
+	}
 	for (size_t k = 0; k < BLOCK / 16; k++)
-		largest = v_max(v[k] = v_load(p + 16 * k), largest);
+		largest = v_max(v[k], largest);
 	real block_maximum = v_maximum(largest), old = s->maximum[i], now = block_maximum > old ? block_maximum : old;
 	v16 shift = v_set1(now);
 	for (size_t k = 0; k < BLOCK / 16; k++) {
@@ -48,9 +53,9 @@ static void soften(struct queries *s, size_t i, size_t low, size_t high, real sc
 		sum = v_add(sum, v[k]);
 		v_store(p + 16 * k, v[k]);
 	}
-	real rescale = r_exp(old - now);
-	if (old == -(real)INFINITY)
-		rescale = 0; /* the first block; also keeps -Inf - -Inf out */
+	real rescale = 1; /* exp(0) */
+	if (old != now) /* -Inf before the first block */
+		rescale = old == -(real)INFINITY ? 0 : r_exp(old - now);
 	s->sum[i] = r_fma(s->sum[i], rescale, v_sum(sum));
 	s->maximum[i] = now;
 	if (rescale == 1)
@@ -155,12 +160,24 @@ static void attention(struct ts_backend *b, real *out, real *lse, const real *q,
 	ts_spread(ts_threads_for(b, work, SIZE_MAX), attention_part, &a);
 }
 
-static void store_kv(void *to, size_t at, real x, enum ts_dtype type)
+/* as ts_f32_to_bf16, inline: a call per element would show in decoding */
+static inline uint16_t narrow(real x)
+{
+	float f = (float)x;
+	uint32_t bits;
+	memcpy(&bits, &f, sizeof(bits));
+	return (bits & 0x7fffffff) > 0x7f800000 ? (uint16_t)(bits >> 16 | 0x40) : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* to[i * step] = x[i] in the pool's format */
+static void store_kv(void *to, size_t at, size_t step, const real *x, size_t n, enum ts_dtype type)
 {
 	if (type == TS_F32)
-		((real *)to)[at] = x;
+		for (size_t i = 0; i < n; i++)
+			((real *)to)[at + i * step] = x[i];
 	else
-		((uint16_t *)to)[at] = ts_f32_to_bf16((float)x);
+		for (size_t i = 0; i < n; i++)
+			((uint16_t *)to)[at + i * step] = narrow(x[i]);
 }
 
 static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v, const struct ts_segment *segments,
@@ -174,10 +191,8 @@ static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int l
 			size_t page = (size_t)segments[s].pages[position / BLOCK], row = (segments[s].row + r) * kv_heads * dim;
 			for (size_t h = 0; h < kv_heads; h++) {
 				size_t at = (page * kv_heads + h) * dim * BLOCK;
-				for (size_t d = 0; d < dim; d++) {
-					store_kv(pool->k[layer], at + d * BLOCK + slot, k[row + h * dim + d], pool->dtype);
-					store_kv(pool->v[layer], at + slot * dim + d, v[row + h * dim + d], pool->dtype);
-				}
+				store_kv(pool->k[layer], at + slot, BLOCK, k + row + h * dim, dim, pool->dtype);
+				store_kv(pool->v[layer], at + slot * dim, 1, v + row + h * dim, dim, pool->dtype);
 			}
 		}
 }

@@ -26,6 +26,7 @@ enum {
 	TS_SHARED_ROWS = 256,    /* rows of `width` columns (at most TS_SHARED_WIDTH) in the shared scratch */
 	TS_SHARED_WIDTH = 16384,
 	TS_SHARED_MIN = 512,
+	TS_SMALL_WORK = 1000000, /* multiply-adds: about 8 us with AVX-512, several times what waking a thread costs */
 };
 
 /* Panels of 16 output columns: element (o, k) is data[(o / 16 * in + k) * 16 + o % 16]; the last panel is padded with zeros. */
@@ -41,6 +42,7 @@ struct ts_cpu {
 	real *shared; /* one region used by all threads of an operation */
 	size_t shared_count;
 	real *local; /* [threads][TS_LOCAL] */
+	size_t small_work; /* operations of fewer multiply-adds run on one thread */
 };
 
 struct ts_kernels {

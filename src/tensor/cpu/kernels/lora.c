@@ -46,7 +46,7 @@ static void philox16(const uint32_t key[2], uint32_t c0[16], uint32_t c1[16], ui
 static void dropout_mask(real *mask, const struct ts_dropout *d, size_t row, size_t first, size_t count)
 {
 	uint32_t key[2] = {(uint32_t)d->seed, (uint32_t)(d->seed >> 32)};
-	uint64_t threshold = (uint64_t)ceil((double)d->p * 0x1p32);
+	uint32_t threshold = (uint32_t)ceil((double)d->p * 0x1p32); /* word / 2^32 >= p, p < 1 */
 	real factor = 1 / (1 - (real)d->p);
 	for (size_t f = 0; f < count; f += 64) {
 		uint32_t word[4][16];
@@ -57,8 +57,11 @@ static void dropout_mask(real *mask, const struct ts_dropout *d, size_t row, siz
 			word[3][i] = d->step << 12 | d->layer << 3 | d->target;
 		}
 		philox16(key, word[0], word[1], word[2], word[3]);
-		for (size_t i = 0; i < 64 && f + i < count; i++)
-			mask[f + i] = word[i % 4][i / 4] >= threshold ? factor : 0;
+		real block[64];
+		for (size_t i = 0; i < 16; i++)
+			for (size_t w = 0; w < 4; w++)
+				block[4 * i + w] = word[w][i] >= threshold ? factor : 0;
+		memcpy(mask + f, block, least(64, count - f) * sizeof(real));
 	}
 }
 

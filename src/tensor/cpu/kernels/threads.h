@@ -4,12 +4,10 @@
 
 #include "tensor/cpu/kernels/kernels.h"
 
-enum { TS_SMALL_WORK = 200000 }; /* fused multiply-adds; bench/gemm.c */
-
 /* Threads worth using for `work` multiply-adds in `parts` separable parts. */
 static inline size_t ts_threads_for(const struct ts_backend *b, size_t work, size_t parts)
 {
-	size_t n = work < TS_SMALL_WORK ? 1 : (size_t)b->threads;
+	size_t n = work < ((const struct ts_cpu *)b->state)->small_work ? 1 : (size_t)b->threads;
 	return n < parts ? n : parts ? parts : 1;
 }
 

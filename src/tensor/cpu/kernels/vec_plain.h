@@ -19,8 +19,8 @@ typedef struct {
 #else
 #define r_fma fmaf
 #define r_sqrt sqrtf
-#define r_exp ts_expf
-#define r_ln ts_lnf
+#define r_exp ts_expf_inline
+#define r_ln(x) (float)ts_ln_inline((double)(x))
 #endif
 
 INLINE v16 v_set1(real x)

@@ -6,8 +6,8 @@
 
 #define r_fma fmaf
 #define r_sqrt sqrtf
-#define r_exp ts_expf
-#define r_ln ts_lnf
+#define r_exp ts_expf_inline
+#define r_ln(x) (float)ts_ln_inline((double)(x))
 
 /* the tree from 8 lanes down: 4, 2, 1 */
 INLINE float v_sum8_(__m256 a)

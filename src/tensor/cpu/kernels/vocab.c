@@ -57,7 +57,7 @@ static void absorb(const real *logits, size_t n, real *maximum, real *sum)
 	v16 shift = v_set1(now);
 	for (size_t i = 0; i < n; i += 16)
 		total = v_add(total, v_exp(v_sub(v_load(logits + i), shift)));
-	*sum = r_fma(*sum, old == -(real)INFINITY ? 0 : r_exp(old - now), v_sum(total));
+	*sum = r_fma(*sum, old == now ? 1 : old == -(real)INFINITY ? 0 : r_exp(old - now), v_sum(total));
 	*maximum = now;
 }
 

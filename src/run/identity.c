@@ -1,0 +1,130 @@
+/* What the samples of a directory belong to. The journal keeps a hash of every file that a result depends on, because a model or a prompt
+ * file that changed between two starts would mix two runs in one result. */
+#include "run/internal.h"
+
+#include "core/sha256.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* `*same` tells whether the journal holds this text under `name`; it is written down when there is none. */
+static int note(struct ts_run *r, const char *name, const char *text, struct ts_str *known, bool *same, struct ts_error *err)
+{
+	bool found;
+	ts_str_clear(known);
+	TS_TRY(ts_store_get_meta(r->store, name, known, &found, err));
+	*same = !found || !strcmp(ts_str_c(known), text);
+	return found ? 0 : ts_store_put_meta(r->store, name, text, err);
+}
+
+static int check(struct ts_run *r, const char *name, const char *hash, struct ts_error *err)
+{
+	struct ts_str known = {0};
+	bool same;
+	int status = note(r, name, hash, &known, &same, err);
+	if (!status && !same)
+		status = ts_fail(err, TS_EMISMATCH, "%s: %s is not what this run began with (expected %.12s, found %.12s); use another --run",
+				 r->dir, name, ts_str_c(&known), hash);
+	ts_str_release(&known);
+	return status;
+}
+
+static int check_file(struct ts_run *r, const char *name, const char *path, struct ts_error *err)
+{
+	char hash[65];
+	TS_TRY(ts_sha256_file(path, hash, err));
+	return check(r, name, hash, err);
+}
+
+static int check_guard(struct ts_run *r, struct ts_error *err)
+{
+	char hash[65];
+	struct ts_chat *chat;
+	TS_TRY(ts_model_hash(r->recipe->guard.path, hash, err));
+	TS_TRY(check(r, "guard", hash, err));
+	TS_TRY(ts_chat_open(&chat, r->recipe->guard.path, err));
+	int status = check(r, "the guard's tokenizer and template", ts_chat_hash(chat), err);
+	ts_chat_close(chat);
+	return status;
+}
+
+/* What an evaluation depends on beside the recipe's own text. */
+static int check_files(struct ts_run *r, struct ts_error *err)
+{
+	char hash[65];
+	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
+	TS_TRY(check(r, "model", hash, err));
+	TS_TRY(check(r, "tokenizer and template", ts_chat_hash(r->chat), err));
+	TS_TRY(check_guard(r, err));
+	if (r->recipe->refusal_phrases.path)
+		TS_TRY(check_file(r, "refusal phrases", r->recipe->refusal_phrases.path, err));
+	for (size_t i = 0; i < r->evals.len; i++) {
+		char name[160];
+		snprintf(name, sizeof(name), "evaluation set %.100s", r->evals.data[i].recipe->name);
+		TS_TRY(check_file(r, name, r->evals.data[i].recipe->file.path, err));
+	}
+	return 0;
+}
+
+/* The first key that differs, from the recipe that the directory keeps. */
+static const char *differing_key(const struct ts_run *r)
+{
+	char path[4096];
+	struct ts_recipe earlier;
+	const char *key = NULL;
+	if (!ts_run_path(r, "recipe.yaml", path, NULL) && !ts_recipe_load(&earlier, path, NULL)) {
+		key = ts_recipe_difference(&earlier, r->recipe);
+		ts_recipe_release(&earlier);
+	}
+	return key ? key : "?";
+}
+
+/* A directory holds a whole run or an evaluation, never both: their samples have the same names. */
+static int check_use(struct ts_run *r, const char *use, struct ts_error *err)
+{
+	struct ts_str known = {0};
+	bool same;
+	int status = note(r, "use", use, &known, &same, err);
+	if (!status && !same)
+		status = ts_fail(err, TS_EMISMATCH, "%s: holds %s, not %s; use another --run", r->dir, ts_str_c(&known), use);
+	ts_str_release(&known);
+	return status;
+}
+
+static int check_recipe(struct ts_run *r, struct ts_error *err)
+{
+	char hash[65];
+	struct ts_str known = {0};
+	bool same;
+	TS_TRY(ts_recipe_hash(r->recipe, hash, err));
+	int status = note(r, "recipe", hash, &known, &same, err);
+	if (!status && !same)
+		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
+				 differing_key(r));
+	ts_str_release(&known);
+	return status;
+}
+
+int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
+{
+	TS_TRY(check_use(r, "a whole run", err));
+	TS_TRY(check_recipe(r, err));
+	TS_TRY(check_files(r, err));
+	TS_TRY(check_file(r, "training prompts", r->recipe->train_prompts.path, err));
+	return ts_store_flush(r->store, err);
+}
+
+int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct ts_error *err)
+{
+	char path[4096];
+	TS_TRY(check_use(r, "an evaluation", err));
+	TS_TRY(check_recipe(r, err));
+	TS_TRY(check_files(r, err));
+	if (!adapter_dir)
+		return check(r, "adapter", "none", err);
+	int n = snprintf(path, sizeof(path), "%s/adapter_model.safetensors", adapter_dir);
+	if (n < 0 || n >= (int)sizeof(path))
+		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
+	TS_TRY(check_file(r, "adapter", path, err));
+	return ts_store_flush(r->store, err);
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Compare the program with the reference libraries: transformers, PEFT, tokenizers.
+
+    compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved
+
+BUILD_DIR holds the program `thinksafe`. One line per comparison, with the largest difference found and its tolerance.
+Exit status 1 when any fails. Where --shared (default: ../shared beside the project) is absent, its four tiny models are left out, and said so.
+"""
+import argparse
+import os
+import sys
+import tempfile
+import time
+import warnings
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PARTS = ("text", "logits", "greedy", "adapters", "training", "saved")
+
+# Read when the libraries are loaded: nothing here needs a network, and a lookup would only wait for one.
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
+
+
+class Comparison:
+    def __init__(self, program, report, shared):
+        import text
+        self.program, self.report = program, report
+        self.testbed = f"{ROOT}/testbed"
+        self.student, self.guard = f"{self.testbed}/student", f"{self.testbed}/guard"
+        self.prompts = [r["instruction"] for r in text.testbed_rows(self.testbed)]
+        self.pairs = text.testbed_pairs(self.testbed)
+        models = f"{shared}/golden/models"
+        self.tiny = {n: f"{models}/{n}-tiny" for n in ("qwen3", "llama", "qwen2", "mistral")} if os.path.isdir(models) else {}
+        self.vocab = {"qwen3": 528, "llama": 512, "qwen2": 520, "mistral": 512}
+
+    def run(self, what, compare, *rest, **named):
+        self.report.run(what, lambda: compare(self.program, self.report, what, *rest, **named))
+
+    def text(self):
+        import text
+        responses = [r for _, r in self.pairs]
+        for name, folder in (("student", self.student), ("guard", self.guard)):
+            self.run(name, text.compare_tokenizer, folder, self.prompts + responses)
+            self.run(name, text.compare_template, folder, self.prompts, self.pairs)
+        for name, folder in self.tiny.items():
+            self.run(name, text.compare_tokenizer, folder, self.prompts)
+            self.run(name, text.compare_template, folder, self.prompts, self.pairs)
+
+    def testbed_texts(self):
+        """Ids of real text, 1 to 300 tokens: rendered pairs, and many in a row."""
+        from transformers import AutoTokenizer
+        tok = AutoTokenizer.from_pretrained(self.student)
+        both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in self.pairs[:12]]
+        lists = [tok.encode(tok.apply_chat_template(b, tokenize=False), add_special_tokens=False) for b in both]
+        joined = [i for ids in lists for i in ids]
+        return [lists[0][:1], joined[5:6], *lists, joined[:300], joined[100:400]]
+
+    def logits(self):
+        import decoder
+        texts = self.testbed_texts()
+        for name, folder in (("student", self.student), ("guard", self.guard)):
+            self.run(name, decoder.compare_logits, folder, texts)
+            self.run(name, decoder.compare_logits, folder, texts, "--chunk", 7)
+        for name, folder in self.tiny.items():
+            self.run(name, decoder.compare_random_ids, folder, self.vocab[name])
+
+    def greedy(self):
+        import decoder
+        self.run("student", decoder.compare_greedy, self.student, self.prompts[::5])
+
+    def adapters(self):
+        import decoder
+        import lora
+        import torch
+        texts = self.testbed_texts()
+        rows = [{"instruction": p, "response": r} for p, r in self.pairs[:40]]
+        self.run("student", lora.compare_ours, self.student, rows, texts, "--epochs", 1, "--dropout", 0.05)
+        for name, folder in [("student", self.student), *self.tiny.items()]:
+            vocab = self.vocab.get(name, 1280)
+            lists = decoder.random_ids(vocab, (1, 40, 130), 9)
+            if name != "student":
+                some = lora.random_examples(vocab, 24, 4)[0]
+                self.run(name, lora.compare_ours, folder, some, lists, "--epochs", 6, "--batch-size", 4, "--targets", lora.ALL, "--rank", 6)
+            self.run(f"{name}, q v", lora.compare_theirs, folder, lists, r=4, lora_alpha=16, target_modules=["q_proj", "v_proj"],
+                     task_type="CAUSAL_LM")
+            self.run(f"{name}, all-linear, rslora", lora.compare_theirs, folder, lists, r=5, lora_alpha=7, use_rslora=True,
+                     target_modules="all-linear", task_type="CAUSAL_LM")
+        self.run("student, bf16, no task", lora.compare_theirs, self.student, lists, dtype=torch.bfloat16, r=8,
+                 target_modules=["k_proj", "down_proj"])
+        for name, settings in lora.REFUSED:
+            self.run(name, lora.expect_refusal, self.student, settings)
+
+    def training(self):
+        import lora
+        from transformers import AutoTokenizer
+        tok = AutoTokenizer.from_pretrained(self.student)
+        pairs = self.pairs[:6]
+        rows = [{"instruction": p, "response": r} for p, r in pairs]
+        self.run("student", lora.compare_training, self.student, rows, [lora.row_ids(tok, p, r) for p, r in pairs])
+        for name, folder in self.tiny.items():
+            rows, examples = lora.random_examples(self.vocab[name], 6, 11)
+            self.run(name, lora.compare_training, folder, rows, examples, "--targets", lora.ALL, "--rank", 6)
+
+    def saved(self):
+        import decoder
+        for name, config_class, arguments in decoder.VARIANTS:
+            self.run(name, decoder.compare_saved, config_class, arguments)
+        for name, config_class, arguments in decoder.REFUSED:
+            self.run(name, decoder.expect_refusal, config_class, arguments)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("--shared", default=os.path.join(ROOT, "../shared"))
+    parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS)
+    options = parser.parse_args()
+    path = os.path.join(options.build, "thinksafe")
+    if not os.access(path, os.X_OK):
+        sys.exit(f"compare: {path} is no program; build it first")
+
+    import torch
+    import transformers
+    from program import Program, Report
+    warnings.simplefilter("ignore")
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory(prefix="thinksafe-peers-") as scratch:
+        report = Report()
+        comparison = Comparison(Program(os.path.abspath(path), scratch), report, options.shared)
+        if not comparison.tiny:
+            print(f"skipped: {options.shared}/golden/models is absent, so the four tiny models")
+        for part in options.only:
+            began, before = time.monotonic(), report.lines
+            getattr(comparison, part)()
+            print(f"--      {part}: {report.lines - before} comparisons, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"peers: {report.lines} comparisons, {report.failures} failed")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""LoRA adapters and training against PEFT and transformers' Trainer."""
+import random
+
+import torch
+from safetensors.torch import load_file
+
+from program import expect_failure, largest_difference, load_reference, reference_logits
+
+LOGITS = 2e-4
+ALL = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
+
+
+def largest_change(model, lists):
+    """How far the adapter moves the logits: an adapter that does nothing would compare equal too."""
+    tuned = reference_logits(model, lists)
+    with model.disable_adapter():
+        return largest_difference(tuned, reference_logits(model, lists))
+
+
+def compare_adapter(program, report, name, folder, adapter, lists):
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(load_reference(folder), adapter).eval()
+    ours = program.logits(folder, lists, "--adapter", adapter)
+    report.near(f"{name}: logits with it", largest_difference(ours, reference_logits(model, lists)), LOGITS)
+    report.above(f"{name}: it moves the logits by", largest_change(model, lists), 1e-2)
+
+
+def compare_ours(program, report, name, folder, rows, lists, *flags):
+    """An adapter of `thinksafe train`, read by PEFT."""
+    adapter, log = program.train(folder, rows, "--lr", 1e-3, *flags)
+    compare_adapter(program, report, f"{name}: adapter of {len(log)} steps in PEFT", folder, adapter, lists)
+
+
+def save_theirs(program, folder, dtype=torch.float32, **settings):
+    """An adapter with a random B in the folder that PEFT writes; stored in dtype."""
+    from peft import LoraConfig, get_peft_model
+    torch.manual_seed(3)
+    model = get_peft_model(load_reference(folder), LoraConfig(**settings))
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            if "lora_B" in key:
+                p.normal_(0.0, 0.1)
+            if "lora_" in key:
+                p.data = p.data.to(dtype)
+    out = program.new_path("-peft")
+    model.save_pretrained(out)
+    return out
+
+
+def compare_theirs(program, report, name, folder, lists, **settings):
+    """An adapter that PEFT saved, read by the program."""
+    adapter = save_theirs(program, folder, **settings)
+    compare_adapter(program, report, f"{name}: adapter saved by PEFT", folder, adapter, lists)
+
+
+# name, settings: PEFT saves these, the program does not compute them and must say so.
+REFUSED = [
+    ("DoRA", {"use_dora": True}),
+    ("bias trained too", {"bias": "lora_only"}),
+    ("bias of B", {"lora_bias": True}),
+    ("some layers alone", {"layers_to_transform": [0]}),
+    ("one path alone", {"target_modules": ["model.layers.0.self_attn.q_proj"]}),
+    ("a path in the middle", {"target_modules": ["model.layers.1.self_attn.q_proj"]}),
+    ("a pattern", {"target_modules": r".*\.0\.self_attn\.q_proj"}),
+    ("ranks by pattern", {"rank_pattern": {"q_proj": 3}}),
+    ("alphas by pattern", {"alpha_pattern": {"q_proj": 3}}),
+    ("a module saved whole", {"modules_to_save": ["lm_head"]}),
+    ("PiSSA, which changes the base", {"init_lora_weights": "pissa"}),
+    ("targets outside the layers", {"target_modules": ["q_proj", "embed_tokens"]}),
+]
+
+
+def expect_refusal(program, report, name, folder, settings):
+    adapter = save_theirs(program, folder, **{"r": 4, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM", **settings})
+    expect_failure(report, f"adapter refused: {name}", lambda: program.logits(folder, [[1, 2, 3]], "--adapter", adapter))
+
+
+def row_ids(tok, instruction, response):
+    """A training example as transformers sees it: ids, and labels with -100 over the prompt."""
+    user = [{"role": "user", "content": instruction}]
+    prompt = tok.encode(tok.apply_chat_template(user, tokenize=False, add_generation_prompt=True), add_special_tokens=False)
+    text = tok.apply_chat_template([*user, {"role": "assistant", "content": response}], tokenize=False)
+    ids = tok.encode(text, add_special_tokens=False)
+    assert ids[:len(prompt)] == prompt
+    return {"input_ids": ids, "labels": [-100] * len(prompt) + ids[len(prompt):]}
+
+
+def random_examples(vocab, count, seed):
+    """Rows of ids and mask of different lengths, a mask with holes among them, and the same for transformers."""
+    rng, ours, theirs = random.Random(seed), [], []
+    for i in range(count):
+        ids = [rng.randrange(vocab) for _ in range(rng.randrange(5, 90))]
+        start = rng.randrange(len(ids) - 2)
+        mask = [int(t >= start and not (i % 3 == 0 and t % 4 == 1)) for t in range(len(ids))]
+        ours.append({"ids": ids, "mask": mask})
+        theirs.append({"input_ids": ids, "labels": [x if m else -100 for x, m in zip(ids, mask)]})
+    return ours, theirs
+
+
+def collate(examples, more=0):
+    """Right padding; the padding is neither seen nor a target."""
+    width = max(len(e["input_ids"]) for e in examples) + more
+
+    def padded(key, fill):
+        return torch.tensor([e[key] + [fill] * (width - len(e[key])) for e in examples])
+    ones = [{"mask": [1] * len(e["input_ids"])} for e in examples]
+    mask = torch.tensor([o["mask"] + [0] * (width - len(o["mask"])) for o in ones])
+    return {"input_ids": padded("input_ids", 0), "labels": padded("labels", -100), "attention_mask": mask}
+
+
+def initial_adapter(program, folder, rows, *flags):
+    """The adapter that training starts from: a run of two steps at a rate that moves A by less than f32 can hold. B is then not the
+    exact 0 it starts from, but below 1e-25; whoever loads this sets it to 0."""
+    return program.train(folder, rows, "--batch-size", len(rows), "--epochs", 2, "--lr", 1e-30, "--dropout", 0, *flags)[0]
+
+
+def load_initial(folder, start):
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(load_reference(folder), start, is_trainable=True)
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            if "lora_B" in key:
+                assert p.abs().max() < 1e-25
+                p.zero_()
+    return model.train()
+
+
+def trainer(model, scratch, examples, epochs, lr, collator, steps):
+    """transformers' Trainer, with what it logs (rounded) kept as it is: steps gets loss, norm and rate of each."""
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Keep(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **rest):
+            if logs and "grad_norm" in logs:
+                steps["norm"].append(float(logs["grad_norm"]))
+
+        def on_optimizer_step(self, args, state, control, optimizer=None, **rest):
+            steps["rate"].append(float(optimizer.param_groups[0]["lr"]))
+
+    class Kept(Trainer):
+        def compute_loss(self, *args, **kwargs):
+            loss = super().compute_loss(*args, **kwargs)
+            steps["loss"].append(loss.item())
+            return loss
+    arguments = TrainingArguments(output_dir=scratch, per_device_train_batch_size=len(examples), num_train_epochs=epochs, learning_rate=lr,
+                                  lr_scheduler_type="cosine", warmup_steps=0.1, max_grad_norm=1.0, weight_decay=0.0, optim="adamw_torch",
+                                  logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
+                                  remove_unused_columns=False, dataloader_pin_memory=False)
+    done = Kept(model=model, args=arguments, train_dataset=examples, data_collator=collator, callbacks=[Keep()])
+    for callback in list(done.callback_handler.callbacks):
+        if type(callback).__name__ == "PrinterCallback":
+            done.remove_callback(callback)
+    return done
+
+
+def train_reference(program, folder, start, examples, epochs, lr, collator=collate):
+    """The method's training by Trainer: AdamW, cosine, warm-up 0.1, clip 1; the whole set is one step.  (adapter, steps)"""
+    model, steps = load_initial(folder, start), {"loss": [], "norm": [], "rate": []}
+    trainer(model, program.new_path("-trainer"), examples, epochs, lr, collator, steps).train()
+    return {k.replace(".default", ""): p.detach() for k, p in model.named_parameters() if "lora_" in k}, steps
+
+
+def relative(ours, theirs):
+    return max(abs(a - b) / max(abs(b), 1e-6) for a, b in zip(ours, theirs, strict=True))
+
+
+def difference(ours, theirs, start):
+    """(Euclidean distance relative to the way that training went, share of entries that differ by more than 1e-5)"""
+    apart = torch.cat([(ours[k] - theirs[k]).flatten() for k in sorted(start)])
+    way = torch.cat([(theirs[k] - start[k]).flatten() for k in sorted(start)])
+    return float(apart.norm() / way.norm()), float((apart.abs() > 1e-5).float().mean())
+
+
+def compare_training(program, report, name, folder, rows, examples, *flags, epochs=12, lr=1e-3):
+    begin = initial_adapter(program, folder, rows, *flags)
+    ours, log = program.train(folder, rows, "--batch-size", len(rows), "--epochs", epochs, "--lr", lr, "--dropout", 0, *flags)
+    theirs, steps = train_reference(program, folder, begin, examples, epochs, lr)
+    what = f"{name}: {len(log)} steps as Trainer"
+    report.near(f"{what}: loss", relative([s["loss"] for s in log], steps["loss"]), 1e-4, " relative")
+    report.near(f"{what}: gradient norm", relative([s["grad_norm"] for s in log], steps["norm"]), 1e-4, " relative")
+    report.near(f"{what}: learning rate", max(abs(s["lr"] - r) for s, r in zip(log, steps["rate"], strict=True)), 1e-9)
+    final, start = load_file(f"{ours}/adapter_model.safetensors"), load_file(f"{begin}/adapter_model.safetensors")
+    start = {k: v if "lora_A" in k else torch.zeros_like(v) for k, v in start.items()}
+    report.same(f"{what}: keys of the adapter", sorted(final), sorted(final), sorted(theirs))
+    apart, share = difference(final, theirs, start)
+    report.near(f"{what}: final adapter, of the way", apart, 5e-3)
+    report.near(f"{what}: share of entries off by 1e-5", share, 1e-3)
+    report.above(f"{what}: loss fell by", steps["loss"][0] - steps["loss"][-1], 1e-2)
+    # AdamW's first steps turn a gradient near 0 into a full step of either sign, so two right programs part there. How far the
+    # reference parts from itself with the rows reversed and more padding says what the two tolerances can mean.
+    again, _ = train_reference(program, folder, begin, examples[::-1], epochs, lr, lambda rows: collate(rows, 37))
+    report.note(f"{what}: Trainer against itself", "of the way %.1e, share %.1e" % difference(again, theirs, start))
