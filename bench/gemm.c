@@ -3,7 +3,7 @@
  *     build/<preset>/bench/gemm            all instruction sets of this machine but plain
  *     build/<preset>/bench/gemm avx2       one of them
  *
- * A figure is the best of several runs of about 30 ms, so that a busy machine disturbs it little. */
+ * A figure is the best of several runs of about 20 ms, so that a busy machine disturbs it little. */
 #include "tensor/backend.h"
 
 #include <stdbool.h>

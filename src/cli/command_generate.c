@@ -2,6 +2,7 @@
  * on; the journal is removed when OUT is complete. */
 #include "cli/session.h"
 #include "core/file.h"
+#include "core/sha256.h"
 #include "method/label.h"
 #include "method/method.h"
 #include "run/recipe.h"
@@ -26,7 +27,8 @@ struct generate {
 };
 
 /* "instruction" -> the user turn, steered where the label says harmful. */
-static int instruction_prompt(struct generate *g, const json_t *row, const char *instruction, uint64_t attempt, struct ts_prompt *out, struct ts_error *err)
+static int instruction_prompt(struct generate *g, const json_t *row, const char *instruction, uint64_t attempt, struct ts_prompt *out,
+			      struct ts_error *err)
 {
 	const char *label;
 	enum ts_label meaning;
@@ -35,7 +37,9 @@ static int instruction_prompt(struct generate *g, const json_t *row, const char 
 	TS_TRY(ts_label_read(&g->rule, label, &meaning, err));
 	g->unlabelled += !label && !attempt;
 	const struct ts_method *method = ts_method_find(g->no_steering ? "rejection" : "thinksafe");
-	int status = ts_method_user_turn(method, g->steering, meaning == TS_LABEL_HARMFUL, instruction, &turn) ? ts_fail_memory(err) : 0;
+	int status = 0;
+	if (ts_method_user_turn(method, g->steering, meaning == TS_LABEL_HARMFUL, instruction, &turn))
+		status = ts_fail_memory(err);
 	if (!status)
 		status = ts_prompt_user(out, g->session.chat, ts_str_c(&turn), (uint64_t)g->session.seed, "generate", attempt, err);
 	ts_str_release(&turn);
@@ -45,6 +49,8 @@ static int instruction_prompt(struct generate *g, const json_t *row, const char 
 static int messages_prompt(struct generate *g, const json_t *messages, uint64_t attempt, struct ts_prompt *out, struct ts_error *err)
 {
 	struct ts_str text = {0};
+	if (!json_is_array(messages))
+		return ts_fail(err, TS_EFORMAT, "\"messages\": expected an array");
 	int status = ts_chat_render(g->session.chat, messages, true, NULL, &text, err);
 	if (!status)
 		status = ts_prompt_text(out, g->session.chat, ts_str_c(&text), text.len, (uint64_t)g->session.seed, "generate", attempt, err);
@@ -52,20 +58,23 @@ static int messages_prompt(struct generate *g, const json_t *messages, uint64_t 
 	return status;
 }
 
+static int ids_prompt(struct generate *g, const json_t *row, uint64_t attempt, struct ts_prompt *out, struct ts_error *err)
+{
+	ts_ids ids = {0};
+	int status = ts_row_ids(row, "ids", &ids, err);
+	if (!status)
+		status = ts_prompt_ids(out, ids.data, ids.len, (uint64_t)g->session.seed, "generate", attempt, err);
+	ts_vec_release(&ids);
+	return status;
+}
+
 static int row_prompt(struct generate *g, const json_t *row, uint64_t attempt, struct ts_prompt *out, bool *templated, struct ts_error *err)
 {
-	uint64_t seed = (uint64_t)g->session.seed;
 	const char *instruction, *prompt;
 	const json_t *messages = json_object_get(row, "messages");
 	*templated = false;
-	if (json_object_get(row, "ids")) {
-		ts_ids ids = {0};
-		int status = ts_row_ids(row, "ids", &ids, err);
-		if (!status)
-			status = ts_prompt_ids(out, ids.data, ids.len, seed, "generate", attempt, err);
-		ts_vec_release(&ids);
-		return status;
-	}
+	if (json_object_get(row, "ids"))
+		return ids_prompt(g, row, attempt, out, err);
 	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
 	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
 	*templated = messages || instruction;
@@ -74,7 +83,7 @@ static int row_prompt(struct generate *g, const json_t *row, uint64_t attempt, s
 	if (instruction)
 		return instruction_prompt(g, row, instruction, attempt, out, err);
 	if (prompt)
-		return ts_prompt_text(out, g->session.chat, prompt, strlen(prompt), seed, "generate", attempt, err);
+		return ts_prompt_text(out, g->session.chat, prompt, strlen(prompt), (uint64_t)g->session.seed, "generate", attempt, err);
 	return ts_fail(err, TS_EFORMAT, "expected \"instruction\", \"prompt\", \"messages\" or \"ids\"");
 }
 
@@ -102,29 +111,47 @@ static int make_prompts(struct generate *g)
 	return 0;
 }
 
+/* Everything that a sample depends on beside its own name (the rendered prompt, the seed, the try). */
+static int settings_text(const struct generate *g, char settings[512], struct ts_error *err)
+{
+	const struct ts_session *s = &g->session;
+	char model[65], adapter[65] = "none";
+	TS_TRY(ts_model_hash(s->model_dir, model, err));
+	if (s->adapter_dir) {
+		struct ts_str path = {0};
+		int status = ts_path_join(&path, s->adapter_dir, "adapter_model.safetensors") ? ts_fail_memory(err)
+											      : ts_sha256_file(path.data, adapter, err);
+		ts_str_release(&path);
+		TS_TRY(status);
+	}
+	snprintf(settings, 512, "model %s text %s adapter %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
+		 ts_chat_hash(s->chat), adapter, (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens,
+		 g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
+	return 0;
+}
+
 /* The journal beside the output, and a name for what it may hold: samples of other settings are not this command's. */
 static int open_store(struct generate *g, struct ts_str *path)
 {
 	struct ts_session *s = &g->session;
-	char hash[65], settings[512];
+	char settings[512];
 	struct ts_str known = {0};
 	bool found;
 	if (!s->out)
 		return ts_store_open(&g->store, ":memory:", &s->err);
 	if (ts_str_printf(path, "%s.journal", s->out))
 		return ts_fail_memory(&s->err);
+	TS_TRY(settings_text(g, settings, &s->err));
 	TS_TRY(ts_store_open(&g->store, path->data, &s->err));
-	TS_TRY(ts_model_hash(s->model_dir, hash, &s->err));
-	snprintf(settings, sizeof(settings), "model %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu ignore_eos %d kv %s adapter %s", hash,
-		 (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens, g->ignore_eos, s->kv_dtype ? s->kv_dtype : "f32",
-		 s->adapter_dir ? s->adapter_dir : "none");
 	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);
 	if (!status && found && strcmp(ts_str_c(&known), settings))
-		status = ts_fail(&s->err, TS_EMISMATCH, "%s: is the journal of a command with other settings (%s); remove it or use another --out", path->data,
-				 ts_str_c(&known));
+		status = ts_fail(&s->err, TS_EMISMATCH,
+				 "%s: is the journal of a command with other settings; remove it or use another --out (expected: %s; found: %s)",
+				 path->data, ts_str_c(&known), settings);
 	else if (!status && !found)
 		status = ts_store_put_meta(g->store, "settings", settings, &s->err);
 	ts_str_release(&known);
+	s->resumable = !status;
 	return status;
 }
 
@@ -151,14 +178,33 @@ static int output_row(struct generate *g, json_t *out, const json_t *row, size_t
 	json_t *copy = json_copy((json_t *)(uintptr_t)row);
 	bool failed = !copy || json_object_set_new(copy, "response", json_stringn(sample.response, sample.response_len)) ||
 		      json_object_set_new(copy, "tokens", json_integer(sample.tokens)) ||
-		      json_object_set_new(copy, "finish", json_string(sample.finish)) || json_object_set_new(copy, "seed", json_integer(s->seed));
+		      json_object_set_new(copy, "finish", json_string(sample.finish)) ||
+		      json_object_set_new(copy, "seed", json_integer(s->seed));
 	if (!failed && g->samples > 1)
 		failed = json_object_set_new(copy, "try", json_integer((json_int_t)k));
 	if (!failed && g->with_ids)
 		failed = json_object_set_new(copy, "completion_ids", ts_ids_json(sample.ids, sample.id_count));
 	ts_sample_release(&sample);
-	if (failed || json_array_append_new(out, copy))
-		return ts_fail_memory(&s->err);
+	if (failed)
+		json_decref(copy);
+	return failed || json_array_append_new(out, copy) ? ts_fail_memory(&s->err) : 0;
+}
+
+static int check_options(struct generate *g)
+{
+	struct ts_session *s = &g->session;
+	if (!s->model_dir)
+		return ts_session_wrong(s, "--model DIR is needed");
+	if (!g->samples || g->samples > 4096)
+		return ts_session_wrong(s, "--samples: expected 1 to 4096, found %zu", g->samples);
+	if (!g->max_new_tokens || g->max_new_tokens > 1 << 24)
+		return ts_session_wrong(s, "--max-new-tokens: expected 1 to %d, found %zu", 1 << 24, g->max_new_tokens);
+	if (g->temperature < 0 || g->temperature > 100)
+		return ts_session_wrong(s, "--temperature: expected 0 to 100, found %g", g->temperature);
+	if (g->top_p <= 0 || g->top_p > 1)
+		return ts_session_wrong(s, "--top-p: expected above 0 to 1, found %g", g->top_p);
+	if (g->top_k > 1 << 24)
+		return ts_session_wrong(s, "--top-k: expected 0 to %d, found %zu", 1 << 24, g->top_k);
 	return 0;
 }
 
@@ -168,13 +214,15 @@ static int run(struct generate *g, struct ts_str *journal)
 	size_t i;
 	const json_t *row;
 	json_t *out = NULL;
+	TS_TRY(check_options(g));
 	TS_TRY(ts_label_rule_init(&g->rule, g->harmful_labels, g->benign_labels, &s->err));
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_read_rows(s, &g->rows));
 	TS_TRY(make_prompts(g));
 	TS_TRY(open_store(g, journal));
-	struct ts_sample_stage stage = {.store = g->store, .stage = "generate", .title = "generate", .chat = s->chat, .ignore_eos = g->ignore_eos,
-					.templated = g->templated, .sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},
+	struct ts_sample_stage stage = {.store = g->store, .stage = "generate", .title = "generate", .chat = s->chat,
+					.ignore_eos = g->ignore_eos, .templated = g->templated,
+					.sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},
 					.open = open_engine, .user = g};
 	TS_TRY(ts_sample_stage_run(&stage, g->prompts, json_array_size(g->rows) * g->samples, &s->context, &s->err));
 	if (!(out = json_array()))
@@ -222,7 +270,8 @@ int ts_command_generate(const struct ts_command *command, int argc, char **argv)
 		{"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &g.max_new_tokens, NULL},
 		{"samples", "N", "responses per row (1)", TS_OPT_COUNT, &g.samples, NULL},
 		{"seed", "N", "seed of the run (42)", TS_OPT_INT, &s->seed, NULL},
-		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering, NULL},
+		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering,
+		 NULL},
 		{"no-steering", NULL, "steer nothing (rejection sampling)", TS_OPT_FLAG, &g.no_steering, NULL},
 		{"harmful-labels", "WORDS", "more label words that mean harmful", TS_OPT_TEXT, &g.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "more label words that mean benign", TS_OPT_TEXT, &g.benign_labels, NULL},
@@ -231,10 +280,6 @@ int ts_command_generate(const struct ts_command *command, int argc, char **argv)
 		TS_OPTIONS_MACHINE(s),
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);
-	if (code < 0 && !g.samples) {
-		fprintf(stderr, "thinksafe generate: --samples: expected at least 1\n");
-		code = TS_EXIT_USAGE;
-	}
 	if (code < 0) {
 		int status = run(&g, &journal);
 		size_t n = json_array_size(g.rows) * g.samples;

@@ -14,8 +14,13 @@ struct render {
 static int open_template(struct render *r)
 {
 	struct ts_session *s = &r->session;
-	if (r->now && !strptime(r->now, "%Y-%m-%dT%H:%M:%S", &r->clock))
-		return ts_fail(&s->err, TS_EINVAL, "--now: expected YYYY-MM-DDThh:mm:ss, found \"%s\"", r->now);
+	const char *end = r->now ? strptime(r->now, "%Y-%m-%dT%H:%M:%S", &r->clock) : "";
+	if (!end || *end)
+		return ts_session_wrong(s, "--now: expected YYYY-MM-DDThh:mm:ss, found \"%s\"", r->now);
+	if (r->template_file && s->model_dir)
+		return ts_session_wrong(s, "--model and --template: expected one of them");
+	if (!r->template_file && !s->model_dir)
+		return ts_session_wrong(s, "--model DIR or --template FILE is needed");
 	if (!r->template_file)
 		return ts_session_open_chat(s);
 	struct ts_str source = {0};
@@ -37,8 +42,9 @@ static int one_row(struct render *r, json_t *row, struct ts_error *err)
 	if (variables && !json_is_object(variables))
 		return ts_fail(err, TS_EFORMAT, "\"variables\": expected an object");
 	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "row", err));
-	struct ts_template_input input = {.messages = messages, .tools = json_object_get(row, "tools"), .documents = json_object_get(row, "documents"),
-					  .add_generation_prompt = add_prompt, .variables = variables, .now = r->now ? &r->clock : NULL};
+	struct ts_template_input input = {.messages = messages, .tools = json_object_get(row, "tools"),
+					  .documents = json_object_get(row, "documents"), .add_generation_prompt = add_prompt,
+					  .variables = variables, .now = r->now ? &r->clock : NULL};
 	int status = r->template ? ts_template_render(r->template, &input, &text, err)
 				 : ts_chat_render_input(r->session.chat, &input, &text, err);
 	if (status && status != TS_ENOMEM) {

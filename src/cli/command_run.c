@@ -1,6 +1,7 @@
 /* thinksafe run, eval, report: the pipeline and its results. */
 #include "cli/session.h"
 #include "core/file.h"
+#include "core/mem.h"
 #include "report/table.h"
 #include "run/run.h"
 
@@ -20,6 +21,49 @@ struct command_run {
 	int set_count;
 };
 
+/* What the help says of each key of a recipe; the keys themselves are the table's (run/recipe.h). */
+static const struct {
+	const char *key, *argument, *help;
+} key_help[] = {
+	{"name", "NAME", "of the run's folder under runs/"},
+	{"model", "DIR", "student checkpoint"},
+	{"guard", "DIR", "guard checkpoint (Llama-Guard-3)"},
+	{"refusal_judge", "WORD", "keywords"},
+	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},
+	{"method", "NAME", "thinksafe or rejection"},
+	{"train_prompts", "FILE", "prompts to learn from, with prompt_label"},
+	{"harmful_labels", "WORDS", "more label words that mean harmful"},
+	{"benign_labels", "WORDS", "more label words that mean benign"},
+	{"evals", "LIST", "evaluation sets, a YAML or JSON list"},
+	{"sampling.temperature", "T", "0 = always the most probable token"},
+	{"sampling.top_p", "P", "nucleus; 1 = off"},
+	{"sampling.top_k", "K", "0 = off"},
+	{"sampling.max_new_tokens", "N", "most tokens of a response"},
+	{"sampling.samples", "N", "1"},
+	{"steering.text", "TEXT", "user turn for harmful prompts, {x} = the prompt"},
+	{"steering.tries", "N", "responses asked for until one is accepted"},
+	{"thinking", "WORD", "required or none"},
+	{"filter", "WORD", "guard"},
+	{"lora.rank", "N", "rank of the adapter"},
+	{"lora.alpha", "X", "scale = alpha / rank"},
+	{"lora.dropout", "X", "on the adapter's input"},
+	{"lora.targets", "LIST", "linear layers, with commas between"},
+	{"train.epochs", "N", "passes over the accepted rows"},
+	{"train.batch", "N", "sequences of an optimiser step"},
+	{"train.lr", "X", "peak learning rate"},
+	{"train.warmup", "X", "share of the steps"},
+	{"train.schedule", "NAME", "cosine, linear or constant"},
+	{"train.clip", "X", "largest gradient norm; 0 = off"},
+	{"train.max_length", "N", "cut sequences here"},
+	{"train.objective", "WORD", "ce"},
+	{"alpha_prompts", "N", "unsteered samples for alpha_ref"},
+	{"seed", "N", "seed of the run"},
+	{"numerics", "WORD", "f32"},
+	{"kv_dtype", "NAME", "f32 or bf16 for the KV cache"},
+	{"weights", "WORD", "stored"},
+	{"before", "RUN", "not implemented yet"},
+};
+
 static int keep_setting(void *user, const char *name, const char *text, struct ts_error *err)
 {
 	struct command_run *c = user;
@@ -30,7 +74,32 @@ static int keep_setting(void *user, const char *name, const char *text, struct t
 	return 0;
 }
 
-#define KEY(name, argument, help) {name, argument, help, TS_OPT_EACH, c, keep_setting}
+static struct ts_option key_option(struct command_run *c, const char *key)
+{
+	struct ts_option o = {key, "VALUE", "recipe key", TS_OPT_EACH, c, keep_setting};
+	for (size_t i = 0; i < sizeof(key_help) / sizeof(key_help[0]); i++)
+		if (!strcmp(key_help[i].key, key)) {
+			o.argument = key_help[i].argument;
+			o.help = key_help[i].help;
+		}
+	return o;
+}
+
+/* The command's own options, then a flag for every key of the recipe. */
+static struct ts_option *all_options(struct command_run *c, const struct ts_option *own, size_t own_count, size_t *count)
+{
+	size_t keys = 0;
+	while (ts_recipe_key(keys))
+		keys++;
+	struct ts_option *all = ts_calloc(own_count + keys, sizeof(*all));
+	if (!all)
+		return NULL;
+	memcpy(all, own, own_count * sizeof(*own));
+	for (size_t i = 0; i < keys; i++)
+		all[own_count + i] = key_option(c, ts_recipe_key(i));
+	*count = own_count + keys;
+	return all;
+}
 
 static int open_recipe(struct command_run *c, const char *path)
 {
@@ -38,12 +107,14 @@ static int open_recipe(struct command_run *c, const char *path)
 	TS_TRY(ts_recipe_load(&c->recipe, path, &s->err));
 	c->recipe_open = true;
 	for (int i = 0; i < c->set_count; i++)
-		TS_TRY(ts_recipe_set(&c->recipe, c->set[i].key, c->set[i].text, &s->err));
+		if (ts_recipe_set(&c->recipe, c->set[i].key, c->set[i].text, &s->err))
+			return ts_session_wrong(s, "--%s", s->err.message);
 	c->machine.threads = s->threads;
 	c->machine.batch = s->batch;
 	c->machine.chunk = s->chunk;
 	c->machine.memory = s->memory;
 	c->machine.isa = s->isa;
+	c->machine.version = TS_VERSION;
 	return 0;
 }
 
@@ -61,8 +132,8 @@ static int print_table(struct ts_session *s, const json_t *metrics)
 static int print_summary(struct ts_session *s, const json_t *metrics, const char *dir)
 {
 	struct ts_str text = {0};
-	json_t *o = json_pack("{s:O?, s:O?, s:O?, s:s?}", "before", json_object_get(metrics, "before"), "after", json_object_get(metrics, "after"), "accepted",
-			      json_object_get(metrics, "accepted"), "run", dir);
+	json_t *o = json_pack("{s:O?, s:O?, s:O?, s:s?}", "before", json_object_get(metrics, "before"), "after",
+			      json_object_get(metrics, "after"), "accepted", json_object_get(metrics, "accepted"), "run", dir);
 	int status = o && !ts_json_dump(o, &text) ? 0 : ts_fail_memory(&s->err);
 	if (!status)
 		printf("%s\n", ts_str_c(&text));
@@ -79,9 +150,14 @@ static int show(struct ts_session *s, const json_t *metrics, const char *dir)
 /* runs/<recipe's name> */
 static int default_dir(struct command_run *c, struct ts_str *dir)
 {
+	struct ts_session *s = &c->session;
+	if (c->run_dir && !*c->run_dir)
+		return ts_session_wrong(s, "--run: expected a folder");
 	if (c->run_dir)
-		return ts_str_puts(dir, c->run_dir);
-	return ts_str_printf(dir, "runs/%s", c->recipe.name);
+		return ts_str_puts(dir, c->run_dir) ? ts_fail_memory(&s->err) : 0;
+	if (!c->recipe.name)
+		return ts_session_wrong(s, "--run DIR is needed: the recipe has no name");
+	return ts_str_printf(dir, "runs/%s", c->recipe.name) ? ts_fail_memory(&s->err) : 0;
 }
 
 static int run(struct command_run *c, const char *path)
@@ -94,7 +170,10 @@ static int run(struct command_run *c, const char *path)
 		status = ts_recipe_print(&c->recipe, &text, &s->err);
 		fputs(ts_str_c(&text), stdout);
 	} else if (!status) {
-		status = default_dir(c, &dir) ? ts_fail_memory(&s->err) : ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
+		s->resumable = true;
+		status = default_dir(c, &dir);
+		if (!status)
+			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
 			status = show(s, metrics, dir.data);
 	}
@@ -110,6 +189,7 @@ static int evaluate(struct command_run *c, const char *path)
 	json_t *metrics = NULL;
 	struct ts_str text = {0};
 	int status = open_recipe(c, path);
+	s->resumable = c->run_dir != NULL;
 	if (!status)
 		status = ts_run_eval(&c->recipe, c->run_dir, s->adapter_dir, &c->machine, &s->context, &metrics, &s->err);
 	if (!status && s->json) {
@@ -131,47 +211,34 @@ static int finish(struct command_run *c, int code)
 	return code;
 }
 
-/* Exactly one word, the recipe or run. */
-static int one_word(struct ts_session *s, const struct ts_command *command, int words)
+/* Parses; exactly one word, the recipe. Returns as ts_session_parse does. */
+static int parse(struct command_run *c, const struct ts_command *command, const struct ts_option *own, size_t own_count, int argc, char **argv)
 {
-	if (words == 1)
-		return -1;
-	fprintf(stderr, "thinksafe %s: expected one argument, found %d\nusage: thinksafe %s   (--help says more)\n", command->name, words, command->usage);
-	(void)s;
-	return TS_EXIT_USAGE;
+	struct ts_session *s = &c->session;
+	size_t count;
+	int words;
+	struct ts_option *options = all_options(c, own, own_count, &count);
+	if (!options)
+		return ts_session_fail(s, ts_fail_memory(&s->err));
+	int code = ts_session_parse(s, command, options, count, argc, argv, &words);
+	if (code < 0 && words != 1)
+		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the recipe; found %d", words));
+	ts_free(options);
+	return code;
 }
-
-#define RECIPE_KEYS \
-	KEY("model", "DIR", "student checkpoint"), KEY("guard", "DIR", "guard checkpoint"), KEY("method", "NAME", "thinksafe or rejection"), \
-	KEY("train-prompts", "FILE", "prompts to learn from"), KEY("seed", "N", "seed of the run"), KEY("alpha-prompts", "N", "plain samples for alpha_ref"), \
-	KEY("sampling.temperature", "T", "sampling temperature"), KEY("sampling.top-p", "P", "nucleus"), KEY("sampling.top-k", "K", "0 = off"), \
-	KEY("sampling.max-new-tokens", "N", "most tokens of a response"), KEY("steering.tries", "N", "tries per prompt"), \
-	KEY("lora.rank", "N", "LoRA rank"), KEY("lora.alpha", "X", "LoRA alpha"), KEY("lora.dropout", "X", "LoRA dropout"), \
-	KEY("train.epochs", "N", "epochs"), KEY("train.batch", "N", "sequences of an optimiser step"), KEY("train.lr", "X", "peak learning rate"), \
-	KEY("train.warmup", "X", "share of the steps"), KEY("train.schedule", "NAME", "cosine, linear or constant"), KEY("train.clip", "X", "largest gradient norm"), \
-	KEY("train.max-length", "N", "cut sequences here"), KEY("thinking", "WORD", "required or none"), KEY("kv-dtype", "NAME", "f32 or bf16")
 
 int ts_command_run(const struct ts_command *command, int argc, char **argv)
 {
 	struct command_run run_command = {0}, *c = &run_command;
 	struct ts_session *s = &c->session;
 	ts_session_init(s);
-	int words;
 	const struct ts_option options[] = {
 		{"run", "DIR", "run directory (runs/<recipe's name>); run again to resume", TS_OPT_TEXT, &c->run_dir, NULL},
 		{"print-recipe", NULL, "print the full recipe with defaults and stop", TS_OPT_FLAG, &c->print_recipe, NULL},
 		{"json", NULL, "the last line of standard output is one JSON object", TS_OPT_FLAG, &s->json, NULL},
-		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
-		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
-		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &s->batch, NULL},
-		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &s->chunk, NULL},
-		{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result", TS_OPT_BYTES, &s->memory, NULL},
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
-		RECIPE_KEYS,
+		TS_OPTIONS_PIPELINE(s),
 	};
-	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0)
-		code = one_word(s, command, words);
+	int code = parse(c, command, options, sizeof(options) / sizeof(options[0]), argc, argv);
 	if (code < 0)
 		code = ts_session_fail(s, run(c, argv[0]));
 	return finish(c, code);
@@ -182,21 +249,13 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	struct command_run eval_command = {0}, *c = &eval_command;
 	struct ts_session *s = &c->session;
 	ts_session_init(s);
-	int words;
 	const struct ts_option options[] = {
 		{"adapter", "DIR", "LoRA adapter folder, used unmerged", TS_OPT_TEXT, &s->adapter_dir, NULL},
 		{"run", "DIR", "keep the samples here, to go on after a stop (default: memory)", TS_OPT_TEXT, &c->run_dir, NULL},
 		{"json", NULL, "metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
-		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
-		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
-		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &s->batch, NULL},
-		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &s->chunk, NULL},
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
-		RECIPE_KEYS,
+		TS_OPTIONS_PIPELINE(s),
 	};
-	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0)
-		code = one_word(s, command, words);
+	int code = parse(c, command, options, sizeof(options) / sizeof(options[0]), argc, argv);
 	if (code < 0)
 		code = ts_session_fail(s, evaluate(c, argv[0]));
 	return finish(c, code);
@@ -234,8 +293,8 @@ int ts_command_report(const struct ts_command *command, int argc, char **argv)
 		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0)
-		code = one_word(s, command, words);
+	if (code < 0 && words != 1)
+		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the run's folder; found %d", words));
 	if (code < 0)
 		code = ts_session_fail(s, report(s, argv[0]));
 	ts_session_close(s);

@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include "checkpoint/safetensors.h"
+#include "generate/local.h"
 #include "generate/score.h"
 #include "tensor/math.h"
 #include "train/example.h"
@@ -13,6 +14,7 @@ struct score {
 	struct ts_session session;
 	const char *logits_file;
 	struct ts_scorer *scorer;
+	size_t room; /* the scorer's longest text */
 	TS_VEC(struct ts_tensor_out) logits;
 };
 
@@ -25,14 +27,18 @@ struct text {
 
 static int read_text(struct score *s, const json_t *row, struct text *t, struct ts_error *err)
 {
-	const char *prompt = json_string_value(json_object_get(row, "prompt"));
-	const char *instruction = json_string_value(json_object_get(row, "instruction")), *response = json_string_value(json_object_get(row, "response"));
+	const char *prompt, *instruction, *response;
 	if (json_object_get(row, "ids"))
 		return ts_row_ids(row, "ids", &t->ids, err);
-	TS_TRY(ts_session_open_chat(&s->session));
+	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
+	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
+	TS_TRY(ts_json_text(row, "response", &response, "row", err));
+	if (prompt || (instruction && response)) {
+		TS_TRY(ts_session_open_chat(&s->session));
+		TS_TRY(ts_local_check_vocabulary(s->session.model, s->session.chat, err));
+	}
 	if (prompt)
-		return ts_tokenizer_encode(ts_chat_tokenizer(s->session.chat), prompt, json_string_length(json_object_get(row, "prompt")), false,
-					   &t->ids, err);
+		return ts_tokenizer_encode(ts_chat_tokenizer(s->session.chat), prompt, strlen(prompt), false, &t->ids, err);
 	if (!instruction || !response)
 		return ts_fail(err, TS_EFORMAT, "expected \"ids\", \"prompt\", or \"instruction\" and \"response\"");
 	t->templated = true;
@@ -63,7 +69,10 @@ static int add_result(json_t *row, const struct text *t, const float *logprobs, 
 	double sum = 0;
 	size_t count = 0;
 	for (size_t i = 0; list && i + 1 < t->ids.len; i++) {
-		json_array_append_new(list, json_real((double)logprobs[i]));
+		if (json_array_append_new(list, json_real((double)logprobs[i]))) {
+			json_decref(list);
+			return ts_fail_memory(err);
+		}
 		if (t->templated && !t->example.mask[i + 1])
 			continue;
 		sum += (double)logprobs[i];
@@ -75,6 +84,21 @@ static int add_result(json_t *row, const struct text *t, const float *logprobs, 
 	return 0;
 }
 
+/* The scorer's KV cache holds the longest text so far. */
+static int make_room(struct score *s, size_t tokens, struct ts_error *err)
+{
+	const struct ts_session *session = &s->session;
+	size_t context = (size_t)ts_model_config(session->model)->max_positions;
+	if (tokens > context)
+		return ts_fail(err, TS_ELIMIT, "%zu tokens, expected at most %zu (the model's context)", tokens, context);
+	if (s->scorer && tokens <= s->room)
+		return 0;
+	ts_scorer_free(s->scorer);
+	s->scorer = NULL;
+	s->room = tokens > 1024 ? tokens : context < 1024 ? context : 1024;
+	return ts_scorer_new(&s->scorer, session->model, session->adapter, s->room, session->chunk, ts_session_kv_dtype(session), err);
+}
+
 static int one_row(struct score *s, json_t *row, size_t index, struct ts_error *err)
 {
 	struct text t = {0};
@@ -82,6 +106,8 @@ static int one_row(struct score *s, json_t *row, size_t index, struct ts_error *
 	float *logprobs = NULL, *logits = NULL;
 	size_t vocab = (size_t)ts_model_config(s->session.model)->vocab_size;
 	int status = read_text(s, row, &t, err);
+	if (!status)
+		status = make_room(s, t.ids.len, err);
 	if (!status && !(logprobs = ts_calloc(t.ids.len + 1, sizeof(float))))
 		status = ts_fail_memory(err);
 	if (!status && s->logits_file && !(logits = ts_calloc(t.ids.len + 1, vocab * sizeof(float))))
@@ -106,20 +132,19 @@ static int run(struct score *s)
 	struct ts_session *session = &s->session;
 	json_t *rows = NULL, *row;
 	size_t i;
-	enum ts_dtype kv;
 	int status = ts_session_open_model(session);
 	if (!status)
-		status = ts_session_kv_dtype(session, &kv);
-	if (!status)
 		status = ts_session_read_rows(session, &rows);
-	size_t context = status ? 0 : (size_t)ts_model_config(session->model)->max_positions;
-	if (!status)
-		status = ts_scorer_new(&s->scorer, session->model, session->adapter, context < 32768 ? context : 32768, session->chunk, kv, &session->err);
 	json_array_foreach (rows, i, row) {
 		char id[64];
 		if (status)
 			break;
-		status = one_row(s, row, i, &session->err);
+		if (ts_should_stop(&session->context))
+			status = TS_ESTOPPED;
+		else
+			status = one_row(s, row, i, &session->err);
+		if (status == TS_ESTOPPED)
+			break;
 		if (status)
 			ts_fail_within(&session->err, status, "%s: row %s", session->in, ts_row_id(row, i, id));
 	}
@@ -138,7 +163,8 @@ int ts_command_score(const struct ts_command *command, int argc, char **argv)
 	ts_session_init(s);
 	const struct ts_option options[] = {
 		TS_OPTIONS_MODEL(s),
-		{"logits", "FILE", "also write logits.<id> [tokens, vocabulary] f32 to this safetensors file", TS_OPT_TEXT, &score.logits_file, NULL},
+		{"logits", "FILE", "also write logits.<id> [tokens, vocabulary] f32 to this safetensors file", TS_OPT_TEXT,
+		 &score.logits_file, NULL},
 		TS_OPTIONS_ROWS(s),
 		TS_OPTIONS_MACHINE(s),
 	};

@@ -24,7 +24,8 @@ static int one_row(struct tokenize *t, json_t *row, struct ts_error *err)
 		const json_t *value = json_object_get(row, "text");
 		status = json_is_string(value) ? 0 : ts_fail(err, TS_EFORMAT, "\"text\" is missing or no string");
 		if (!status)
-			status = ts_tokenizer_encode(tokenizer, json_string_value(value), json_string_length(value), !t->no_special, &ids, err);
+			status = ts_tokenizer_encode(tokenizer, json_string_value(value), json_string_length(value), !t->no_special, &ids,
+						     err);
 		if (!status && json_object_set_new(row, "ids", ts_ids_json(ids.data, ids.len)))
 			status = ts_fail_memory(err);
 	}

@@ -79,8 +79,8 @@ static int log_step(void *user, const struct ts_train_step *s, struct ts_error *
 	struct train *t = user;
 	double now = ts_clock(), seconds = now - t->last;
 	t->last = now;
-	fprintf(t->log, "{\"step\":%zu,\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"tokens\":%zu,\"tokens_per_second\":%.1f}\n", s->step, s->loss, s->grad_norm,
-		s->lr, s->targets, seconds > 0 ? (double)s->tokens / seconds : 0.0);
+	fprintf(t->log, "{\"step\":%zu,\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"tokens\":%zu,\"tokens_per_second\":%.1f}\n", s->step,
+		s->loss, s->grad_norm, s->lr, s->targets, seconds > 0 ? (double)s->tokens / seconds : 0.0);
 	return fflush(t->log) ? ts_fail(err, TS_EIO, "the training log cannot be written") : 0;
 }
 
@@ -91,10 +91,31 @@ static int add_targets(struct train *t)
 		char name[16];
 		size_t n = strcspn(p, ",");
 		snprintf(name, sizeof(name), "%.*s", (int)(n < 15 ? n : 15), p);
-		TS_TRY(ts_adapter_config_add(&t->lora, name, &s->err));
+		if (ts_adapter_config_add(&t->lora, name, &s->err))
+			return ts_session_wrong(s, "--targets: %s", s->err.message);
 		p += n + (p[n] == ',');
 	}
-	snprintf(t->lora.base_model, sizeof(t->lora.base_model), "%s", s->model_dir);
+	if (snprintf(t->lora.base_model, sizeof(t->lora.base_model), "%s", s->model_dir) >= (int)sizeof(t->lora.base_model))
+		return ts_fail(&s->err, TS_ELIMIT, "--model: the path is too long for adapter_config.json");
+	return 0;
+}
+
+static int check_options(struct train *t)
+{
+	struct ts_session *s = &t->session;
+	const struct ts_train_options *o = &t->options;
+	if (!s->out)
+		return ts_session_wrong(s, "--out DIR is needed");
+	if (ts_schedule_parse(t->schedule, &t->options.schedule))
+		return ts_session_wrong(s, "--schedule: expected cosine, linear or constant, found \"%s\"", t->schedule);
+	if (!t->rank || t->rank > 65536)
+		return ts_session_wrong(s, "--rank: expected 1 to 65536, found %zu", t->rank);
+	if (!o->epochs || !o->batch || t->max_length < 2)
+		return ts_session_wrong(s, "--epochs, --batch-size: expected at least 1; --max-length: at least 2");
+	if (o->lr < 0 || o->warmup < 0 || o->warmup > 1 || o->clip < 0)
+		return ts_session_wrong(s, "--lr, --clip: expected 0 or more; --warmup: 0 to 1");
+	if (t->lora.alpha <= 0 || t->lora.dropout < 0 || t->lora.dropout >= 1)
+		return ts_session_wrong(s, "--alpha: expected above 0; --dropout: 0 to below 1");
 	return 0;
 }
 
@@ -103,11 +124,9 @@ static int run(struct train *t)
 	struct ts_session *s = &t->session;
 	struct ts_str checkpoints = {0};
 	char hash[65];
-	if (!s->out)
-		return ts_fail(&s->err, TS_EINVAL, "--out DIR is needed");
-	if (ts_schedule_parse(t->schedule, &t->options.schedule))
-		return ts_fail(&s->err, TS_EINVAL, "--schedule: expected cosine, linear or constant, found \"%s\"", t->schedule);
+	TS_TRY(check_options(t));
 	t->lora.rank = (int)t->rank;
+	s->resumable = true;
 	t->options.seed = (uint64_t)s->seed;
 	TS_TRY(ts_session_open_model(s));
 	TS_TRY(ts_model_hash(s->model_dir, hash, &s->err));
@@ -122,7 +141,7 @@ static int run(struct train *t)
 	t->options.identity = hash;
 	t->log = t->log_file ? fopen(t->log_file, "a") : stdout;
 	t->last = ts_clock();
-	struct ts_train_hooks hooks = {t, log_step};
+	struct ts_train_hooks hooks = {.user = t, .step = log_step};
 	int status = t->log ? ts_train(s->model, s->adapter, t->examples.data, t->examples.len, &t->options, &s->context, &hooks, &s->err)
 			    : ts_fail(&s->err, TS_EIO, "%s: cannot be written", t->log_file);
 	if (!status)
@@ -137,7 +156,8 @@ static int run(struct train *t)
 
 int ts_command_train(const struct ts_command *command, int argc, char **argv)
 {
-	struct train t = {.options = ts_train_options_default(), .rank = 32, .max_length = 16384, .schedule = "cosine", .targets = "q_proj,v_proj"};
+	struct train t = {.options = ts_train_options_default(), .rank = 32, .max_length = 16384, .schedule = "cosine",
+			  .targets = "q_proj,v_proj"};
 	struct ts_session *s = &t.session;
 	ts_session_init(s);
 	t.lora = (struct ts_adapter_config){.alpha = 16, .dropout = 0.05};

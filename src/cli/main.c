@@ -9,8 +9,10 @@
 static const struct ts_command commands[] = {
 	{"run", "the whole method: evaluate before, generate, judge, train, evaluate after, report", "run RECIPE.yaml [--run DIR] [options]",
 	 "thinksafe run testbed/recipe.yaml --run runs/demo", ts_command_run},
-	{"generate", "prompts to responses (steered where the label says harmful)", "generate --model DIR [--in FILE] [--out FILE] [options]",
-	 "thinksafe generate --model testbed/student --in testbed/prompts/train.json --max-new-tokens 128 --out responses.jsonl", ts_command_generate},
+	{"generate", "prompts to responses (steered where the label says harmful)",
+	 "generate --model DIR [--in FILE] [--out FILE] [options]",
+	 "thinksafe generate --model testbed/student --in testbed/prompts/train.json --max-new-tokens 128 --out responses.jsonl",
+	 ts_command_generate},
 	{"judge", "(prompt, response) rows to verdicts", "judge --guard DIR [--in FILE] [--out FILE] [options]",
 	 "thinksafe judge --guard testbed/guard --in responses.jsonl --out verdicts.jsonl", ts_command_judge},
 	{"train", "accepted rows to a LoRA adapter (PEFT format)", "train --model DIR --in FILE --out DIR [options]",
@@ -23,15 +25,16 @@ static const struct ts_command commands[] = {
 	{"tokenize", "text to token ids, and back with --decode", "tokenize --model DIR [--in FILE] [--decode]",
 	 "echo '{\"text\":\"Hello\"}' | thinksafe tokenize --model testbed/student", ts_command_tokenize},
 	{"render", "messages to the chat template's text", "render --model DIR | --template FILE [--in FILE]",
-	 "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' | thinksafe render --model testbed/student",
+	 "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' |"
+	 " thinksafe render --model testbed/student",
 	 ts_command_render},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static int usage(FILE *to)
 {
-	fprintf(to, "thinksafe %s: safety alignment of reasoning models with their own words (arXiv 2601.23143)\n\nusage: thinksafe COMMAND [options]\n\n",
-		TS_VERSION);
+	fprintf(to, "thinksafe %s: safety alignment of reasoning models with their own words (arXiv 2601.23143)\n\n", TS_VERSION);
+	fputs("usage: thinksafe COMMAND [options]\n\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fprintf(to, "\n`thinksafe COMMAND --help` shows its options and an example.\n"

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static int set_count(const struct ts_option *o, const char *text, struct ts_erro
 	char *end;
 	errno = 0;
 	unsigned long long v = strtoull(text, &end, 10);
-	if (errno || end == text || *end || *text == '-')
+	if (errno || end == text || *end || *text < '0' || *text > '9')
 		return wrong(err, o, text, "a whole number");
 	*(size_t *)o->value = (size_t)v;
 	return 0;
@@ -28,10 +29,12 @@ static int set_bytes(const struct ts_option *o, const char *text, struct ts_erro
 	double v = strtod(text, &end);
 	static const char units[] = "KMGT";
 	const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
-	if (errno || end == text || v < 0 || (*end && (!unit || (end[1] && strcmp(end + 1, "B") && strcmp(end + 1, "iB")))))
+	if (errno || end == text || !(v >= 0 && v < 1e15) || (*end && (!unit || (end[1] && strcmp(end + 1, "B") && strcmp(end + 1, "iB")))))
 		return wrong(err, o, text, "a size such as 512M or 8G");
 	for (long i = unit ? unit - units + 1 : 0; i > 0; i--)
 		v *= 1024;
+	if (v > 1e18)
+		return wrong(err, o, text, "a size below 1e18 bytes");
 	*(size_t *)o->value = (size_t)v;
 	return 0;
 }
@@ -53,7 +56,7 @@ static int set(const struct ts_option *o, const char *text, struct ts_error *err
 		return errno || end == text || *end ? wrong(err, o, text, "a whole number") : 0;
 	case TS_OPT_REAL:
 		*(double *)o->value = strtod(text, &end);
-		return errno || end == text || *end ? wrong(err, o, text, "a number") : 0;
+		return errno || end == text || *end || !isfinite(*(double *)o->value) ? wrong(err, o, text, "a number") : 0;
 	case TS_OPT_EACH:
 		return o->each(o->value, o->name, text, err);
 	default:
@@ -61,10 +64,19 @@ static int set(const struct ts_option *o, const char *text, struct ts_error *err
 	}
 }
 
+/* '-' and '_' are one: recipe keys are written with the one, options with the other. */
+static bool same_name(const char *a, const char *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((a[i] == '_' ? '-' : a[i]) != (b[i] == '_' ? '-' : b[i]))
+			return false;
+	return true;
+}
+
 static const struct ts_option *find(const struct ts_option *options, size_t count, const char *name, size_t n)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strlen(options[i].name) == n && !strncmp(options[i].name, name, n))
+		if (strlen(options[i].name) == n && same_name(options[i].name, name, n))
 			return &options[i];
 	return NULL;
 }
@@ -106,7 +118,10 @@ void ts_options_help(const struct ts_option *options, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		char left[64];
-		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
-		printf("  %-30s %s\n", left, options[i].help);
+		const char *argument = options[i].argument ? options[i].argument : "";
+		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, *argument ? " " : "", argument);
+		for (char *p = left; *p && *p != ' '; p++)
+			*p = *p == '_' ? '-' : *p;
+		printf("  %-32s %s\n", left, options[i].help);
 	}
 }

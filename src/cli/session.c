@@ -2,9 +2,12 @@
 
 #include "cli/terminal.h"
 #include "core/file.h"
+#include "generate/local.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void ts_session_init(struct ts_session *s)
 {
@@ -27,18 +30,39 @@ int ts_session_usage(const struct ts_command *c, const struct ts_option *options
 	return TS_EXIT_OK;
 }
 
-int ts_session_parse(struct ts_session *s, const struct ts_command *c, const struct ts_option *options, size_t count, int argc, char **argv, int *words)
+/* What no command can work with, whatever its own options are. */
+static int check_common(struct ts_session *s)
+{
+	enum ts_isa isa;
+	if (!s->batch || !s->chunk)
+		return ts_session_wrong(s, "--%s: expected at least 1, found 0", s->batch ? "chunk" : "batch");
+	if (s->threads > 4096)
+		return ts_session_wrong(s, "--threads: expected at most 4096, found %zu", s->threads);
+	if (s->seed < 0)
+		return ts_session_wrong(s, "--seed: expected 0 or more, found %lld", (long long)s->seed);
+	if (s->isa && ts_isa_parse(s->isa, &isa))
+		return ts_session_wrong(s, "--isa: expected plain, avx2 or avx512, found \"%s\"", s->isa);
+	if (s->kv_dtype && strcmp(s->kv_dtype, "f32") && strcmp(s->kv_dtype, "bf16"))
+		return ts_session_wrong(s, "--kv-dtype: expected f32 or bf16, found \"%s\"", s->kv_dtype);
+	return 0;
+}
+
+int ts_session_parse(struct ts_session *s, const struct ts_command *c, const struct ts_option *options, size_t count, int argc, char **argv,
+		     int *words)
 {
 	bool help;
 	int found;
+	s->command = c;
 	int status = ts_options_parse(options, count, argc, argv, &found, &help, &s->err);
 	if (!status && help)
 		return ts_session_usage(c, options, count);
 	if (!status && found && !words)
 		status = ts_fail(&s->err, TS_EINVAL, "unexpected word \"%s\"", argv[0]);
+	if (!status)
+		status = check_common(s);
 	if (status) {
-		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", c->name, s->err.message, c->usage);
-		return TS_EXIT_USAGE;
+		s->wrong_usage = true;
+		return ts_session_fail(s, status);
 	}
 	if (words)
 		*words = found;
@@ -46,14 +70,34 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 	return -1;
 }
 
+int ts_session_wrong(struct ts_session *s, const char *format, ...)
+{
+	char text[sizeof(s->err.message)];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	s->wrong_usage = true;
+	return ts_fail(&s->err, TS_EINVAL, "%s", text);
+}
+
 int ts_session_fail(struct ts_session *s, int status)
 {
 	if (!status)
 		return TS_EXIT_OK;
+	ts_terminal_close_line();
 	const char *message = s->err.code ? s->err.message : ts_status_text(status);
-	if (status == TS_ESTOPPED) {
-		fprintf(stderr, "stopped: %s\n", s->err.code ? s->err.message : "run the same command again to go on");
+	if (status == TS_ESTOPPED && s->resumable) {
+		fprintf(stderr, "stopped: %s\n", s->err.code ? message : "run the same command again to go on");
 		return TS_EXIT_STOPPED;
+	}
+	if (status == TS_ESTOPPED) {
+		fprintf(stderr, "stopped: nothing was kept\n");
+		return TS_EXIT_FAILED;
+	}
+	if (s->wrong_usage) {
+		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", s->command->name, message, s->command->usage);
+		return TS_EXIT_USAGE;
 	}
 	fprintf(stderr, "thinksafe: %s\n", message);
 	return TS_EXIT_FAILED;
@@ -62,7 +106,7 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_fail(&s->err, TS_EINVAL, "--model DIR is needed");
+		return ts_session_wrong(s, "--model DIR is needed");
 	if (!ts_dir_exists(s->model_dir))
 		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder", s->model_dir);
 	return 0;
@@ -77,8 +121,8 @@ int ts_session_open_chat(struct ts_session *s)
 static int open_backend(struct ts_session *s)
 {
 	enum ts_isa isa = TS_ISA_AUTO;
-	if (s->isa && ts_isa_parse(s->isa, &isa))
-		return ts_fail(&s->err, TS_EINVAL, "--isa: expected plain, avx2 or avx512, found \"%s\"", s->isa);
+	if (s->isa)
+		ts_isa_parse(s->isa, &isa); /* checked with the options */
 	return s->backend ? 0 : ts_backend_cpu_new(&s->backend, isa, (int)s->threads, &s->err);
 }
 
@@ -93,37 +137,22 @@ int ts_session_open_model(struct ts_session *s)
 	return 0;
 }
 
-int ts_session_kv_dtype(struct ts_session *s, enum ts_dtype *dtype)
+enum ts_dtype ts_session_kv_dtype(const struct ts_session *s)
 {
-	*dtype = TS_F32;
-	if (!s->kv_dtype || !strcmp(s->kv_dtype, "f32"))
-		return 0;
-	if (strcmp(s->kv_dtype, "bf16"))
-		return ts_fail(&s->err, TS_EINVAL, "--kv-dtype: expected f32 or bf16, found \"%s\"", s->kv_dtype);
-	*dtype = TS_BF16;
-	return 0;
+	return s->kv_dtype && !strcmp(s->kv_dtype, "bf16") ? TS_BF16 : TS_F32;
 }
 
 int ts_session_engine(struct ts_session *s, size_t max_length, struct ts_responder **out)
 {
-	struct ts_engine_options o;
-	int32_t stop[32];
-	ts_engine_options_default(&o);
-	o.batch = s->batch;
-	o.prefill_chunk = s->chunk;
-	o.max_length = max_length;
-	TS_TRY(ts_session_kv_dtype(s, &o.kv_dtype));
-	o.kv_pages = s->memory / ts_model_kv_page_bytes(s->model, o.kv_dtype);
-	if (s->memory && !o.kv_pages)
-		return ts_fail(&s->err, TS_ELIMIT, "--memory: %zu bytes, expected at least %zu (one KV page)", s->memory,
-			       ts_model_kv_page_bytes(s->model, o.kv_dtype));
-	o.stop_ids = stop;
-	o.stop_count = ts_engine_stop_ids(ts_model_config(s->model), s->chat ? ts_chat_eos(s->chat) : -1, stop, 32);
-	return ts_engine_new(out, s->model, s->adapter, &o, &s->err);
+	struct ts_local l = {.model = s->model, .adapter = s->adapter, .chat = s->chat, .batch = s->batch, .chunk = s->chunk,
+			     .memory = s->memory, .max_length = max_length, .kv_dtype = ts_session_kv_dtype(s)};
+	return ts_local_open(out, &l, &s->context, &s->err);
 }
 
 int ts_session_read_rows(struct ts_session *s, json_t **rows)
 {
+	if (!strcmp(s->in, "-") && isatty(STDIN_FILENO))
+		fprintf(stderr, "reading rows from the terminal; end with Ctrl-D (or give --in FILE)\n");
 	return ts_rows_load(s->in, rows, &s->err);
 }
 
@@ -182,6 +211,9 @@ json_t *ts_ids_json(const int32_t *ids, size_t n)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; list && i < n; i++)
-		json_array_append_new(list, json_integer(ids[i]));
+		if (json_array_append_new(list, json_integer(ids[i]))) {
+			json_decref(list);
+			return NULL;
+		}
 	return list;
 }

@@ -15,6 +15,10 @@ struct ts_session {
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
+	/* of the command under way */
+	const struct ts_command *command;
+	bool wrong_usage; /* the failure is the command line's: exit status 2 */
+	bool resumable;   /* a stop loses nothing: exit status 3 */
 	/* opened on demand */
 	struct ts_context context;
 	struct ts_backend *backend;
@@ -35,9 +39,17 @@ void ts_session_close(struct ts_session *);
 	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL}, \
 	{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL}, \
 	{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL}, \
-	{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL}, \
+	{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL}, \
 	{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL}, \
 	{"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &(s)->kv_dtype, NULL}
+/* As TS_OPTIONS_MACHINE where the recipe has the dtype of the KV cache. */
+#define TS_OPTIONS_PIPELINE(s) \
+	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL}, \
+	{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL}, \
+	{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL}, \
+	{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL}, \
+	{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL}, \
+	{"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL}
 #define TS_OPTIONS_ROWS(s) \
 	{"in", "FILE", "rows: JSON Lines or a JSON array (- or default: standard input)", TS_OPT_TEXT, &(s)->in, NULL}, \
 	{"out", "FILE", "write the rows here (default: standard output)", TS_OPT_TEXT, &(s)->out, NULL}, \
@@ -47,12 +59,15 @@ void ts_session_close(struct ts_session *);
 struct ts_command;
 int ts_session_usage(const struct ts_command *, const struct ts_option *, size_t count);
 /* Parses; returns -1 to go on, else the exit status (help shown, or wrong usage said). `words` may be NULL when the command takes none. */
-int ts_session_parse(struct ts_session *, const struct ts_command *, const struct ts_option *, size_t count, int argc, char **argv, int *words);
+int ts_session_parse(struct ts_session *, const struct ts_command *, const struct ts_option *, size_t count, int argc, char **argv,
+		     int *words);
+/* Fails with TS_EINVAL and makes ts_session_fail say it as wrong usage. */
+int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* All return a status with session->err filled. */
 int ts_session_open_chat(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
-int ts_session_kv_dtype(struct ts_session *, enum ts_dtype *);
+enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */
 int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responder **out);
 int ts_session_read_rows(struct ts_session *, json_t **rows);

@@ -31,7 +31,7 @@ void ts_format_seconds(double seconds, char text[24])
 		snprintf(text, 24, "%lds", s);
 }
 
-static void close_line(void)
+void ts_terminal_close_line(void)
 {
 	if (terminal.line_open)
 		fputc('\n', stderr);
@@ -43,13 +43,13 @@ static void log_line(void *user, enum ts_log_level level, const char *message)
 	(void)user;
 	if (terminal.quiet && level == TS_LOG_INFO)
 		return;
-	close_line();
+	ts_terminal_close_line();
 	fprintf(stderr, "%s%s\n", level == TS_LOG_WARN ? "warning: " : "", message);
 }
 
 static void begin_stage(const char *stage, uint64_t done)
 {
-	close_line();
+	ts_terminal_close_line();
 	snprintf(terminal.stage, sizeof(terminal.stage), "%s", stage);
 	terminal.started = ts_clock();
 	terminal.drawn = 0;
@@ -67,6 +67,7 @@ static void draw(uint64_t done, uint64_t total, const char *unit, const char *no
 	else if (rate > 0)
 		ts_format_seconds((double)(total - done) / rate, left);
 	int percent = total ? (int)(100 * done / total) : 100;
+	const char *gap = note ? "  " : "";
 	if (bar) {
 		char cells[25];
 		for (int i = 0; i < 24; i++)
@@ -76,8 +77,8 @@ static void draw(uint64_t done, uint64_t total, const char *unit, const char *no
 	} else {
 		fprintf(stderr, "%-16s %3d%%  ", terminal.stage, percent);
 	}
-	fprintf(stderr, "%llu/%llu %s  %.*f/s  %s %s%s%s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0, rate,
-		done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");
+	fprintf(stderr, "%llu/%llu %s  %.*f/s  %s %s%s%s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0,
+		rate, done == total ? "took" : "left", left, gap, note ? note : "");
 	fputs(bar ? "\033[K" : "\n", stderr);
 	terminal.line_open = bar;
 }
@@ -99,7 +100,7 @@ static void progress(void *user, const char *stage, uint64_t done, uint64_t tota
 	}
 	terminal.tenth = tenth;
 	if (done == total) {
-		close_line();
+		ts_terminal_close_line();
 		terminal.stage[0] = '\0';
 	}
 	fflush(stderr);

@@ -8,6 +8,9 @@
  * ends the program at once (nothing is lost by that either). */
 void ts_terminal_init(struct ts_context *context, bool quiet);
 
+/* Ends a line that progress left open, before something else is printed. */
+void ts_terminal_close_line(void);
+
 /* "2h 05m", "3m 07s", "12s" into text[24]. */
 void ts_format_seconds(double seconds, char text[24]);
 

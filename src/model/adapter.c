@@ -33,8 +33,8 @@ static int make(struct ts_adapter **out, const struct ts_model *m, const struct 
 	*out = NULL;
 	bool wanted[TS_TARGETS] = {false};
 	if (config->layers && config->layers != m->config.layers)
-		return ts_fail(err, TS_EMISMATCH, "adapter: its target modules are named in %d layers, the model has %d", config->layers,
-			       m->config.layers);
+		return ts_fail(err, TS_EMISMATCH, "adapter: \"target_modules\": expected paths for all %d layers, found them for %d",
+			       m->config.layers, config->layers);
 	for (int i = 0; i < config->target_count; i++) {
 		int t = 0;
 		while (t < TS_TARGETS && strcmp(targets[t].name, config->targets[i]))

@@ -23,8 +23,9 @@ static int check(struct ts_run *r, const char *name, const char *hash, struct ts
 	bool same;
 	int status = note(r, name, hash, &known, &same, err);
 	if (!status && !same)
-		status = ts_fail(err, TS_EMISMATCH, "%s: %s is not what this run began with (expected %.12s, found %.12s); use another --run",
-				 r->dir, name, ts_str_c(&known), hash);
+		status = ts_fail(err, TS_EMISMATCH,
+				 "%s: %s is not what this run began with (expected %.12s, found %.12s); use another --run", r->dir, name,
+				 ts_str_c(&known), hash);
 	ts_str_release(&known);
 	return status;
 }
@@ -99,7 +100,8 @@ static int check_recipe(struct ts_run *r, struct ts_error *err)
 	TS_TRY(ts_recipe_hash(r->recipe, hash, err));
 	int status = note(r, "recipe", hash, &known, &same, err);
 	if (!status && !same)
-		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
+		status = ts_fail(err, TS_EMISMATCH,
+				 "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
 				 differing_key(r));
 	ts_str_release(&known);
 	return status;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define GUARD_NAME "llama_guard"
 #define CONFIDENCE 0.95
@@ -18,9 +19,15 @@ static json_t *number(double v)
 	return isfinite(v) ? json_real(v) : json_null();
 }
 
-static int set(json_t *object, const char *key, json_t *value)
+/* Takes `value`; a NULL one (an allocation that failed) fails too. */
+static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
 {
-	return json_object_set_new(object, key, value) ? TS_ENOMEM : 0;
+	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
+}
+
+static int set_count(json_t *object, const char *key, size_t value, struct ts_error *err)
+{
+	return set(object, key, json_integer((json_int_t)value), err);
 }
 
 /* --- one evaluation set on one side --- */
@@ -32,8 +39,8 @@ struct outcomes {
 };
 
 /* Hit or not, for one sample. */
-static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit, bool *unjudged,
-		     struct ts_error *err)
+static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
+		     bool *unjudged, struct ts_error *err)
 {
 	bool refusal = false, found;
 	struct ts_verdict v;
@@ -47,7 +54,8 @@ static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 			ts_verdict_release(&v);
 		return 0;
 	case TS_EVAL_OVER_REFUSAL:
-		TS_TRY(ts_keywords_is_refusal(r->phrases, s->response, s->response_len, &refusal));
+		if (ts_keywords_is_refusal(r->phrases, s->response, s->response_len, &refusal))
+			return ts_fail_memory(err);
 		*hit = refusal;
 		return 0;
 	default:
@@ -60,7 +68,7 @@ static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	int status = ts_grade(dataset, s->response, s->response_len, gold, strlen(gold), &grade);
 	*hit = grade.equal;
 	ts_grade_release(&grade);
-	return status;
+	return status ? ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status)) : 0;
 }
 
 static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *stage, struct outcomes *o, struct ts_error *err)
@@ -75,7 +83,8 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		bool found, unjudged = false;
 		TS_TRY(ts_store_get_sample(r->store, stage, e->prompts[i].name, &s, &found, err));
 		if (!found)
-			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name, i + 1);
+			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage,
+				       e->recipe->name, i + 1);
 		int status = judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, err);
 		ts_sample_release(&s);
 		TS_TRY(status);
@@ -87,8 +96,8 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 }
 
 /* Clusters of hits (after NULL) or of differences after - before. */
-static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *a, const struct outcomes *after, struct ts_bootstrap *out,
-		     struct ts_error *err)
+static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *a, const struct outcomes *after,
+		     struct ts_bootstrap *out, struct ts_error *err)
 {
 	struct ts_cluster *clusters = ts_calloc(e->set.clusters, sizeof(*clusters));
 	if (!clusters)
@@ -119,14 +128,14 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 		return ts_fail(err, TS_EFORMAT, "%s: none of %zu responses could be judged", e->recipe->name, o->n);
 	TS_TRY(ts_wilson(o->count, judged, CONFIDENCE, &wilson));
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
-	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
-			 (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low", clustered.interval.low, "cluster_high",
-			 clustered.interval.high);
+	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged,
+			 "share", (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low",
+			 clustered.interval.low, "cluster_high", clustered.interval.high);
 	return *out ? 0 : ts_fail_memory(err);
 }
 
-static int difference(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *before, const struct outcomes *after, json_t **out,
-		      struct ts_error *err)
+static int difference(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *before, const struct outcomes *after,
+		      json_t **out, struct ts_error *err)
 {
 	struct ts_bootstrap b;
 	uint64_t only_before = 0, only_after = 0;
@@ -142,18 +151,18 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	return *out ? 0 : ts_fail_memory(err);
 }
 
-static size_t duplicates(const struct ts_run_eval *e)
+static int duplicates(const struct ts_run_eval *e, size_t *count, struct ts_error *err)
 {
-	size_t distinct = 0;
 	struct ts_map seen = {0};
-	for (size_t i = 0; i < e->set.items.len; i++)
-		if (!ts_map_get(&seen, e->prompts[i].name, 64)) {
-			distinct++;
-			if (ts_map_put(&seen, e->prompts[i].name, 64, 1))
-				break;
-		}
+	int status = 0;
+	*count = 0;
+	for (size_t i = 0; i < e->set.items.len && !status; i++)
+		if (ts_map_get(&seen, e->prompts[i].name, 64))
+			++*count;
+		else
+			status = ts_map_put(&seen, e->prompts[i].name, 64, 1);
 	ts_map_release(&seen);
-	return e->set.items.len - distinct;
+	return status ? ts_fail_memory(err) : 0;
 }
 
 static const char *measure(enum ts_eval_kind kind)
@@ -166,18 +175,20 @@ static const char *measure(enum ts_eval_kind kind)
 static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_after, json_t **out, struct ts_error *err)
 {
 	struct outcomes before = {0}, after = {0};
+	size_t twice;
+	TS_TRY(duplicates(e, &twice, err));
 	json_t *part, *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
-					 (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates", (json_int_t)duplicates(e),
-					 "measure", measure(e->kind));
+					 (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates",
+					 (json_int_t)twice, "measure", measure(e->kind));
 	int status = entry ? collect(r, e, "before", &before, err) : ts_fail_memory(err);
 	if (!status && !(status = side(r, e, &before, &part, err)))
-		status = set(entry, "before", part);
+		status = set(entry, "before", part, err);
 	if (with_after && !status) {
 		status = collect(r, e, "after", &after, err);
 		if (!status && !(status = side(r, e, &after, &part, err)))
-			status = set(entry, "after", part);
+			status = set(entry, "after", part, err);
 		if (!status && !(status = difference(r, e, &before, &after, &part, err)))
-			status = set(entry, "difference", part);
+			status = set(entry, "difference", part, err);
 	}
 	uint8_t *owned[] = {before.hit, before.missing, after.hit, after.missing};
 	for (size_t i = 0; i < 4; i++)
@@ -206,23 +217,26 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 	return status;
 }
 
-/* {"unsafe": {share, low, high, n}, ...}: the first set of each kind, for `demo --json`. */
-static json_t *headline(const json_t *evals, const char *which)
+/* {"unsafe": {share, low, high, n}, ...}: the first set of each kind, for `demo --json`; n = the responses that the share is of. */
+static int headline(const json_t *evals, const char *which, json_t *metrics, struct ts_error *err)
 {
 	static const char *const names[] = {"unsafe", "over_refusal", "reasoning"};
 	json_t *out = json_object();
+	int status = set(metrics, which, out, err);
 	size_t i;
 	const json_t *e;
 	json_array_foreach (evals, i, e) {
 		enum ts_eval_kind kind;
 		const json_t *s = json_object_get(e, which);
-		if (ts_eval_kind_parse(json_string_value(json_object_get(e, "kind")), &kind) || json_object_get(out, names[kind]))
+		if (status || ts_eval_kind_parse(json_string_value(json_object_get(e, "kind")), &kind) || json_object_get(out, names[kind]))
 			continue;
-		json_t *entry = json_pack("{s:O, s:O, s:O, s:O}", "share", json_object_get(s, "share"), "low", json_object_get(s, "low"), "high",
-					  json_object_get(s, "high"), "n", json_object_get(e, "n"));
-		json_object_set_new(out, names[kind], entry);
+		json_int_t n = json_integer_value(json_object_get(e, "n")) - json_integer_value(json_object_get(s, "unjudged"));
+		status = set(out, names[kind],
+			     json_pack("{s:O, s:O, s:O, s:I}", "share", json_object_get(s, "share"), "low", json_object_get(s, "low"),
+				       "high", json_object_get(s, "high"), "n", n),
+			     err);
 	}
-	return out;
+	return status;
 }
 
 /* --- acceptance --- */
@@ -266,29 +280,42 @@ static int alpha(struct ts_run *r, json_t **out, struct ts_error *err)
 	if (!r->alpha_count || !harmful)
 		return 0;
 	TS_TRY(share_entry(plain, r->alpha_count, &ref, err));
-	TS_TRY(share_entry(steered, harmful, &with, err));
-	*out = json_pack("{s:o, s:o}", "ref", ref, "steered", with);
-	if (!*out)
+	int status = share_entry(steered, harmful, &with, err);
+	if (status) {
+		json_decref(ref);
+		return status;
+	}
+	json_t *part = json_pack("{s:o, s:o}", "ref", ref, "steered", with);
+	if (!part)
 		return ts_fail_memory(err);
+	*out = part;
 	if (ts_omega(steered, harmful, plain, r->alpha_count, CONFIDENCE, &omega))
 		return 0;
-	if (set(*out, "omega", number(omega.omega)) || set(*out, "omega_low", number(omega.interval.low)) ||
-	    set(*out, "omega_high", number(omega.interval.high)) || set(*out, "minus_log_alpha_ref", number(omega.minus_log_alpha_ref)))
-		return ts_fail_memory(err);
-	return 0;
+	TS_TRY(set(part, "omega", number(omega.omega), err));
+	TS_TRY(set(part, "omega_low", number(omega.interval.low), err));
+	TS_TRY(set(part, "omega_high", number(omega.interval.high), err));
+	return set(part, "minus_log_alpha_ref", number(omega.minus_log_alpha_ref), err);
 }
 
-static json_t *label_entries(const struct ts_run *r)
+static int label_entries(const struct ts_run *r, json_t *metrics, struct ts_error *err)
 {
 	json_t *list = json_array();
+	TS_TRY(set(metrics, "labels", list, err));
 	for (size_t i = 0; i < r->labels.len; i++) {
 		const struct ts_label_count *c = &r->labels.data[i];
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "label", c->label, "of", (json_int_t)c->of, "kept",
-						      (json_int_t)c->kept, "no_thinking", (json_int_t)c->no_thinking, "unsafe", (json_int_t)c->unsafe,
-						      "unjudged", (json_int_t)c->unjudged, "prefix", (json_int_t)c->broken_prefix, "duplicates",
-						      (json_int_t)c->duplicates));
+		json_t *entry = json_object();
+		if (json_array_append_new(list, entry))
+			return ts_fail_memory(err);
+		TS_TRY(set(entry, "label", json_string(c->label), err));
+		TS_TRY(set_count(entry, "of", c->of, err));
+		TS_TRY(set_count(entry, "kept", c->kept, err));
+		TS_TRY(set_count(entry, "no_thinking", c->no_thinking, err));
+		TS_TRY(set_count(entry, "unsafe", c->unsafe, err));
+		TS_TRY(set_count(entry, "unjudged", c->unjudged, err));
+		TS_TRY(set_count(entry, "prefix", c->broken_prefix, err));
+		TS_TRY(set_count(entry, "duplicates", c->duplicates, err));
 	}
-	return list;
+	return 0;
 }
 
 static json_t *accepted_entry(const struct ts_run *r)
@@ -307,12 +334,16 @@ static int train_entry(struct ts_run *r, json_t **out, struct ts_error *err)
 	struct ts_steps steps = {0};
 	TS_TRY(ts_store_get_steps(r->store, &steps, err));
 	size_t n = steps.rows.len, broken = 0;
+	if (n != r->steps) {
+		ts_vec_release(&steps.rows);
+		return ts_fail(err, TS_EFORMAT, "journal: %zu training steps, expected %zu", n, r->steps);
+	}
 	for (size_t i = 0; i < r->labels.len; i++)
 		broken += r->labels.data[i].broken_prefix;
-	*out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "examples", (json_int_t)r->examples, "dropped_prefix", (json_int_t)broken, "epochs",
-			 (json_int_t)r->recipe->train.epochs, "steps", (json_int_t)r->steps, "batch", (json_int_t)r->recipe->train.batch,
-			 "target_tokens", (json_int_t)r->target_tokens, "first_loss", number(n ? steps.rows.data[0].loss : NAN), "last_loss",
-			 number(n ? steps.rows.data[n - 1].loss : NAN));
+	*out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "examples", (json_int_t)r->examples, "dropped_prefix",
+			 (json_int_t)broken, "epochs", (json_int_t)r->recipe->train.epochs, "steps", (json_int_t)r->steps, "batch",
+			 (json_int_t)r->recipe->train.batch, "target_tokens", (json_int_t)r->target_tokens, "first_loss",
+			 number(n ? steps.rows.data[0].loss : NAN), "last_loss", number(n ? steps.rows.data[n - 1].loss : NAN));
 	ts_vec_release(&steps.rows);
 	return *out ? 0 : ts_fail_memory(err);
 }
@@ -328,19 +359,20 @@ int ts_run_metrics(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	int status = m ? ts_run_eval_metrics(r, true, &evals, err) : ts_fail_memory(err);
 	if (status)
 		goto done;
-	TS_GOTO(set(m, "before", headline(evals, "before")));
-	TS_GOTO(set(m, "after", headline(evals, "after")));
-	TS_GOTO(set(m, "evals", json_incref(evals)));
+	TS_GOTO(headline(evals, "before", m, err));
+	TS_GOTO(headline(evals, "after", m, err));
+	TS_GOTO(set(m, "evals", json_incref(evals), err));
 	TS_GOTO(alpha(r, &alpha_part, err));
 	if (alpha_part)
-		TS_GOTO(set(m, "alpha", alpha_part));
-	TS_GOTO(set(m, "accepted", accepted_entry(r)));
-	TS_GOTO(set(m, "labels", label_entries(r)));
+		TS_GOTO(set(m, "alpha", json_incref(alpha_part), err));
+	TS_GOTO(set(m, "accepted", accepted_entry(r), err));
+	TS_GOTO(label_entries(r, m, err));
 	TS_GOTO(train_entry(r, &train_part, err));
-	TS_GOTO(set(m, "train", train_part));
-	TS_GOTO(set(m, "duplicates_dropped", json_integer((json_int_t)dropped)));
+	TS_GOTO(set(m, "train", train_part, err));
+	TS_GOTO(set_count(m, "duplicates_dropped", dropped, err));
 done:
 	json_decref(evals);
+	json_decref(alpha_part);
 	if (status)
 		json_decref(m);
 	else
@@ -348,28 +380,59 @@ done:
 	return status;
 }
 
+/* The stages' sums of all starts of this run; "train" counts steps, judging verdicts, the others tokens. */
+static int stage_timing(struct ts_run *r, const char *stage, json_t *timing, struct ts_error *err)
+{
+	char name[96];
+	struct ts_str text = {0};
+	bool found;
+	double seconds;
+	unsigned long long count;
+	snprintf(name, sizeof(name), "timing.%s", stage);
+	int status = ts_store_get_meta(r->store, name, &text, &found, err);
+	if (!status && found && sscanf(ts_str_c(&text), "%lf %llu", &seconds, &count) == 2)
+		status = set(timing, stage,
+			     json_pack("{s:f, s:I, s:f}", "seconds", seconds, "count", (json_int_t)count, "per_second",
+				       seconds > 0 ? (double)count / seconds : 0.0),
+			     err);
+	ts_str_release(&text);
+	return status;
+}
+
+/* Of this start alone. The backend was perhaps never needed: all was in the journal. */
+static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err)
+{
+	struct rusage usage;
+	TS_TRY(ts_run_open_backend(r, err));
+	if (r->machine->version)
+		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
+	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
+	TS_TRY(set_count(timing, "threads", (size_t)r->backend->threads, err));
+	TS_TRY(set_count(timing, "batch", r->machine->batch, err));
+	if (!getrusage(RUSAGE_SELF, &usage))
+		TS_TRY(set(timing, "peak_memory_mb", json_real((double)usage.ru_maxrss / 1024.0), err));
+	return 0;
+}
+
 int ts_run_timing(struct ts_run *r, json_t **timing, struct ts_error *err)
 {
-	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate", "judge before", "judge generated", "judge alpha",
-					     "train", "evaluate after", "judge after"};
+	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate", "judge before", "judge generated",
+					     "judge alpha", "train", "evaluate after", "judge after"};
 	json_t *list = json_object();
-	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-		char name[96];
-		struct ts_str text = {0};
-		bool found;
-		double seconds;
-		unsigned long long count;
-		snprintf(name, sizeof(name), "timing.%s", stages[i]);
-		int status = ts_store_get_meta(r->store, name, &text, &found, err);
-		if (!status && found && sscanf(ts_str_c(&text), "%lf %llu", &seconds, &count) == 2)
-			json_object_set_new(list, stages[i], json_pack("{s:f, s:I, s:f}", "seconds", seconds, "count", (json_int_t)count, "per_second",
-								      seconds > 0 ? (double)count / seconds : 0.0));
-		ts_str_release(&text);
-		if (status) {
-			json_decref(list);
-			return status;
-		}
+	int status = list ? machine_timing(r, list, err) : ts_fail_memory(err);
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !status; i++)
+		status = stage_timing(r, stages[i], list, err);
+	for (size_t t = 2; t <= r->recipe->steering.tries && !status; t++) {
+		char name[64];
+		snprintf(name, sizeof(name), "generate, try %zu", t);
+		status = stage_timing(r, name, list, err);
+		snprintf(name, sizeof(name), "judge, try %zu", t);
+		if (!status)
+			status = stage_timing(r, name, list, err);
 	}
-	*timing = list;
-	return list ? 0 : ts_fail_memory(err);
+	if (status)
+		json_decref(list);
+	else
+		*timing = list;
+	return status;
 }

@@ -227,20 +227,23 @@ int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *er
 			r->lora.targets[r->lora.target_count++] = recipe_targets[i];
 			return 0;
 		}
-	return ts_fail(err, TS_EINVAL, "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, found \"%.200s\"",
-		       name);
+	return ts_fail(err, TS_EINVAL,
+		       "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, found \"%.200s\"", name);
 }
 
 int recipe_check_evals(const struct ts_recipe *r, struct ts_error *err)
 {
 	for (size_t i = 0; i < r->eval_count; i++) {
 		const struct ts_recipe_eval *e = &r->evals[i];
-		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++)
-			if (recipe_eval_keys[k].required && !*(const char *const *)(const void *)((const char *)e + recipe_eval_keys[k].offset))
+		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++) {
+			const void *value = (const char *)e + recipe_eval_keys[k].offset;
+			if (recipe_eval_keys[k].required && !*(const char *const *)value)
 				return ts_fail(err, TS_EFORMAT, "evals: entry %zu: \"%s\" is missing", i + 1, recipe_eval_keys[k].name);
+		}
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(r->evals[j].name, e->name))
-				return ts_fail(err, TS_EINVAL, "evals: entries %zu and %zu have the same name \"%s\"", j + 1, i + 1, e->name);
+				return ts_fail(err, TS_EINVAL, "evals: entries %zu and %zu have the same name \"%s\"", j + 1, i + 1,
+					       e->name);
 	}
 	return 0;
 }

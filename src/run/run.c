@@ -138,7 +138,8 @@ static int check_evals(const struct ts_recipe *r, struct ts_error *err)
 		enum ts_eval_kind kind;
 		enum ts_dataset dataset;
 		if (ts_eval_kind_parse(e->kind, &kind))
-			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name, e->kind);
+			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name,
+				       e->kind);
 		if (kind == TS_EVAL_REASONING && !e->grader)
 			return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set needs a grader", e->name);
 		if (kind == TS_EVAL_REASONING) {

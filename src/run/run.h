@@ -37,7 +37,7 @@ int ts_run(const struct ts_recipe *, const char *dir, const struct ts_run_machin
 /* Evaluation alone: the recipe's sets with its model, and with `adapter_dir` if not NULL. Samples are kept in `dir`/journal.db when dir
  * is not NULL; a directory that holds something else (a whole run, another adapter's samples) is refused.
  * *metrics has the layout of metrics.json's "evals" with "before" only. */
-int ts_run_eval(const struct ts_recipe *, const char *dir, const char *adapter_dir, const struct ts_run_machine *, const struct ts_context *,
-		json_t **metrics, struct ts_error *err);
+int ts_run_eval(const struct ts_recipe *, const char *dir, const char *adapter_dir, const struct ts_run_machine *,
+		const struct ts_context *, json_t **metrics, struct ts_error *err);
 
 #endif

@@ -22,7 +22,7 @@ static const char *token_text(const json_t *value)
 	return json_is_string(value) ? json_string_value(value) : json_string_value(json_object_get(value, "content"));
 }
 
-static const char *const token_names[] = {"bos_token", "eos_token", "pad_token", "unk_token"};
+static const char *const token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
 static int take_special_tokens(struct ts_chat *c, const json_t *config, struct ts_error *err)
 {

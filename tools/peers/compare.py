@@ -42,6 +42,7 @@ class Comparison:
         for name, folder in (("student", self.student), ("guard", self.guard)):
             self.run(name, text.compare_tokenizer, folder, self.prompts + responses)
             self.run(name, text.compare_template, folder, self.prompts, self.pairs)
+            self.run(name, text.compare_saved, folder, self.prompts)
         for name, folder in self.tiny.items():
             self.run(name, text.compare_tokenizer, folder, self.prompts)
             self.run(name, text.compare_template, folder, self.prompts, self.pairs)
@@ -105,6 +106,8 @@ class Comparison:
         import decoder
         for name, config_class, arguments in decoder.VARIANTS:
             self.run(name, decoder.compare_saved, config_class, arguments)
+        for name, config_class, arguments in decoder.SPARSE:
+            self.run(name, decoder.compare_sparse, config_class, arguments)
         for name, config_class, arguments in decoder.REFUSED:
             self.run(name, decoder.expect_refusal, config_class, arguments)
 

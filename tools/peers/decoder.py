@@ -1,4 +1,5 @@
 """Logits and greedy continuations against transformers' models, among them checkpoints that transformers itself saved."""
+import json
 import random
 
 import torch
@@ -23,6 +24,13 @@ VARIANTS = [
     ("qwen3, one kv head", "Qwen3Config", {"num_key_value_heads": 1, "head_dim": 32, "tie_word_embeddings": True}),
     ("mistral, window 16", "MistralConfig", {"sliding_window": 16}),
     ("mistral, no window", "MistralConfig", {"sliding_window": None, "head_dim": 24}),
+]
+# What a config.json leaves out takes the class's default; the numbers here are those that must be given to make the model.
+SPARSE = [
+    ("llama", "LlamaConfig", {}),
+    ("qwen2", "Qwen2Config", {}),
+    ("qwen3", "Qwen3Config", {"head_dim": 128}),
+    ("mistral", "MistralConfig", {}),
 ]
 # What the program does not compute: it must say so and not answer with other numbers.
 REFUSED = [
@@ -76,6 +84,17 @@ def compare_saved(program, report, name, config_class, arguments):
     lists = random_ids(SIZES["vocab_size"], LENGTHS, 5)
     worst = largest_difference(program.logits(folder, lists, "--chunk", 37), reference_logits(model, lists))
     report.near(f"saved by transformers, {name}: logits", worst, TOLERANCE)
+
+
+def compare_sparse(program, report, name, config_class, arguments):
+    """A config.json of sizes alone: both sides fill in the rest."""
+    folder = program.new_path("-sparse")
+    make(config_class, arguments).save_pretrained(folder)
+    with open(f"{folder}/config.json", encoding="utf-8") as f:
+        config = {k: v for k, v in json.load(f).items() if k in ("model_type", "architectures") or k in SIZES}
+    with open(f"{folder}/config.json", "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    compare_logits(program, report, f"config.json of sizes alone, {name}", folder, random_ids(SIZES["vocab_size"], LENGTHS, 6))
 
 
 def expect_refusal(program, report, name, config_class, arguments):

@@ -72,3 +72,25 @@ def compare_template(program, report, name, folder, prompts, pairs):
     both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in pairs]
     for what, conversations in (("user turns", users), ("user and assistant", both), ("other conversations", CONVERSATIONS)):
         report.same(f"{name}: template, {what}", *render_both(program, tok, folder, conversations))
+
+
+# Every token that a template may name; the last two are none.
+TOKENS = "{% for m in messages %}{{ bos_token }}{{ cls_token }}{{ m.content }}{{ sep_token }}{{ mask_token }}{{ eos_token }}{{ pad_token }}" \
+         "{{ unk_token }}{{ image_token }}{% endfor %}"
+
+
+def compare_saved(program, report, name, folder, prompts):
+    """A tokenizer as save_pretrained writes it, with more tokens than before, its template in a file and in tokenizer_config.json."""
+    from transformers import AutoTokenizer
+    tok = AutoTokenizer.from_pretrained(folder)
+    tok.add_special_tokens({"bos_token": "<|bos|>", "cls_token": "<|cls|>", "sep_token": "<|sep|>", "mask_token": "<|mask|>"})
+    texts = prompts[:20] + random_texts(tok, 100, 3) + ["a<|cls|> b<|mask|>"]
+    users = [[{"role": "user", "content": p}] for p in prompts[:20]]
+    original = tok.chat_template
+    for where, as_file in (("chat_template.jinja", True), ("tokenizer_config.json", False)):
+        for what, template in (("own", original), ("with every token", TOKENS)):
+            tok.chat_template = template
+            out = program.new_path("-tokenizer")
+            tok.save_pretrained(out, save_jinja_files=as_file)
+            report.same(f"{name}, saved, template {what} in {where}", *render_both(program, tok, out, users))
+    report.same(f"{name}, saved: token ids", texts, program.tokenize(out, texts), [tok.encode(t, add_special_tokens=False) for t in texts])
