@@ -129,11 +129,11 @@ static int layer_of(const char *text, const char **rest)
 
 static void note_layer(struct layers_named *n, int target, int layer)
 {
-	uint64_t bit = (uint64_t)1 << (layer % 64);
 	if (layer < 0) {
 		n->everywhere[target] = true;
 		return;
 	}
+	uint64_t bit = (uint64_t)1 << (layer % 64);
 	n->count[target] += !(n->seen[target][layer / 64] & bit);
 	n->seen[target][layer / 64] |= bit;
 	n->last[target] = layer > n->last[target] ? layer : n->last[target];

@@ -53,7 +53,8 @@ static int messages_prompt(struct generate *g, const json_t *messages, uint64_t 
 		return ts_fail(err, TS_EFORMAT, "\"messages\": expected an array");
 	int status = ts_chat_render(g->session.chat, messages, true, NULL, &text, err);
 	if (!status)
-		status = ts_prompt_text(out, g->session.chat, ts_str_c(&text), text.len, (uint64_t)g->session.seed, "generate", attempt, err);
+		status = ts_prompt_text(out, g->session.chat, ts_str_c(&text), text.len, (uint64_t)g->session.seed, "generate", attempt,
+					err);
 	ts_str_release(&text);
 	return status;
 }
@@ -124,8 +125,9 @@ static int settings_text(const struct generate *g, char settings[512], struct ts
 		ts_str_release(&path);
 		TS_TRY(status);
 	}
-	snprintf(settings, 512, "model %s text %s adapter %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
-		 ts_chat_hash(s->chat), adapter, (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens,
+	snprintf(settings, 512,
+		 "model %s text %s adapter %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s",
+		 model, ts_chat_hash(s->chat), adapter, (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens,
 		 g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
 	return 0;
 }
@@ -146,7 +148,8 @@ static int open_store(struct generate *g, struct ts_str *path)
 	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);
 	if (!status && found && strcmp(ts_str_c(&known), settings))
 		status = ts_fail(&s->err, TS_EMISMATCH,
-				 "%s: is the journal of a command with other settings; remove it or use another --out (expected: %s; found: %s)",
+				 "%s: is the journal of a command with other settings; "
+				 "remove it or use another --out (expected: %s; found: %s)",
 				 path->data, ts_str_c(&known), settings);
 	else if (!status && !found)
 		status = ts_store_put_meta(g->store, "settings", settings, &s->err);

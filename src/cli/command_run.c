@@ -212,7 +212,8 @@ static int finish(struct command_run *c, int code)
 }
 
 /* Parses; exactly one word, the recipe. Returns as ts_session_parse does. */
-static int parse(struct command_run *c, const struct ts_command *command, const struct ts_option *own, size_t own_count, int argc, char **argv)
+static int parse(struct command_run *c, const struct ts_command *command, const struct ts_option *own, size_t own_count, int argc,
+		 char **argv)
 {
 	struct ts_session *s = &c->session;
 	size_t count;
@@ -269,7 +270,8 @@ static int report(struct ts_session *s, const char *dir)
 		return ts_fail_memory(&s->err);
 	int status = 0;
 	if (!ts_file_exists(path.data))
-		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
+		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)",
+				 dir);
 	if (!status)
 		status = ts_json_load(path.data, &metrics, &s->err);
 	ts_str_clear(&path);

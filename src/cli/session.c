@@ -96,7 +96,8 @@ int ts_session_fail(struct ts_session *s, int status)
 		return TS_EXIT_FAILED;
 	}
 	if (s->wrong_usage) {
-		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", s->command->name, message, s->command->usage);
+		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", s->command->name, message,
+			s->command->usage);
 		return TS_EXIT_USAGE;
 	}
 	fprintf(stderr, "thinksafe: %s\n", message);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_requested;
@@ -57,29 +58,33 @@ static void begin_stage(const char *stage, uint64_t done)
 	terminal.tenth = 0;
 }
 
+/* A line longer than the window would wrap, and could not be drawn over. */
+static size_t window_columns(void)
+{
+	struct winsize size;
+	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? size.ws_col : 80;
+}
+
 static void draw(uint64_t done, uint64_t total, const char *unit, const char *note, bool bar)
 {
 	double elapsed = ts_clock() - terminal.started;
 	double rate = elapsed > 0 ? (double)(done - terminal.first) / elapsed : 0;
-	char left[24] = "?";
+	char left[24] = "?", cells[25], line[512];
 	if (done == total)
 		ts_format_seconds(elapsed, left);
 	else if (rate > 0)
 		ts_format_seconds((double)(total - done) / rate, left);
 	int percent = total ? (int)(100 * done / total) : 100;
-	const char *gap = note ? "  " : "";
-	if (bar) {
-		char cells[25];
-		for (int i = 0; i < 24; i++)
-			cells[i] = i < percent * 24 / 100 ? '#' : '.';
-		cells[24] = '\0';
-		fprintf(stderr, "\r%-16s [%s] %3d%%  ", terminal.stage, cells, percent);
-	} else {
-		fprintf(stderr, "%-16s %3d%%  ", terminal.stage, percent);
-	}
-	fprintf(stderr, "%llu/%llu %s  %.*f/s  %s %s%s%s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0,
-		rate, done == total ? "took" : "left", left, gap, note ? note : "");
-	fputs(bar ? "\033[K" : "\n", stderr);
+	for (int i = 0; i < 24; i++)
+		cells[i] = i < percent * 24 / 100 ? '#' : '.';
+	cells[24] = '\0';
+	snprintf(line, sizeof(line), "%-16s %s%s%s%3d%%  %llu/%llu %s  %.*f/s  %s %s%s%s", terminal.stage, bar ? "[" : "", bar ? cells : "",
+		 bar ? "] " : "", percent, (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0, rate,
+		 done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");
+	if (bar)
+		fprintf(stderr, "\r%.*s\033[K", (int)window_columns() - 1, line);
+	else
+		fprintf(stderr, "%s\n", line);
 	terminal.line_open = bar;
 }
 

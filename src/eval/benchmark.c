@@ -22,7 +22,8 @@ const char *ts_eval_kind_name(enum ts_eval_kind kind)
 	return kinds[kind];
 }
 
-static int add_item(struct ts_eval_set *set, struct ts_map *pairs, const json_t *row, enum ts_eval_kind kind, const char *place, struct ts_error *err)
+static int add_item(struct ts_eval_set *set, struct ts_map *pairs, const json_t *row, enum ts_eval_kind kind, const char *place,
+		    struct ts_error *err)
 {
 	struct ts_eval_item item = {0};
 	const char *pair;
@@ -38,7 +39,8 @@ static int add_item(struct ts_eval_set *set, struct ts_map *pairs, const json_t 
 	return ts_vec_push(&set->items, item) ? ts_fail_memory(err) : 0;
 }
 
-int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind kind, const char *split, size_t limit, struct ts_error *err)
+int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind kind, const char *split, size_t limit,
+		     struct ts_error *err)
 {
 	*set = (struct ts_eval_set){0};
 	struct ts_map pairs = {0};
@@ -56,8 +58,8 @@ int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kin
 			status = add_item(set, &pairs, row, kind, place, err);
 	}
 	if (!status && !set->items.len)
-		status = ts_fail(err, TS_EFORMAT, "%s: no row%s%s%s; expected at least one", path, split ? " of split \"" : "", split ? split : "",
-				 split ? "\"" : "");
+		status = ts_fail(err, TS_EFORMAT, "%s: no row%s%s%s; expected at least one", path, split ? " of split \"" : "",
+				 split ? split : "", split ? "\"" : "");
 	ts_map_release(&pairs);
 	if (status)
 		ts_eval_set_release(set);

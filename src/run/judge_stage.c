@@ -118,9 +118,11 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	if (!status && j.todo_count) {
 		struct ts_guard *guard;
 		struct ts_case_source source = {&j, next, done, tick};
-		j.shown = j.had;
+		j.shown = UINT64_MAX;
 		status = s->open(s->user, &guard, err);
 		double started = ts_clock();
+		if (!status)
+			show(&j);
 		if (!status)
 			status = guard->run(guard, &source, context, err);
 		s->seconds = ts_clock() - started;

@@ -54,7 +54,7 @@ static void show(struct job *j)
 		return;
 	j->shown = done;
 	snprintf(note, sizeof(note), "%.0f tokens/s", seconds > 0 ? (double)j->s->new_tokens / seconds : 0.0);
-	ts_progress(j->context, j->s->title, done, j->had + j->todo_count, "responses", note);
+	ts_progress(j->context, j->s->title, done, j->had + j->todo_count, "responses", j->s->new_tokens ? note : NULL);
 }
 
 static int tick(void *user)
@@ -118,9 +118,12 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 	if (!status && j.todo_count) {
 		struct ts_responder *responder;
 		struct ts_source source = {&j, next, done, tick};
-		j.had = j.shown = distinct - j.todo_count;
+		j.had = distinct - j.todo_count;
+		j.shown = UINT64_MAX;
 		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);
 		j.started = ts_clock();
+		if (!status)
+			show(&j);
 		if (!status)
 			status = responder->run(responder, &source, context, err);
 		s->seconds = ts_clock() - j.started;

@@ -4,7 +4,8 @@
     compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved
 
 BUILD_DIR holds the program `thinksafe`. One line per comparison, with the largest difference found and its tolerance.
-Exit status 1 when any fails. Where --shared (default: ../shared beside the project) is absent, its four tiny models are left out, and said so.
+Exit status 1 when any fails. Where --shared (default: ../shared beside the project) is absent, its four tiny models are left out,
+and said so.
 """
 import argparse
 import os
