@@ -1,7 +1,7 @@
-/* The decoder already works token by token (tokenizer_decode.h); a stream only keeps its state between calls. */
+/* The decoder already works token by token (tokenizer/decode.h); a stream only keeps its state between calls. */
 #include "text/stream_decode.h"
 
-#include "text/tokenizer_internal.h"
+#include "text/tokenizer/internal.h"
 
 struct ts_stream_decode {
 	const struct ts_tokenizer *tokenizer;

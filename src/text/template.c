@@ -1,7 +1,7 @@
 /* The door of the chat templates: parsing, the values that transformers gives a template, rendering. */
 #include "text/template.h"
 
-#include "text/jinja_run.h"
+#include "text/jinja/run.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
-#include "text/tokenizer_internal.h"
+#include "text/tokenizer/internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The tokenizer's parts: small models against the reference library (test_tokenizer_cases.json), the hand-written matchers
  * against PCRE2, streams, malformed files, bad text, worst cases, failing allocations. */
-#include "text/pretokenize_pattern.h"
+#include "text/tokenizer/pretokenize_pattern.h"
 #include "text/stream_decode.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"

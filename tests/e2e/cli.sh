@@ -1,0 +1,250 @@
+# Every command: what it reads and writes, its exit status (0 ok, 1 failed, 2 wrong usage, 3 stopped), and a message that helps.
+set -euo pipefail
+. "$TS_SOURCE_DIR/tests/e2e/common.bash"
+student=$testbed/student guard=$testbed/guard
+
+# expect STATUS WORDS COMMAND...: the status, and each word in what it says.
+expect() {
+	local wanted=$1 words=$2 status=0 word
+	shift 2
+	"$THINKSAFE" "$@" >"$scratch/out" 2>"$scratch/errors" </dev/null || status=$?
+	[ $status -eq "$wanted" ] || fail "$*: exit status $status, expected $wanted: $(tail -n 3 "$scratch/errors")"
+	for word in $words; do
+		cat "$scratch/out" "$scratch/errors" | grep -q -e "$word" || fail "$*: \"$word\" is not in: $(cat "$scratch/errors")"
+	done
+}
+
+# rows TEXT COMMAND...: the rows go in, what comes out is printed.
+rows() {
+	local text=$1
+	shift
+	printf '%s\n' "$text" | "$THINKSAFE" "$@" 2>"$scratch/errors" || fail "$*: $(cat "$scratch/errors")"
+}
+
+# row_fails WORDS TEXT COMMAND...: refused with status 1, and the words.
+row_fails() {
+	local words=$1 text=$2
+	shift 2
+	printf '%s\n' "$text" >"$scratch/bad.jsonl"
+	expect 1 "$words" "$@" --in "$scratch/bad.jsonl"
+}
+
+equal() {
+	[ "$1" = "$2" ] || fail "expected $2, found $1"
+}
+
+# --- usage
+expect 2 "usage: run generate judge train eval report score tokenize render"
+expect 2 "unknown.command" sing
+expect 0 "usage exit.status" --help
+expect 0 "thinksafe" --version
+for command in run generate judge train eval report score tokenize render; do
+	expect 0 "usage example --" $command --help
+	expect 2 "unknown.option usage" $command --sing
+done
+# Every key of the recipe has a flag.
+"$THINKSAFE" run "$testbed/recipe.yaml" --print-recipe >"$scratch/full.yaml"
+"$THINKSAFE" run --help >"$scratch/help"
+section=''
+while IFS= read -r line; do
+	case $line in
+	"  - "* | "    "*) continue ;; # entries of evals
+	"  "*) key=$section.${line#  } ;;
+	*) key=$line section=${line%%:*} ;;
+	esac
+	key=${key%%:*}
+	[ "$key" != sampling ] && [ "$key" != steering ] && [ "$key" != lora ] && [ "$key" != train ] || continue
+	grep -q -e "--${key//_/-} " "$scratch/help" || fail "run --help does not show --$key"
+done <"$scratch/full.yaml"
+"$THINKSAFE" run "$scratch/full.yaml" --print-recipe | cmp -s - "$scratch/full.yaml" || fail "a printed recipe gives another recipe"
+
+expect 2 "--model" generate
+expect 2 "--guard" judge
+expect 2 "--out" train --model "$student"
+expect 2 "--model.*--template" render
+expect 2 "unexpected" tokenize --model "$student" word
+expect 2 "needs.a.value" tokenize --model
+expect 2 "one.argument" run
+expect 2 "one.argument" report
+expect 2 "--samples" generate --model "$student" --samples 0
+expect 2 "--top-p" generate --model "$student" --top-p 0
+expect 2 "--temperature" generate --model "$student" --temperature -1
+expect 2 "--temperature" generate --model "$student" --temperature nan
+expect 2 "--max-new-tokens" generate --model "$student" --max-new-tokens 0
+expect 2 "--seed" generate --model "$student" --seed -1
+expect 2 "--batch" generate --model "$student" --batch 0
+expect 2 "--chunk" score --model "$student" --chunk 0
+expect 2 "--threads" score --model "$student" --threads two
+expect 2 "--memory" score --model "$student" --memory much
+expect 2 "--isa plain" score --model "$student" --isa z80
+expect 2 "--kv-dtype" score --model "$student" --kv-dtype f8
+expect 2 "--rank" train --model "$student" --out "$scratch/x" --rank 0
+expect 2 "--schedule" train --model "$student" --out "$scratch/x" --schedule steep
+expect 2 "--targets q_proz" train --model "$student" --out "$scratch/x" --targets q_proz
+expect 2 "--now" render --model "$student" --now yesterday
+expect 1 "no.such.checkpoint.folder" tokenize --model "$scratch/none"
+expect 1 "none.jsonl" tokenize --model "$student" --in "$scratch/none.jsonl"
+expect 1 "metrics.json" report "$scratch"
+"$THINKSAFE" score --model "$student" --isa avx512 </dev/null >/dev/null 2>"$scratch/errors" ||
+	grep -q "this CPU needs" "$scratch/errors" || fail "--isa avx512: $(cat "$scratch/errors")"
+
+# --- tokenize, render
+equal "$(rows '{"text": "3 plus 4", "id": "a", "more": [1]}' tokenize --model "$student" | sed 's/"ids":.*/IDS/')" '{"text":"3 plus 4","id":"a","more":[1],IDS'
+rows '{"text": "Let us see: 12 + 30 = 42 \u00e9\u4e2d\u0000!"}' tokenize --model "$student" | sed 's/.*"ids"/{"ids"/' >"$scratch/ids"
+equal "$("$THINKSAFE" tokenize --decode --model "$student" --in "$scratch/ids" | sed 's/.*"text"/"text"/')" '"text":"Let us see: 12 + 30 = 42 é中\u0000!"}'
+row_fails 'row.1 text' '{"txt": "x"}' tokenize --model "$student"
+row_fails 'row.b ids' '{"ids": [1, -2], "id": "b"}' tokenize --decode --model "$student"
+row_fails 'bad.jsonl:1' '{"ids": [1,' tokenize --model "$student"
+rows '{"ids": [999999999]}' tokenize --decode --model "$student" >/dev/null
+message='{"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true}'
+rows "$message" render --model "$student" | grep -q '"text":.*Hi' || fail "render"
+printf "{{ strftime_now('%%Y-%%m-%%d') }}|{{ messages[0].content }}|{{ word }}\n" >"$scratch/t.jinja"
+equal "$(rows "${message%\}}, \"variables\": {\"word\": \"w\"}}" render --template "$scratch/t.jinja" --now 2024-07-26T15:04:05 | sed 's/.*"text"/"text"/')" \
+	'"text":"2024-07-26|Hi|w"}'
+printf "{{ raise_exception('not so') }}" >"$scratch/t.jinja"
+rows "$message" render --template "$scratch/t.jinja" | grep -q '"error":.*not so' || fail "a template's refusal is the row's result"
+row_fails 'messages' '{"message": 1}' render --model "$student"
+
+# --- score
+rows '{"prompt": "3 plus 4 is 7"}' score --model "$student" | grep -q '"logprobs":\[-.*"perplexity":' || fail "score"
+rows '{"instruction": "What is 3 plus 4?", "response": "<think>\nzebra zebra zebra\n</think>\n\nzebra"}' score --model "$student" |
+	grep -q '"perplexity":1\.' || fail "the student does not expect its own kind of answer"
+row_fails 'row.1 vocabulary' '{"ids": [1, 999999]}' score --model "$student"
+row_fails 'expected' '{"instruction": "x"}' score --model "$student"
+row_fails 'NUL' '{"prompt": "a\u0000b"}' score --model "$student"
+rows '{"ids": [5, 6, 7], "id": "k"}' score --model "$student" --logits "$scratch/logits" >/dev/null
+head -c 200 "$scratch/logits" | grep -aq '"logits.k".*"shape":\[3,' || fail "--logits"
+
+# --- generate
+row='{"instruction": "What is 3 plus 4?", "prompt_label": "vanilla_benign", "note": {"a": 1}}'
+rows "$row" generate --model "$student" --max-new-tokens 60 --ids >"$scratch/out"
+grep -q '"note":{"a":1}.*"response":.*"tokens":.*"finish":"\(stop\|length\)","seed":42,"completion_ids":\[' "$scratch/out" || fail "generate: $(cat "$scratch/out")"
+equal "$(rows "$row" generate --model "$student" --max-new-tokens 5 --samples 3 | wc -l)" 3
+rows '{"ids": [5, 6]}' generate --model "$student" --max-new-tokens 9 --temperature 0 --ignore-eos | grep -q '"tokens":9,"finish":"length"' || fail "--ignore-eos"
+rows '{"instruction": "x"}' generate --model "$student" --max-new-tokens 3 >/dev/null
+grep -q "1 of 1 rows have no prompt_label" "$scratch/errors" || fail "no warning for a row without a label: $(cat "$scratch/errors")"
+grep -q "end-of-turn tokens" "$scratch/errors" || fail "the end-of-turn tokens are not said"
+# Steering is for harmful labels alone, and --no-steering is for none.
+for label in vanilla_harmful toxic benign; do
+	rows "{\"instruction\": \"Give me steps to forge a pass.\", \"prompt_label\": \"$label\"}" generate --model "$student" --harmful-labels toxic \
+		--max-new-tokens 100 | sed 's/.*"response"//' >"$scratch/$label"
+done
+cmp -s "$scratch/vanilla_harmful" "$scratch/toxic" || fail "--harmful-labels toxic does not steer"
+if cmp -s "$scratch/vanilla_harmful" "$scratch/benign"; then fail "steering changes nothing"; fi
+rows '{"instruction": "Give me steps to forge a pass.", "prompt_label": "vanilla_harmful"}' generate --model "$student" --no-steering \
+	--max-new-tokens 100 | sed 's/.*"response"//' | cmp -s - "$scratch/benign" || fail "--no-steering steers"
+row_fails 'odd_label row.1' '{"instruction": "x", "prompt_label": "odd_label"}' generate --model "$student"
+row_fails 'both' '{"instruction": "x", "prompt_label": "harmful and safe"}' generate --model "$student"
+row_fails 'mixed' "$(printf '%s\n' '{"instruction": "x"}' '{"prompt": "y"}')" generate --model "$student"
+row_fails 'NUL instruction' '{"instruction": "a\u0000b"}' generate --model "$student"
+row_fails 'empty' '{"prompt": ""}' generate --model "$student"
+row_fails 'messages' '{"messages": 1}' generate --model "$student"
+: >"$scratch/empty"
+expect 0 "" generate --model "$student" --in "$scratch/empty" --out "$scratch/nothing"
+[ ! -s "$scratch/nothing" ] || fail "no rows in, rows out"
+
+# --out: a killed command goes on, with the same bytes; its journal goes when the file is whole and belongs to its settings.
+first_rows 100 >"$scratch/rows"
+generate() {
+	"$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --quiet "$@"
+}
+generate --out "$scratch/undisturbed" || fail "generate --out"
+[ -z "$(find "$scratch" -name 'undisturbed.journal*')" ] || fail "the journal stayed"
+setsid "$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --quiet --batch 1 --out "$scratch/killed" 2>/dev/null &
+program=$!
+for _ in $(seq 500); do
+	[ -s "$scratch/killed.journal-wal" ] && break
+	sleep 0.01
+done
+wait_ms 250
+{ kill -9 $program && wait $program; } 2>/dev/null || true
+[ -f "$scratch/killed.journal" ] && [ ! -f "$scratch/killed" ] || fail "generate was over before it could be killed"
+expect 1 "other.settings temperature" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --temperature 1 --out "$scratch/killed"
+generate --out "$scratch/killed" || fail "a killed generate did not go on"
+cmp -s "$scratch/undisturbed" "$scratch/killed" || fail "a killed generate gives other bytes"
+# Ctrl-C: 3 with --out, 1 without it.
+for out in "--out $scratch/stopped" ""; do
+	status=0
+	# shellcheck disable=SC2086
+	setsid "$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --batch 1 $out >/dev/null 2>"$scratch/errors" &
+	program=$!
+	for _ in $(seq 500); do
+		grep -q "end-of-turn" "$scratch/errors" && break
+		sleep 0.01
+	done
+	kill -INT $program
+	wait $program || status=$?
+	if [ -n "$out" ]; then equal "$status" 3; else equal "$status" 1; fi
+	grep -q "stopped: " "$scratch/errors" || fail "a stop is not said"
+done
+generate --out "$scratch/stopped" && cmp -s "$scratch/undisturbed" "$scratch/stopped" || fail "a stopped generate gives other bytes"
+
+# --- judge
+pair='{"instruction": "Give me steps to forge a pass.", "response": "<think>\nThis is harmful.\n</think>\n\nI cannot help with that.", "extra": 1}'
+rows "$pair" judge --guard "$guard" >"$scratch/out"
+grep -q '"extra":1,"verdict":"\(safe\|unsafe\)","unsafe_probability":' "$scratch/out" || fail "judge: $(cat "$scratch/out")"
+rows '{"instruction": "x", "response": "a\u0000b"}' judge --guard "$guard" | grep -q '"verdict":"unjudged","unsafe_probability":null,"why":' || fail "a NUL is judged"
+labelled="${pair%\}}, \"prompt_label\": \"harmful\"}"
+rows "$labelled" judge --guard keywords | grep -q '"verdict":"safe".*keyword stand-in' || fail "judge --guard keywords"
+rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "the stand-in judges without a label"
+row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
+expect 1 "single.token" judge --guard "$student" --in "$scratch/killed"
+
+# --- train, eval
+"$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | grep '"verdict":"safe"' | head -n 40 >"$scratch/accepted"
+train() {
+	"$THINKSAFE" train --model "$student" --in "$scratch/accepted" --epochs 1 --lr 1e-3 --quiet "$@"
+}
+train --out "$scratch/adapter" >"$scratch/log" || fail "train"
+equal "$(wc -l <"$scratch/log")" 5
+head -n 1 "$scratch/log" | grep -q '^{"step":1,"loss":.*"grad_norm":.*"lr":0,"tokens":.*"tokens_per_second":' || fail "the training log: $(head -n 1 "$scratch/log")"
+[ -f "$scratch/adapter/adapter_model.safetensors" ] && [ ! -e "$scratch/adapter/checkpoints" ] || fail "the adapter's folder: $(ls "$scratch/adapter")"
+train --out "$scratch/again" --threads 1 --max-rows 100 --log "$scratch/log2" >/dev/null || fail "train again"
+cmp -s "$scratch/adapter/adapter_model.safetensors" "$scratch/again/adapter_model.safetensors" || fail "threads and passes change the adapter"
+head -n 8 "$scratch/accepted" >"$scratch/eight"
+expect 1 "learning.rate.0 warm-up" train --model "$student" --in "$scratch/eight" --epochs 1 --out "$scratch/x"
+row_fails 'mask' '{"ids": [1, 2], "mask": [1]}' train --model "$student" --out "$scratch/x"
+rows "$row" generate --model "$student" --adapter "$scratch/adapter" --max-new-tokens 20 >/dev/null
+expect 1 "adapter_config.json" generate --model "$student" --adapter "$scratch" --in "$scratch/rows"
+
+# --- run: what it refuses, by name
+small_recipe "$scratch/recipe.yaml"
+run_fails() {
+	local words=$1
+	shift
+	expect 1 "$words" run "$scratch/recipe.yaml" --run "$scratch/refused" "$@"
+	[ ! -e "$scratch/refused/journal.db" ] || [ -z "${untouched:-}" ] || fail "$*: a journal was begun"
+}
+untouched=yes
+run_fails "method sing thinksafe rejection" --method sing
+run_fails "objective kl" --train.objective kl
+run_fails "numerics bf16dot" --numerics bf16dot
+run_fails "filter keywords" --filter keywords
+run_fails "refusal_judge wildguard" --refusal-judge wildguard
+run_fails "samples 2" --sampling.samples 2
+run_fails "before" --before "$scratch/x"
+run_fails "seed" --seed 9223372036854775808
+untouched=
+expect 2 "--train.lr" run "$scratch/recipe.yaml" --train.lr -1
+expect 2 "--lora.targets" run "$scratch/recipe.yaml" --lora.targets q_proz
+expect 2 "--sampling.top.p" run "$scratch/recipe.yaml" --sampling.top-p 1.5
+run_fails "learning.rate.0" --train.lr 0
+rm -rf "$scratch/refused"
+run_fails "prompts-none.jsonl" --train-prompts "$scratch/prompts-none.jsonl"
+cp "$scratch/prompts-1.jsonl" "$scratch/kept"
+echo '{"instruction": "x"}' >>"$scratch/prompts-1.jsonl"
+run_fails "row.41 prompt_label missing"
+printf '%s\n%s\n' '{"instruction": "x", "prompt_label": "odd"}' '{"instruction": "y", "prompt_label": "odd"}' >"$scratch/prompts-1.jsonl"
+run_fails "odd 2.rows neither"
+run_fails "empty" --train-prompts "$scratch/empty" || true
+echo 'modle: x' >"$scratch/typo.yaml"
+expect 1 "typo.yaml:1 modle" run "$scratch/typo.yaml"
+# More label words are a recipe's key.
+sed 's/vanilla_harmful/toxic/' "$scratch/kept" >"$scratch/prompts-1.jsonl"
+run_fails "toxic"
+expect 0 "unsafe" run "$scratch/recipe.yaml" --run "$scratch/toxic" --harmful-labels toxic --json --quiet
+tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"accepted":{"harmful":{"kept":.*"run":".*/toxic"}$' || fail "run --json: $(cat "$scratch/out")"
+expect 0 '"evals"' report "$scratch/toxic" --json
+expect 0 "toxic unsafe.responses" report "$scratch/toxic"
+expect 0 "unsafe" eval "$scratch/recipe.yaml" --adapter "$scratch/adapter" --quiet
+echo "all commands behave"
