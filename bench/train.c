@@ -67,7 +67,7 @@ static int measure(const char *dir, size_t length, const struct ts_train_options
 	TS_GOTO(ts_adapter_config_add(&config, "v_proj", err));
 	TS_GOTO(ts_adapter_new(&adapter, model, &config, 42, err));
 	TS_GOTO(make_rows(rows, length, ts_model_config(model)->vocab_size, err));
-	TS_GOTO(ts_train(model, adapter, rows, ROWS, options, NULL, &(struct ts_train_hooks){&watch, count_step}, err));
+	TS_GOTO(ts_train(model, adapter, rows, ROWS, options, NULL, &(struct ts_train_hooks){.user = &watch, .step = count_step}, err));
 	double seconds = ts_clock() - watch.began;
 	printf("%-12s threads %d  sequences of %zu  pass of %zu  %8.0f tokens/s  (%zu tokens in %.2f s)\n", backend->name, threads, length,
 	       options->max_rows, (double)watch.tokens / seconds, watch.tokens, seconds);

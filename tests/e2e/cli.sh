@@ -107,8 +107,11 @@ row_fails 'messages' '{"message": 1}' render --model "$student"
 
 # --- score
 rows '{"prompt": "3 plus 4 is 7"}' score --model "$student" | grep -q '"logprobs":\[-.*"perplexity":' || fail "score"
-rows '{"instruction": "What is 3 plus 4?", "response": "<think>\nzebra zebra zebra\n</think>\n\nzebra"}' score --model "$student" |
-	grep -q '"perplexity":1\.' || fail "the student does not expect its own kind of answer"
+# What the student says itself surprises it far less than other words.
+rows '{"instruction": "What is 3 plus 4?"}' generate --model "$student" --top-k 20 --max-new-tokens 160 | "$THINKSAFE" score --model "$student" |
+	grep -q '"perplexity":[1-9]\.' || fail "the student does not expect its own words"
+rows '{"instruction": "What is 3 plus 4?", "response": "<think>\nzebra zebra\n</think>\n\nzebra"}' score --model "$student" |
+	grep -q '"perplexity":[0-9][0-9]' || fail "the student expects anything"
 row_fails 'row.1 vocabulary' '{"ids": [1, 999999]}' score --model "$student"
 row_fails 'expected' '{"instruction": "x"}' score --model "$student"
 row_fails 'NUL' '{"prompt": "a\u0000b"}' score --model "$student"
@@ -165,6 +168,7 @@ cmp -s "$scratch/undisturbed" "$scratch/killed" || fail "a killed generate gives
 # Ctrl-C: 3 with --out, 1 without it.
 for out in "--out $scratch/stopped" ""; do
 	status=0
+	: >"$scratch/errors" # an old message must not be taken for the new one
 	# shellcheck disable=SC2086
 	setsid "$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --batch 1 $out >/dev/null 2>"$scratch/errors" &
 	program=$!
@@ -188,7 +192,6 @@ labelled="${pair%\}}, \"prompt_label\": \"harmful\"}"
 rows "$labelled" judge --guard keywords | grep -q '"verdict":"safe".*keyword stand-in' || fail "judge --guard keywords"
 rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "the stand-in judges without a label"
 row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
-expect 1 "single.token" judge --guard "$student" --in "$scratch/killed"
 
 # --- train, eval
 "$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | grep '"verdict":"safe"' | head -n 40 >"$scratch/accepted"

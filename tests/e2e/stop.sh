@@ -8,6 +8,7 @@ expected=$(digest "$scratch/undisturbed")
 
 # stop_at TITLE: starts, and sends SIGINT as soon as the stage's progress line shows. 0 = it was stopped there.
 stop_at() {
+	: >"$scratch/errors" # an old line must not be taken for the new one
 	setsid "$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/stopped" >/dev/null 2>"$scratch/errors" &
 	local program=$! status=0 i
 	for ((i = 0; i < 3000; i++)); do

@@ -52,7 +52,7 @@ static void test_golden_trajectory(void **state)
 		struct ts_train_options o = golden_options();
 		struct steps_seen seen = {0};
 		golden_examples(g.values, o.seed, rows);
-		ok(ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){&seen, record_step}, &err));
+		ok(ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step}, &err));
 		assert_int_equal(seen.count, GOLDEN_STEPS);
 		for (size_t t = 0; t < GOLDEN_STEPS; t++) {
 			const json_t *want = json_array_get(json_object_get(g.values, "train_ce"), t);
@@ -80,7 +80,7 @@ static float *train_short(const struct ts_example *rows, const struct ts_train_o
 	struct ts_error err = {0};
 	struct student s = student_open_isa("qwen3", 4, isa, threads);
 	s.adapter->config.dropout = 0.25;
-	ok(ts_train(s.model, s.adapter, rows, 20, o, NULL, &(struct ts_train_hooks){seen, record_step}, &err));
+	ok(ts_train(s.model, s.adapter, rows, 20, o, NULL, &(struct ts_train_hooks){.user = seen, .step = record_step}, &err));
 	float *params = malloc(s.adapter->count * sizeof(float));
 	memcpy(params, s.adapter->params, s.adapter->count * sizeof(float));
 	*count = s.adapter->count;
@@ -180,7 +180,7 @@ static void test_dropout_by_step(void **state)
 		struct ts_error err = {0};
 		struct steps_seen seen = {0};
 		s.adapter->config.dropout = 0.5 * dropping;
-		ok(ts_train(s.model, s.adapter, &row, 1, &o, NULL, &(struct ts_train_hooks){&seen, record_step}, &err));
+		ok(ts_train(s.model, s.adapter, &row, 1, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step}, &err));
 		assert_int_equal(seen.count, 2);
 		assert_int_equal(seen.steps[0].targets, row.targets);
 		assert_int_equal(seen.steps[0].loss == seen.steps[1].loss, !dropping);
@@ -258,7 +258,7 @@ static void test_hook_ends_run(void **state)
 	struct ts_train_options o = golden_options();
 	struct ts_error err = {0};
 	golden_examples(g.values, o.seed, rows);
-	assert_int_equal(ts_train(s.model, s.adapter, rows, 40, &o, NULL, &(struct ts_train_hooks){NULL, refuse_third}, &err), TS_EIO);
+	assert_int_equal(ts_train(s.model, s.adapter, rows, 40, &o, NULL, &(struct ts_train_hooks){.user = NULL, .step = refuse_third}, &err), TS_EIO);
 	assert_string_equal(err.message, "journal full");
 	release_examples(rows, GOLDEN_ROWS);
 	student_close(&s);
