@@ -19,6 +19,7 @@ struct generate {
 	bool with_ids, ignore_eos, no_steering;
 
 	struct ts_store *store;
+	struct ts_responder *responder;
 	struct ts_label_rule rule;
 	json_t *rows;
 	struct ts_prompt *prompts; /* [rows * samples] */
@@ -164,7 +165,8 @@ static int open_engine(void *user, size_t max_length, struct ts_responder **out,
 	struct ts_session *s = &g->session;
 	int status = ts_session_open_model(s);
 	if (!status)
-		status = ts_session_engine(s, max_length, out);
+		status = ts_session_engine(s, max_length, &g->responder);
+	*out = g->responder;
 	if (status && err != &s->err)
 		*err = s->err;
 	return status;
@@ -286,6 +288,8 @@ int ts_command_generate(const struct ts_command *command, int argc, char **argv)
 	if (code < 0) {
 		int status = run(&g, &journal);
 		size_t n = json_array_size(g.rows) * g.samples;
+		if (g.responder)
+			g.responder->close(g.responder);
 		if (g.store)
 			ts_store_close(g.store, NULL);
 		if (!status)

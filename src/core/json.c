@@ -12,7 +12,8 @@ static int parse(const char *text, size_t n, size_t flags, const char *place, si
 	*out = json_loadb(text, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &e);
 	if (*out)
 		return 0;
-	if (json_error_code(&e) == json_error_out_of_memory)
+	/* Where a value cannot be allocated the parser stops without a word. */
+	if (json_error_code(&e) == json_error_out_of_memory || !*e.text)
 		return ts_fail_memory(err);
 	size_t bad = ts_utf8_check(text, n);
 	if (bad < n)

@@ -194,7 +194,7 @@ rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "th
 row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
 
 # --- train, eval
-"$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | grep '"verdict":"safe"' | head -n 40 >"$scratch/accepted"
+"$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | awk '/"verdict":"safe"/ && n++ < 40' >"$scratch/accepted"
 train() {
 	"$THINKSAFE" train --model "$student" --in "$scratch/accepted" --epochs 1 --lr 1e-3 --quiet "$@"
 }
@@ -231,7 +231,7 @@ untouched=
 expect 2 "--train.lr" run "$scratch/recipe.yaml" --train.lr -1
 expect 2 "--lora.targets" run "$scratch/recipe.yaml" --lora.targets q_proz
 expect 2 "--sampling.top.p" run "$scratch/recipe.yaml" --sampling.top-p 1.5
-run_fails "learning.rate.0" --train.lr 0
+run_fails "learning.rate.0" --train.batch 64 --train.epochs 1
 rm -rf "$scratch/refused"
 run_fails "prompts-none.jsonl" --train-prompts "$scratch/prompts-none.jsonl"
 cp "$scratch/prompts-1.jsonl" "$scratch/kept"
@@ -245,9 +245,9 @@ expect 1 "typo.yaml:1 modle" run "$scratch/typo.yaml"
 # More label words are a recipe's key.
 sed 's/vanilla_harmful/toxic/' "$scratch/kept" >"$scratch/prompts-1.jsonl"
 run_fails "toxic"
-expect 0 "unsafe" run "$scratch/recipe.yaml" --run "$scratch/toxic" --harmful-labels toxic --json --quiet
-tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"accepted":{"harmful":{"kept":.*"run":".*/toxic"}$' || fail "run --json: $(cat "$scratch/out")"
-expect 0 '"evals"' report "$scratch/toxic" --json
-expect 0 "toxic unsafe.responses" report "$scratch/toxic"
+expect 0 "unsafe" run "$scratch/recipe.yaml" --run "$scratch/labelled" --harmful-labels toxic --json --quiet
+tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"accepted":{"harmful":{"kept":.*"run":".*/labelled"}$' || fail "run --json: $(cat "$scratch/out")"
+expect 0 '"evals"' report "$scratch/labelled" --json
+expect 0 "toxic unsafe.responses" report "$scratch/labelled"
 expect 0 "unsafe" eval "$scratch/recipe.yaml" --adapter "$scratch/adapter" --quiet
 echo "all commands behave"

@@ -1,5 +1,5 @@
 # For the scripts beside this file: a scratch folder, a short recipe on the testbed, and the digest of what a run must reproduce.
-set -euo pipefail
+set -Eeuo pipefail
 : "${THINKSAFE:?the built program}" "${TS_SOURCE_DIR:?the source folder}" "${TS_SHARED_DIR:?the folder with golden/}"
 export OMP_WAIT_POLICY=passive # several tests may share the cores
 testbed=$TS_SOURCE_DIR/testbed
@@ -7,6 +7,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 exec 3>&2 # where a part of a script sends standard error away, failures still show
+trap 'echo "FAILED: $0:$LINENO: $BASH_COMMAND" >&3' ERR
 fail() {
 	echo "FAILED: $*" >&3
 	exit 1

@@ -1,7 +1,7 @@
 /* Byte-pair encoding of one word: split into characters, then merge neighbours by rank, lowest first, leftmost first among equals.
  * A model is immutable after parsing and may be shared by threads; a ts_bpe_run is the scratch of one call. */
-#ifndef TS_TEXT_BPE_H
-#define TS_TEXT_BPE_H
+#ifndef TS_TEXT_TOKENIZER_BPE_H
+#define TS_TEXT_TOKENIZER_BPE_H
 
 #include "core/json.h"
 #include "core/map.h"

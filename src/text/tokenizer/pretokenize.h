@@ -1,7 +1,7 @@
 /* The pre-tokenizer of a tokenizer.json: cuts normalised text into the words that byte-pair encoding works on.
  * Immutable after parsing; a ts_pretoken_run is the scratch of one call. */
-#ifndef TS_TEXT_PRETOKENIZE_H
-#define TS_TEXT_PRETOKENIZE_H
+#ifndef TS_TEXT_TOKENIZER_PRETOKENIZE_H
+#define TS_TEXT_TOKENIZER_PRETOKENIZE_H
 
 #include "core/mem.h"
 #include "text/tokenizer/pretokenize_pattern.h"

@@ -1,8 +1,8 @@
 /* A pattern of a tokenizer file: a fixed string, or a regular expression as the reference's engine (Oniguruma, Ruby syntax, UTF-8)
  * reads it. The expressions that most models share run on a hand-written matcher, the others on PCRE2.
  * A pattern is immutable after compiling and may be shared by threads; a ts_pattern_run is one thread's scratch for it. */
-#ifndef TS_TEXT_PRETOKENIZE_PATTERN_H
-#define TS_TEXT_PRETOKENIZE_PATTERN_H
+#ifndef TS_TEXT_TOKENIZER_PRETOKENIZE_PATTERN_H
+#define TS_TEXT_TOKENIZER_PRETOKENIZE_PATTERN_H
 
 #include "core/json.h"
 #include "core/status.h"

@@ -1,6 +1,6 @@
 /* Regular expressions of tokenizer files, from Oniguruma's Ruby dialect to PCRE2's (with UTF, UCP, MULTILINE). */
-#ifndef TS_TEXT_PRETOKENIZE_REGEX_H
-#define TS_TEXT_PRETOKENIZE_REGEX_H
+#ifndef TS_TEXT_TOKENIZER_PRETOKENIZE_REGEX_H
+#define TS_TEXT_TOKENIZER_PRETOKENIZE_REGEX_H
 
 #include "core/status.h"
 #include "core/str.h"

@@ -1,7 +1,7 @@
 /* Hand-written matchers for the split expressions that most byte-level models share. Each returns the length of the first piece
  * of s[0..n), n > 0, valid UTF-8; at the end of s the expression sees the end of its text. */
-#ifndef TS_TEXT_PRETOKENIZE_WORDS_H
-#define TS_TEXT_PRETOKENIZE_WORDS_H
+#ifndef TS_TEXT_TOKENIZER_PRETOKENIZE_WORDS_H
+#define TS_TEXT_TOKENIZER_PRETOKENIZE_WORDS_H
 
 #include <stddef.h>
 
