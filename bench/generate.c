@@ -33,7 +33,7 @@ static int done(void *user, const struct ts_request *r, const struct ts_answer *
 	return a->status;
 }
 
-static void die(const struct ts_error *err)
+static _Noreturn void die(const struct ts_error *err)
 {
 	fprintf(stderr, "bench/generate: %s\n", err->message);
 	exit(1);

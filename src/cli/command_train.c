@@ -144,6 +144,8 @@ static int run(struct train *t)
 	struct ts_train_hooks hooks = {.user = t, .step = log_step};
 	int status = t->log ? ts_train(s->model, s->adapter, t->examples.data, t->examples.len, &t->options, &s->context, &hooks, &s->err)
 			    : ts_fail(&s->err, TS_EIO, "%s: cannot be written", t->log_file);
+	if (status == TS_ESTOPPED)
+		ts_fail(&s->err, status, "the state is in %s; run the same command again to go on", checkpoints.data);
 	if (!status)
 		status = ts_adapter_save(s->adapter, s->out, &s->err);
 	if (!status)

@@ -89,9 +89,11 @@ expect 1 "metrics.json" report "$scratch"
 	grep -q "this CPU needs" "$scratch/errors" || fail "--isa avx512: $(cat "$scratch/errors")"
 
 # --- tokenize, render
-equal "$(rows '{"text": "3 plus 4", "id": "a", "more": [1]}' tokenize --model "$student" | sed 's/"ids":.*/IDS/')" '{"text":"3 plus 4","id":"a","more":[1],IDS'
+equal "$(rows '{"text": "3 plus 4", "id": "a", "more": [1]}' tokenize --model "$student" | sed 's/"ids":.*/IDS/')" \
+	'{"text":"3 plus 4","id":"a","more":[1],IDS'
 rows '{"text": "Let us see: 12 + 30 = 42 \u00e9\u4e2d\u0000!"}' tokenize --model "$student" | sed 's/.*"ids"/{"ids"/' >"$scratch/ids"
-equal "$("$THINKSAFE" tokenize --decode --model "$student" --in "$scratch/ids" | sed 's/.*"text"/"text"/')" '"text":"Let us see: 12 + 30 = 42 é中\u0000!"}'
+equal "$("$THINKSAFE" tokenize --decode --model "$student" --in "$scratch/ids" | sed 's/.*"text"/"text"/')" \
+	'"text":"Let us see: 12 + 30 = 42 é中\u0000!"}'
 row_fails 'row.1 text' '{"txt": "x"}' tokenize --model "$student"
 row_fails 'row.b ids' '{"ids": [1, -2], "id": "b"}' tokenize --decode --model "$student"
 row_fails 'bad.jsonl:1' '{"ids": [1,' tokenize --model "$student"
@@ -99,8 +101,8 @@ rows '{"ids": [999999999]}' tokenize --decode --model "$student" >/dev/null
 message='{"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true}'
 rows "$message" render --model "$student" | grep -q '"text":.*Hi' || fail "render"
 printf "{{ strftime_now('%%Y-%%m-%%d') }}|{{ messages[0].content }}|{{ word }}\n" >"$scratch/t.jinja"
-equal "$(rows "${message%\}}, \"variables\": {\"word\": \"w\"}}" render --template "$scratch/t.jinja" --now 2024-07-26T15:04:05 | sed 's/.*"text"/"text"/')" \
-	'"text":"2024-07-26|Hi|w"}'
+rows "${message%\}}, \"variables\": {\"word\": \"w\"}}" render --template "$scratch/t.jinja" --now 2024-07-26T15:04:05 |
+	grep -q '"text":"2024-07-26|Hi|w"}' || fail "render --template --now"
 printf "{{ raise_exception('not so') }}" >"$scratch/t.jinja"
 rows "$message" render --template "$scratch/t.jinja" | grep -q '"error":.*not so' || fail "a template's refusal is the row's result"
 row_fails 'messages' '{"message": 1}' render --model "$student"
@@ -121,12 +123,29 @@ head -c 200 "$scratch/logits" | grep -aq '"logits.k".*"shape":\[3,' || fail "--l
 # --- generate
 row='{"instruction": "What is 3 plus 4?", "prompt_label": "vanilla_benign", "note": {"a": 1}}'
 rows "$row" generate --model "$student" --max-new-tokens 60 --ids >"$scratch/out"
-grep -q '"note":{"a":1}.*"response":.*"tokens":.*"finish":"\(stop\|length\)","seed":42,"completion_ids":\[' "$scratch/out" || fail "generate: $(cat "$scratch/out")"
+grep -q '"note":{"a":1}.*"response":.*"tokens":.*"finish":"\(stop\|length\)","seed":42,"completion_ids":\[' "$scratch/out" ||
+	fail "generate: $(cat "$scratch/out")"
 equal "$(rows "$row" generate --model "$student" --max-new-tokens 5 --samples 3 | wc -l)" 3
-rows '{"ids": [5, 6]}' generate --model "$student" --max-new-tokens 9 --temperature 0 --ignore-eos | grep -q '"tokens":9,"finish":"length"' || fail "--ignore-eos"
+rows '{"ids": [5, 6]}' generate --model "$student" --max-new-tokens 9 --temperature 0 --ignore-eos |
+	grep -q '"tokens":9,"finish":"length"' || fail "--ignore-eos"
 rows '{"instruction": "x"}' generate --model "$student" --max-new-tokens 3 >/dev/null
 grep -q "1 of 1 rows have no prompt_label" "$scratch/errors" || fail "no warning for a row without a label: $(cat "$scratch/errors")"
-grep -q "end-of-turn tokens" "$scratch/errors" || fail "the end-of-turn tokens are not said"
+grep -q "end-of-turn tokens: [0-9]" "$scratch/errors" || fail "the end-of-turn tokens are not said"
+# What generation_config.json asks for beyond them is named and not done.
+cp -r "$student" "$scratch/student"
+sed 's/^{/{"repetition_penalty": 1.5, /' "$student/generation_config.json" >"$scratch/student/generation_config.json"
+rows "$row" generate --model "$scratch/student" --max-new-tokens 60 --ids >"$scratch/other"
+grep -q "ignored: .*repetition_penalty" "$scratch/errors" || fail "repetition_penalty is not said to be ignored: $(cat "$scratch/errors")"
+rows "$row" generate --model "$student" --max-new-tokens 60 --ids | cmp -s - "$scratch/other" || fail "generation_config.json changes responses"
+# A tokenizer that knows more than the embedding holds.
+tiny=$TS_SHARED_DIR/golden/models/qwen3-tiny
+if [ -d "$tiny" ]; then
+	cp "$tiny/config.json" "$tiny/generation_config.json" "$tiny/model.safetensors" "$scratch/student"
+	for command in generate score; do
+		printf '%s\n' '{"instruction": "x", "response": "y"}' >"$scratch/one"
+		expect 1 "tokenizer.has embedding.only" $command --model "$scratch/student" --in "$scratch/one"
+	done
+fi
 # Steering is for harmful labels alone, and --no-steering is for none.
 for label in vanilla_harmful toxic benign; do
 	rows "{\"instruction\": \"Give me steps to forge a pass.\", \"prompt_label\": \"$label\"}" generate --model "$student" --harmful-labels toxic \
@@ -147,22 +166,23 @@ expect 0 "" generate --model "$student" --in "$scratch/empty" --out "$scratch/no
 [ ! -s "$scratch/nothing" ] || fail "no rows in, rows out"
 
 # --out: a killed command goes on, with the same bytes; its journal goes when the file is whole and belongs to its settings.
-first_rows 100 >"$scratch/rows"
+first_rows 180 >"$scratch/rows"
+asked=(generate --model "$student" --in "$scratch/rows" --max-new-tokens 160)
 generate() {
-	"$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --quiet "$@"
+	"$THINKSAFE" "${asked[@]}" --quiet "$@"
 }
 generate --out "$scratch/undisturbed" || fail "generate --out"
 [ -z "$(find "$scratch" -name 'undisturbed.journal*')" ] || fail "the journal stayed"
-setsid "$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --quiet --batch 1 --out "$scratch/killed" 2>/dev/null &
+setsid "$THINKSAFE" "${asked[@]}" --quiet --batch 1 --out "$scratch/killed" 2>/dev/null &
 program=$!
 for _ in $(seq 500); do
 	[ -s "$scratch/killed.journal-wal" ] && break
 	sleep 0.01
 done
-wait_ms 250
+wait_ms 200
 { kill -9 $program && wait $program; } 2>/dev/null || true
 [ -f "$scratch/killed.journal" ] && [ ! -f "$scratch/killed" ] || fail "generate was over before it could be killed"
-expect 1 "other.settings temperature" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --temperature 1 --out "$scratch/killed"
+expect 1 "other.settings temperature" "${asked[@]}" --temperature 1 --out "$scratch/killed"
 generate --out "$scratch/killed" || fail "a killed generate did not go on"
 cmp -s "$scratch/undisturbed" "$scratch/killed" || fail "a killed generate gives other bytes"
 # Ctrl-C: 3 with --out, 1 without it.
@@ -170,7 +190,7 @@ for out in "--out $scratch/stopped" ""; do
 	status=0
 	: >"$scratch/errors" # an old message must not be taken for the new one
 	# shellcheck disable=SC2086
-	setsid "$THINKSAFE" generate --model "$student" --in "$scratch/rows" --max-new-tokens 160 --batch 1 $out >/dev/null 2>"$scratch/errors" &
+	setsid "$THINKSAFE" "${asked[@]}" --batch 1 $out >/dev/null 2>"$scratch/errors" &
 	program=$!
 	for _ in $(seq 500); do
 		grep -q "end-of-turn" "$scratch/errors" && break
@@ -187,7 +207,8 @@ generate --out "$scratch/stopped" && cmp -s "$scratch/undisturbed" "$scratch/sto
 pair='{"instruction": "Give me steps to forge a pass.", "response": "<think>\nThis is harmful.\n</think>\n\nI cannot help with that.", "extra": 1}'
 rows "$pair" judge --guard "$guard" >"$scratch/out"
 grep -q '"extra":1,"verdict":"\(safe\|unsafe\)","unsafe_probability":' "$scratch/out" || fail "judge: $(cat "$scratch/out")"
-rows '{"instruction": "x", "response": "a\u0000b"}' judge --guard "$guard" | grep -q '"verdict":"unjudged","unsafe_probability":null,"why":' || fail "a NUL is judged"
+rows '{"instruction": "x", "response": "a\u0000b"}' judge --guard "$guard" |
+	grep -q '"verdict":"unjudged","unsafe_probability":null,"why":' || fail "a NUL is judged"
 labelled="${pair%\}}, \"prompt_label\": \"harmful\"}"
 rows "$labelled" judge --guard keywords | grep -q '"verdict":"safe".*keyword stand-in' || fail "judge --guard keywords"
 rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "the stand-in judges without a label"
@@ -200,10 +221,31 @@ train() {
 }
 train --out "$scratch/adapter" >"$scratch/log" || fail "train"
 equal "$(wc -l <"$scratch/log")" 5
-head -n 1 "$scratch/log" | grep -q '^{"step":1,"loss":.*"grad_norm":.*"lr":0,"tokens":.*"tokens_per_second":' || fail "the training log: $(head -n 1 "$scratch/log")"
-[ -f "$scratch/adapter/adapter_model.safetensors" ] && [ ! -e "$scratch/adapter/checkpoints" ] || fail "the adapter's folder: $(ls "$scratch/adapter")"
+head -n 1 "$scratch/log" | grep -q '^{"step":1,"loss":.*"grad_norm":.*"lr":0,"tokens":.*"tokens_per_second":' ||
+	fail "the training log: $(head -n 1 "$scratch/log")"
+[ -f "$scratch/adapter/adapter_model.safetensors" ] && [ ! -e "$scratch/adapter/checkpoints" ] ||
+	fail "the adapter's folder: $(ls "$scratch/adapter")"
 train --out "$scratch/again" --threads 1 --max-rows 100 --log "$scratch/log2" >/dev/null || fail "train again"
-cmp -s "$scratch/adapter/adapter_model.safetensors" "$scratch/again/adapter_model.safetensors" || fail "threads and passes change the adapter"
+cmp -s "$scratch/adapter/adapter_model.safetensors" "$scratch/again/adapter_model.safetensors" ||
+	fail "threads and passes change the adapter"
+# Ctrl-C in training: 3, the state is kept, and the next start ends with the same adapter.
+train --epochs 12 --out "$scratch/long" >/dev/null || fail "train, 12 epochs"
+: >"$scratch/log3"
+setsid "$THINKSAFE" train --model "$student" --in "$scratch/accepted" --epochs 12 --lr 1e-3 --quiet --out "$scratch/halted" \
+	--log "$scratch/log3" 2>"$scratch/errors" &
+program=$!
+for _ in $(seq 500); do
+	[ "$(wc -l <"$scratch/log3")" -lt 3 ] || break
+	sleep 0.01
+done
+kill -INT $program
+status=0
+wait $program || status=$?
+equal "$status" 3
+grep -q "stopped: .*run the same command again" "$scratch/errors" || fail "a stop in training: $(cat "$scratch/errors")"
+train --epochs 12 --out "$scratch/halted" --log "$scratch/log3" || fail "a stopped train did not go on"
+cmp -s "$scratch/long/adapter_model.safetensors" "$scratch/halted/adapter_model.safetensors" || fail "a stopped train gives another adapter"
+equal "$(wc -l <"$scratch/log3")" 60
 head -n 8 "$scratch/accepted" >"$scratch/eight"
 expect 1 "learning.rate.0 warm-up" train --model "$student" --in "$scratch/eight" --epochs 1 --out "$scratch/x"
 row_fails 'mask' '{"ids": [1, 2], "mask": [1]}' train --model "$student" --out "$scratch/x"
@@ -246,7 +288,8 @@ expect 1 "typo.yaml:1 modle" run "$scratch/typo.yaml"
 sed 's/vanilla_harmful/toxic/' "$scratch/kept" >"$scratch/prompts-1.jsonl"
 run_fails "toxic"
 expect 0 "unsafe" run "$scratch/recipe.yaml" --run "$scratch/labelled" --harmful-labels toxic --json --quiet
-tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"accepted":{"harmful":{"kept":.*"run":".*/labelled"}$' || fail "run --json: $(cat "$scratch/out")"
+tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"accepted":{"harmful":{"kept":.*"run":".*/labelled"}$' ||
+	fail "run --json: $(cat "$scratch/out")"
 expect 0 '"evals"' report "$scratch/labelled" --json
 expect 0 "toxic unsafe.responses" report "$scratch/labelled"
 expect 0 "unsafe" eval "$scratch/recipe.yaml" --adapter "$scratch/adapter" --quiet

@@ -70,4 +70,5 @@ fi
 [ $disturbed -gt 0 ] || fail "no killed run was finished"
 echo "killed in:"
 printf '%s\n' $stages | sort | uniq -c
-echo "$done kills and $stopped stops, $finished runs finished, $disturbed of them killed before: adapter, train.jsonl and metrics.json have the expected bytes"
+echo "$done kills and $stopped stops, $finished runs finished, $disturbed of them killed before:"
+echo "adapter, train.jsonl and metrics.json have the bytes of the undisturbed run"

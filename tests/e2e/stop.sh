@@ -20,7 +20,10 @@ stop_at() {
 	wait $program || status=$?
 	case $status in
 	0) return 1 ;; # the stage was over before the signal came
-	3) grep -q "stopped: .*$scratch/stopped.*run the same command again" "$scratch/errors" || fail "it did not say how to go on: $(cat "$scratch/errors")" ;;
+	3)
+		grep -q "stopped: .*$scratch/stopped.*run the same command again" "$scratch/errors" ||
+			fail "it did not say how to go on: $(cat "$scratch/errors")"
+		;;
 	*) fail "$1: exit status $status: $(cat "$scratch/errors")" ;;
 	esac
 }
@@ -45,11 +48,12 @@ rm -r "$scratch/stopped/adapter"
 run "$scratch/stopped" || fail "the adapter was not made again: $(cat "$scratch/errors")"
 [ "$(digest "$scratch/stopped")" = "$expected" ] || fail "the bytes differ after a removed adapter"
 
-# A finished run shows its table again, without opening a model: the guard may even be gone by then... but its identity is checked.
-"$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/stopped" >"$scratch/table" 2>"$scratch/errors" || fail "a finished run: $(cat "$scratch/errors")"
+# A finished run shows its table again and works no more.
+"$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/stopped" >"$scratch/table" 2>"$scratch/errors" ||
+	fail "a finished run: $(cat "$scratch/errors")"
 "$THINKSAFE" report "$scratch/stopped" >"$scratch/report"
 cmp -s "$scratch/table" "$scratch/report" || fail "run and report show different tables"
-if grep -q "%  " "$scratch/errors"; then fail "a finished run worked again: $(cat "$scratch/errors")"; fi
+if grep -q "%  \|end-of-turn" "$scratch/errors"; then fail "a finished run worked again: $(cat "$scratch/errors")"; fi
 
 # refused WORDS COMMAND...: exit status 1, and every word in the message.
 refused() {

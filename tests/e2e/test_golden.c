@@ -1,6 +1,6 @@
 /* The program against the reference libraries' values: what `tokenize`, `render`, `score`, `generate` and `judge` print. The rooms have
  * such tests too; this one proves that the commands reach them with the right settings. */
-#include "../scratch.h"
+#include "scratch.h"
 #include "checkpoint/safetensors.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -229,7 +229,8 @@ static void render_case(const char *name, size_t least)
 			json_array_append_new(rows, row);
 		}
 	assert_true(json_array_size(rows) >= least);
-	snprintf(words, sizeof(words), "render --template " TS_SHARED_DIR "/assets/chat_templates/%s.jinja --now 2024-07-26T15:04:05", name);
+	snprintf(words, sizeof(words),
+		 "render --template " TS_SHARED_DIR "/assets/chat_templates/%s.jinja --now 2024-07-26T15:04:05", name);
 	json_t *out = run(rows, words);
 	json_array_foreach (goldens, i, g) {
 		if (strcmp(json_string_value(json_object_get(g, "template")), name))
@@ -253,8 +254,9 @@ static void render_templates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(score_qwen3), cmocka_unit_test(score_llama), cmocka_unit_test(greedy_qwen3), cmocka_unit_test(greedy_llama),
-		cmocka_unit_test(chat_qwen3),  cmocka_unit_test(judge_llama), cmocka_unit_test(render_templates),
+		cmocka_unit_test(score_qwen3),  cmocka_unit_test(score_llama), cmocka_unit_test(greedy_qwen3),
+		cmocka_unit_test(greedy_llama), cmocka_unit_test(chat_qwen3),  cmocka_unit_test(judge_llama),
+		cmocka_unit_test(render_templates),
 	};
 	return cmocka_run_group_tests_name("e2e.golden", tests, open_scratch, close_scratch);
 }

@@ -3,7 +3,7 @@
 #ifndef TS_TESTS_RUN_JOURNAL_FIXTURE_H
 #define TS_TESTS_RUN_JOURNAL_FIXTURE_H
 
-#include "../scratch.h"
+#include "scratch.h"
 #include "run/internal.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* metrics.json, train.jsonl and the counts of a run whose journal is made by hand; what a run refuses before it begins; what a run
  * directory belongs to. */
-#include "journal_fixture.h"
+#include "run/journal_fixture.h"
 
 static const json_t *at(const json_t *value, const char *path)
 {
@@ -153,7 +153,9 @@ static void setup_errors(void **state)
 	refused(f, TS_EFORMAT, "train.jsonl: no prompts");
 	put_file(f, "train.jsonl", "{\"instruction\": \"x\", \"prompt_label\": \"safe\"}\n{\"instruction\": \"y\"}\n");
 	refused(f, TS_EFORMAT, "train.jsonl: row 2: \"prompt_label\" is missing");
-	put_file(f, "train.jsonl", "{\"instruction\": \"x\", \"prompt_label\": \"odd\"}\n{\"instruction\": \"y\", \"prompt_label\": \"odd\"}\n");
+	put_file(f, "train.jsonl",
+		 "{\"instruction\": \"x\", \"prompt_label\": \"odd\"}\n"
+		 "{\"instruction\": \"y\", \"prompt_label\": \"odd\"}\n");
 	refused(f, TS_EINVAL, "train.jsonl: 2 rows, the first is row 1: prompt_label \"odd\"");
 	put_file(f, "train.jsonl", "{\"instruction\": \"x\", \"prompt_label\": \"safe_and_harmful\"}\n");
 	refused(f, TS_EINVAL, "found both");
@@ -178,7 +180,9 @@ static void more_label_words(void **state)
 {
 	struct fixture *f = *state;
 	struct ts_error err = {0};
-	put_file(f, "train.jsonl", "{\"instruction\": \"x\", \"prompt_label\": \"toxic\"}\n{\"instruction\": \"y\", \"prompt_label\": \"kind\"}\n");
+	put_file(f, "train.jsonl",
+		 "{\"instruction\": \"x\", \"prompt_label\": \"toxic\"}\n"
+		 "{\"instruction\": \"y\", \"prompt_label\": \"kind\"}\n");
 	assert_int_equal(ts_recipe_set(&f->recipe, "harmful_labels", "toxic,bad", &err), 0);
 	assert_int_equal(ts_recipe_set(&f->recipe, "benign_labels", "kind", &err), 0);
 	struct ts_run r = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .lock = -1};

@@ -1,6 +1,6 @@
 /* A run in which one allocation fails, then the next, and so on: it ends with "out of memory", leaves no leak (the sanitizers' build
  * looks) and goes on to the right end afterwards. */
-#include "journal_fixture.h"
+#include "run/journal_fixture.h"
 
 #include <stdlib.h>
 
