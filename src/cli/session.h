@@ -47,7 +47,7 @@ void ts_session_close(struct ts_session *);
 	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL}, \
 	{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL}, \
 	{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL}, \
-	{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL}, \
+	{"memory", "SIZE", "bound for KV cache and activations, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL}, \
 	{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL}, \
 	{"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL}
 #define TS_OPTIONS_ROWS(s) \

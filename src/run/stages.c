@@ -2,6 +2,7 @@
 #include "run/internal.h"
 
 #include "core/file.h"
+#include "model/train_pass.h"
 #include "text/thinking.h"
 #include "train/trainer.h"
 
@@ -313,6 +314,26 @@ static int adapter_config(const struct ts_recipe *recipe, struct ts_adapter_conf
 	return 0;
 }
 
+/* Under a memory bound fewer layers keep their activations (the others are computed again), then passes become shorter. Neither changes
+ * the adapter. */
+static int fit_memory(const struct ts_run *r, const struct ts_adapter *a, const struct examples *examples, struct ts_train_options *o,
+		      struct ts_error *err)
+{
+	size_t bound = r->machine->memory, n = examples->list.len;
+	const struct ts_example *list = examples->list.data;
+	if (!bound)
+		return 0;
+	o->kept_layers = ts_model_config(r->model)->layers;
+	while (o->kept_layers && ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers) > bound)
+		o->kept_layers--;
+	while (o->max_rows > 1 && ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers) > bound)
+		o->max_rows /= 2;
+	size_t needed = ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers);
+	return needed <= bound ? 0
+			       : ts_fail(err, TS_ELIMIT, "memory: %zu bytes, but training needs at least %zu for its longest example", bound,
+					 needed);
+}
+
 static int train(struct ts_run *r, const struct examples *examples, const char *adapter_dir, struct ts_error *err)
 {
 	char checkpoints[4096], hash[65];
@@ -326,7 +347,9 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	struct ts_train_options o = train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
-	int status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
+	int status = fit_memory(r, adapter, examples, &o, err);
+	if (!status)
+		status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);
 	if (!status)
 		status = flushed;

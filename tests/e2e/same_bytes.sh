@@ -16,7 +16,7 @@ try() {
 try --batch 1 --threads 1
 try --batch 7 --threads 2 --chunk 1
 try --chunk 64 --threads 1
-try --batch 64 --memory 700K
+try --batch 64 --memory 1800K
 try --isa avx2
 try --isa avx512
 try --isa plain
