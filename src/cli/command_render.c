@@ -32,8 +32,10 @@ static int open_template(struct render *r)
 }
 
 /* What the template itself refuses is the row's result; only what is wrong with the row or the machine ends the command. */
-static int one_row(struct render *r, json_t *row, struct ts_error *err)
+static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 {
+	struct render *r = user;
+	(void)index;
 	bool add_prompt;
 	struct ts_str text = {0};
 	const json_t *messages = json_object_get(row, "messages"), *variables = json_object_get(row, "variables");
@@ -59,24 +61,8 @@ static int one_row(struct render *r, json_t *row, struct ts_error *err)
 
 static int run(struct render *r)
 {
-	struct ts_session *s = &r->session;
-	json_t *rows = NULL, *row;
-	size_t i;
-	int status = open_template(r);
-	if (!status)
-		status = ts_session_read_rows(s, &rows);
-	json_array_foreach (rows, i, row) {
-		char id[64];
-		if (status)
-			break;
-		status = one_row(r, row, &s->err);
-		if (status)
-			ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
-	}
-	if (!status)
-		status = ts_session_write_rows(s, rows);
-	json_decref(rows);
-	return status;
+	TS_TRY(open_template(r));
+	return ts_session_map_rows(&r->session, one_row, r);
 }
 
 int ts_command_render(const struct ts_command *command, int argc, char **argv)

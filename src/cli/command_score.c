@@ -99,8 +99,9 @@ static int make_room(struct score *s, size_t tokens, struct ts_error *err)
 	return ts_scorer_new(&s->scorer, session->model, session->adapter, s->room, session->chunk, ts_session_kv_dtype(session), err);
 }
 
-static int one_row(struct score *s, json_t *row, size_t index, struct ts_error *err)
+static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 {
+	struct score *s = user;
 	struct text t = {0};
 	char id[64];
 	float *logprobs = NULL, *logits = NULL;
@@ -129,31 +130,9 @@ static int one_row(struct score *s, json_t *row, size_t index, struct ts_error *
 
 static int run(struct score *s)
 {
-	struct ts_session *session = &s->session;
-	json_t *rows = NULL, *row;
-	size_t i;
-	int status = ts_session_open_model(session);
-	if (!status)
-		status = ts_session_read_rows(session, &rows);
-	json_array_foreach (rows, i, row) {
-		char id[64];
-		if (status)
-			break;
-		if (ts_should_stop(&session->context))
-			status = TS_ESTOPPED;
-		else
-			status = one_row(s, row, i, &session->err);
-		if (status == TS_ESTOPPED)
-			break;
-		if (status)
-			ts_fail_within(&session->err, status, "%s: row %s", session->in, ts_row_id(row, i, id));
-	}
-	if (!status)
-		status = ts_session_write_rows(session, rows);
-	if (!status && s->logits_file)
-		status = ts_tensors_write(s->logits_file, s->logits.data, s->logits.len, &session->err);
-	json_decref(rows);
-	return status;
+	TS_TRY(ts_session_open_model(&s->session));
+	TS_TRY(ts_session_map_rows(&s->session, one_row, s));
+	return s->logits_file ? ts_tensors_write(s->logits_file, s->logits.data, s->logits.len, &s->session.err) : 0;
 }
 
 int ts_command_score(const struct ts_command *command, int argc, char **argv)

@@ -8,8 +8,10 @@ struct tokenize {
 	bool decode, no_special, skip_special;
 };
 
-static int one_row(struct tokenize *t, json_t *row, struct ts_error *err)
+static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 {
+	struct tokenize *t = user;
+	(void)index;
 	const struct ts_tokenizer *tokenizer = ts_chat_tokenizer(t->session.chat);
 	ts_ids ids = {0};
 	struct ts_str text = {0};
@@ -36,24 +38,8 @@ static int one_row(struct tokenize *t, json_t *row, struct ts_error *err)
 
 static int run(struct tokenize *t)
 {
-	struct ts_session *s = &t->session;
-	json_t *rows = NULL, *row;
-	size_t i;
-	int status = ts_session_open_chat(s);
-	if (!status)
-		status = ts_session_read_rows(s, &rows);
-	json_array_foreach (rows, i, row) {
-		char id[64];
-		if (status)
-			break;
-		status = one_row(t, row, &s->err);
-		if (status)
-			ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
-	}
-	if (!status)
-		status = ts_session_write_rows(s, rows);
-	json_decref(rows);
-	return status;
+	TS_TRY(ts_session_open_chat(&t->session));
+	return ts_session_map_rows(&t->session, one_row, t);
 }
 
 int ts_command_tokenize(const struct ts_command *command, int argc, char **argv)

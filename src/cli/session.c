@@ -181,6 +181,27 @@ int ts_session_write_rows(struct ts_session *s, const json_t *rows)
 	return status;
 }
 
+int ts_session_map_rows(struct ts_session *s, int (*one)(void *user, json_t *row, size_t index, struct ts_error *err), void *user)
+{
+	json_t *rows = NULL, *row;
+	size_t i;
+	int status = ts_session_read_rows(s, &rows);
+	json_array_foreach (rows, i, row) {
+		char id[64];
+		if (!status && ts_should_stop(&s->context))
+			status = TS_ESTOPPED;
+		if (status)
+			break;
+		status = one(user, row, i, &s->err);
+		if (status)
+			ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
+	}
+	if (!status)
+		status = ts_session_write_rows(s, rows);
+	json_decref(rows);
+	return status;
+}
+
 const char *ts_row_id(const json_t *row, size_t index, char buffer[64])
 {
 	const json_t *id = json_object_get(row, "id");

@@ -73,6 +73,8 @@ int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responde
 int ts_session_read_rows(struct ts_session *, json_t **rows);
 /* Writes the array's rows as JSON Lines to --out (whole) or stdout. */
 int ts_session_write_rows(struct ts_session *, const json_t *rows);
+/* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */
+int ts_session_map_rows(struct ts_session *, int (*one)(void *user, json_t *row, size_t index, struct ts_error *err), void *user);
 
 /* Prints the error and returns the exit status for it. */
 int ts_session_fail(struct ts_session *, int status);
