@@ -354,7 +354,7 @@ static int tensor_bytes(const struct ts_tensor_out *t, const char *path, size_t 
 /* One header entry; *offset moves on to the next tensor. */
 static int describe(json_t *root, const struct ts_tensor_out *t, const char *path, size_t *offset, struct ts_error *err)
 {
-	size_t bytes, end;
+	size_t bytes = 0, end;
 	TS_TRY(tensor_bytes(t, path, &bytes, err));
 	if (!ts_add_size(*offset, bytes, &end) || end > SIZE_MAX / 2)
 		return ts_fail(err, TS_EINVAL, "%s: tensor %s: the file would be too large", path, t->name);
@@ -403,7 +403,7 @@ int ts_tensors_write(const char *path, const struct ts_tensor_out *list, size_t 
 	memcpy(block + LENGTH_BYTES, text.data, text.len);
 	unsigned char *at = block + LENGTH_BYTES + text.len;
 	for (size_t i = 0; i < count; i++) {
-		size_t n;
+		size_t n = 0;
 		TS_GOTO(tensor_bytes(&list[i], path, &n, err));
 		if (n)
 			memcpy(at, list[i].data, n);

@@ -107,7 +107,7 @@ static int kept_layers(const struct ts_model_config *g, int kept)
 static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const struct ts_adapter *adapter, size_t rows, int kept,
 		      struct ts_acts *acts, float *base)
 {
-	struct part parts[SHARED_PARTS > MAX_PARTS_PER_LAYER ? SHARED_PARTS : MAX_PARTS_PER_LAYER];
+	struct part parts[SHARED_PARTS > MAX_PARTS_PER_LAYER ? SHARED_PARTS : MAX_PARTS_PER_LAYER] = {{NULL, 0}};
 	size_t total = 0;
 	for (int set = -1; set < kept; set++) {
 		int layer = g->layers - kept + set;

@@ -73,7 +73,7 @@ METHOD(dict_items)
 METHOD(dict_get)
 {
 	static const char *const params[] = {"key", "default"};
-	const struct ts_j_value *got[2], *found;
+	const struct ts_j_value *got[2] = {NULL}, *found;
 	if (args->n_named)
 		return ts_j_fail(in, "dict.get() takes no keyword arguments");
 	TS_TRY(ts_j_bind(in, "get", args, params, 2, 1, got));
@@ -95,7 +95,7 @@ METHOD(copy)
 METHOD(list_index)
 {
 	static const char *const params[] = {"value", "start", "stop"};
-	const struct ts_j_value *got[3];
+	const struct ts_j_value *got[3] = {NULL};
 	int64_t n = (int64_t)self->u.list->n, start, stop;
 	TS_TRY(ts_j_bind(in, "index", args, params, 3, 1, got));
 	TS_TRY(ts_j_need_int(in, "index", got[1], 0, &start));
@@ -116,7 +116,7 @@ METHOD(list_index)
 METHOD(list_count)
 {
 	static const char *const params[] = {"value"};
-	const struct ts_j_value *got[1];
+	const struct ts_j_value *got[1] = {NULL};
 	int64_t n = 0;
 	TS_TRY(ts_j_bind(in, "count", args, params, 1, 1, got));
 	for (size_t i = 0; i < self->u.list->n; i++) {

@@ -259,7 +259,7 @@ int ts_j_contains(struct ts_j *in, const struct ts_j_value *item, const struct t
 	}
 	if (!ts_j_iterable(box))
 		return ts_j_fail(in, "argument of type '%s' is not iterable", ts_j_type(box));
-	struct ts_j_iter iter;
+	struct ts_j_iter iter = {0};
 	struct ts_j_value each;
 	bool more = true;
 	TS_TRY(ts_j_iter_start(in, box, &iter));
@@ -302,7 +302,7 @@ int ts_j_iter_next(struct ts_j *in, struct ts_j_iter *iter, bool *more, struct t
 {
 	struct ts_j_value *v = &iter->over;
 	struct ts_j_stream *stream;
-	size_t length;
+	size_t length = 0;
 	TS_TRY(ts_j_work(in, 0));
 	*more = false;
 	switch (v->kind) {
@@ -341,13 +341,13 @@ int ts_j_iter_next(struct ts_j *in, struct ts_j_iter *iter, bool *more, struct t
 
 int ts_j_to_list(struct ts_j *in, const struct ts_j_value *v, struct ts_j_list **out)
 {
-	struct ts_j_iter iter;
+	struct ts_j_iter iter = {0};
 	TS_TRY(ts_j_iter_start(in, v, &iter));
 	size_t n = 0;
 	if (v->kind == TS_J_ITER) {
 		n = v->u.stream->items->n - v->u.stream->at;
 	} else {
-		int64_t length;
+		int64_t length = 0;
 		TS_TRY(ts_j_length(in, v, &length));
 		n = (size_t)length;
 	}

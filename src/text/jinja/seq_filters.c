@@ -475,7 +475,7 @@ FILTER(s_groupby)
 {
 	static const char *const params[] = {"attribute", "default", "case_sensitive"};
 	const struct ts_j_value *got[3];
-	struct ts_j_list *items, *keys;
+	struct ts_j_list *items, *keys = NULL;
 	bool sensitive;
 	size_t n = 0;
 	TS_TRY(ts_j_bind(in, "groupby", args, params, 3, 1, got));
