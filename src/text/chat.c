@@ -217,11 +217,23 @@ int ts_chat_render_input(const struct ts_chat *c, const struct ts_template_input
 	return render(c, c->template, input, out, err);
 }
 
+/* Why a conversation could not be made of these texts. */
+static int no_messages(const char *prompt, const char *response, struct ts_error *err)
+{
+	size_t n = strlen(prompt), m = strlen(response), bad = ts_utf8_check(prompt, n);
+	if (bad < n)
+		return ts_fail(err, TS_EFORMAT, "the prompt is not UTF-8 at byte %zu", bad);
+	bad = ts_utf8_check(response, m);
+	if (bad < m)
+		return ts_fail(err, TS_EFORMAT, "the response is not UTF-8 at byte %zu", bad);
+	return ts_fail_memory(err);
+}
+
 int ts_chat_render_user(const struct ts_chat *c, const char *text, struct ts_str *out, struct ts_error *err)
 {
 	json_t *messages = json_pack("[{s:s,s:s}]", "role", "user", "content", text);
 	if (!messages)
-		return ts_fail(err, TS_EFORMAT, "a prompt is not valid UTF-8");
+		return no_messages(text, "", err);
 	struct ts_template_input input = {.messages = messages, .add_generation_prompt = true};
 	int status = render(c, c->template, &input, out, err);
 	json_decref(messages);
@@ -232,7 +244,7 @@ int ts_chat_render_pair(const struct ts_chat *c, const char *prompt, const char 
 {
 	json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s}]", "role", "user", "content", prompt, "role", "assistant", "content", response);
 	if (!messages)
-		return ts_fail(err, TS_EFORMAT, "a prompt or response is not valid UTF-8");
+		return no_messages(prompt, response, err);
 	struct ts_template_input input = {.messages = messages};
 	int status = render(c, keep_thinking && c->keeping ? c->keeping : c->template, &input, out, err);
 	json_decref(messages);
