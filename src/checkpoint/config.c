@@ -89,7 +89,8 @@ static int read_head_dim(const struct reader *r, struct ts_model_config *c)
 			       c->heads, c->hidden_size);
 	if (!fallback)
 		fallback = c->hidden_size / c->heads;
-	TS_TRY(read_size(r, "head_dim", fallback, 1 << 12, &c->head_dim));
+	/* the attention kernels hold a head of up to 256 numbers */
+	TS_TRY(read_size(r, "head_dim", fallback, 256, &c->head_dim));
 	if (c->head_dim % 2)
 		return ts_fail(r->err, TS_EINVAL, "%s: \"head_dim\": expected an even number, found %d", r->place, c->head_dim);
 	return 0;

@@ -113,23 +113,28 @@ static int make_prompts(struct generate *g)
 	return 0;
 }
 
+static int adapter_hash(const char *dir, const char *name, char hash[65], struct ts_error *err)
+{
+	struct ts_str path = {0};
+	int status = ts_path_join(&path, dir, name) ? ts_fail_memory(err) : ts_sha256_file(path.data, hash, err);
+	ts_str_release(&path);
+	return status;
+}
+
 /* Everything that a sample depends on beside its own name (the rendered prompt, the seed, the try). */
 static int settings_text(const struct generate *g, char settings[512], struct ts_error *err)
 {
 	const struct ts_session *s = &g->session;
-	char model[65], adapter[65] = "none";
+	char model[65], adapter[65] = "none", scale[65] = "";
 	TS_TRY(ts_model_hash(s->model_dir, model, err));
 	if (s->adapter_dir) {
-		struct ts_str path = {0};
-		int status = ts_path_join(&path, s->adapter_dir, "adapter_model.safetensors") ? ts_fail_memory(err)
-											      : ts_sha256_file(path.data, adapter, err);
-		ts_str_release(&path);
-		TS_TRY(status);
+		TS_TRY(adapter_hash(s->adapter_dir, "adapter_model.safetensors", adapter, err));
+		TS_TRY(adapter_hash(s->adapter_dir, "adapter_config.json", scale, err));
 	}
 	snprintf(settings, 512,
-		 "model %s text %s adapter %s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s",
-		 model, ts_chat_hash(s->chat), adapter, (long long)s->seed, g->temperature, g->top_p, g->top_k, g->max_new_tokens,
-		 g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
+		 "model %s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s",
+		 model, ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->temperature,
+		 g->top_p, g->top_k, g->max_new_tokens, g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
 	return 0;
 }
 
@@ -159,11 +164,35 @@ static int open_store(struct generate *g, struct ts_str *path)
 	return status;
 }
 
+/* All prompts first: one that does not fit must not cost the responses before it. */
+static int check_prompts(struct generate *g)
+{
+	struct ts_session *s = &g->session;
+	const struct ts_model_config *config = ts_model_config(s->model);
+	for (size_t i = 0; i < json_array_size(g->rows) * g->samples; i++) {
+		const ts_ids *ids = &g->prompts[i].ids;
+		size_t row = i / g->samples;
+		char id[64];
+		const char *name = ts_row_id(json_array_get(g->rows, row), row, id);
+		if (ids->len > (size_t)config->max_positions)
+			return ts_fail(&s->err, TS_ELIMIT, "%s: row %s: a prompt of %zu tokens, expected at most %d (the model's context)",
+				       s->in, name, ids->len, config->max_positions);
+		for (size_t k = 0; k < ids->len && !g->templated; k++)
+			if (ids->data[k] >= config->vocab_size)
+				return ts_fail(&s->err, TS_EMISMATCH,
+					       "%s: row %s: token id %d, expected at most %d (the model's vocabulary)", s->in, name,
+					       ids->data[k], config->vocab_size - 1);
+	}
+	return 0;
+}
+
 static int open_engine(void *user, size_t max_length, struct ts_responder **out, struct ts_error *err)
 {
 	struct generate *g = user;
 	struct ts_session *s = &g->session;
 	int status = ts_session_open_model(s);
+	if (!status)
+		status = check_prompts(g);
 	if (!status)
 		status = ts_session_engine(s, max_length, &g->responder);
 	*out = g->responder;
@@ -221,6 +250,7 @@ static int run(struct generate *g, struct ts_str *journal)
 	json_t *out = NULL;
 	TS_TRY(check_options(g));
 	TS_TRY(ts_label_rule_init(&g->rule, g->harmful_labels, g->benign_labels, &s->err));
+	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_read_rows(s, &g->rows));
 	TS_TRY(make_prompts(g));

@@ -32,21 +32,36 @@ static bool holds_nul(const json_t *response)
 	return json_is_string(response) && strlen(json_string_value(response)) != json_string_length(response);
 }
 
+static int read_case(struct judge *j, size_t index, struct ts_case *out)
+{
+	struct ts_error *err = &j->session.err;
+	const json_t *row = json_array_get(j->rows, index);
+	char id[64], place[4200];
+	snprintf(place, sizeof(place), "%s: row %s", j->session.in, ts_row_id(row, index, id));
+	TS_TRY(ts_json_need_text(row, "instruction", &out->prompt, place, err));
+	return holds_nul(json_object_get(row, "response")) ? 0 : ts_json_need_text(row, "response", &out->response, place, err);
+}
+
+/* All rows first: a broken one at the end must not cost the verdicts before it. */
+static int check_rows(struct judge *j)
+{
+	struct ts_case c;
+	for (size_t i = 0; i < json_array_size(j->rows); i++)
+		TS_TRY(read_case(j, i, &c));
+	return 0;
+}
+
 static int next(void *user, struct ts_case *out)
 {
 	struct judge *j = user;
-	struct ts_error *err = &j->session.err;
 	while (j->next < json_array_size(j->rows)) {
 		const json_t *row = json_array_get(j->rows, j->next);
-		char id[64], place[4200];
-		snprintf(place, sizeof(place), "%s: row %s", j->session.in, ts_row_id(row, j->next, id));
 		out->index = j->next++;
 		if (holds_nul(json_object_get(row, "response"))) {
 			TS_TRY(put(j, out->index, "unjudged", NAN, "the response holds a NUL character"));
 			continue;
 		}
-		TS_TRY(ts_json_need_text(row, "instruction", &out->prompt, place, err));
-		TS_TRY(ts_json_need_text(row, "response", &out->response, place, err));
+		TS_TRY(read_case(j, out->index, out));
 		return 1;
 	}
 	return 0;
@@ -122,7 +137,9 @@ static int run(struct judge *j)
 	struct ts_session *s = &j->session;
 	if (!j->guard)
 		return ts_session_wrong(s, "--guard DIR is needed (a Llama-Guard-3 checkpoint, or the word keywords)");
+	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_read_rows(s, &j->rows));
+	TS_TRY(check_rows(j));
 	TS_TRY(!strcmp(j->guard, "keywords") ? judge_with_keywords(j) : judge_with_model(j));
 	return ts_session_write_rows(s, j->rows);
 }

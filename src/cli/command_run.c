@@ -269,7 +269,10 @@ static int report(struct ts_session *s, const char *dir)
 	if (ts_path_join(&path, dir, "metrics.json"))
 		return ts_fail_memory(&s->err);
 	int status = 0;
-	if (!ts_file_exists(path.data))
+	if (!ts_dir_exists(dir))
+		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
+				 ts_file_exists(dir) ? "a file" : "nothing");
+	else if (!ts_file_exists(path.data))
 		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)",
 				 dir);
 	if (!status)

@@ -131,6 +131,7 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 static int run(struct score *s)
 {
 	TS_TRY(ts_session_open_model(&s->session));
+	TS_TRY(ts_session_check_out(&s->session, s->logits_file));
 	TS_TRY(ts_session_map_rows(&s->session, one_row, s));
 	return s->logits_file ? ts_tensors_write(s->logits_file, s->logits.data, s->logits.len, &s->session.err) : 0;
 }

@@ -95,6 +95,8 @@ static int add_targets(struct train *t)
 			return ts_session_wrong(s, "--targets: %s", s->err.message);
 		p += n + (p[n] == ',');
 	}
+	if (!t->lora.target_count)
+		return ts_session_wrong(s, "--targets: expected at least one linear layer, found none");
 	if (snprintf(t->lora.base_model, sizeof(t->lora.base_model), "%s", s->model_dir) >= (int)sizeof(t->lora.base_model))
 		return ts_fail(&s->err, TS_ELIMIT, "--model: the path is too long for adapter_config.json");
 	return 0;
@@ -133,6 +135,12 @@ static int run(struct train *t)
 	TS_TRY(add_targets(t));
 	TS_TRY(ts_session_read_rows(s, &t->rows));
 	TS_TRY(make_examples(t));
+	TS_TRY(ts_dir_make(s->out, &s->err));
+	if (ts_path_join(&checkpoints, s->out, "adapter_model.safetensors"))
+		return ts_fail_memory(&s->err);
+	int writable = ts_session_check_out(s, checkpoints.data);
+	ts_str_release(&checkpoints);
+	TS_TRY(writable);
 	TS_TRY(ts_adapter_new(&s->adapter, s->model, &t->lora, t->options.seed, &s->err));
 	if (ts_path_join(&checkpoints, s->out, "checkpoints"))
 		return ts_fail_memory(&s->err);

@@ -83,6 +83,8 @@ int ts_session_wrong(struct ts_session *s, const char *format, ...)
 
 int ts_session_fail(struct ts_session *s, int status)
 {
+	if (!status && (fflush(stdout) || ferror(stdout)))
+		status = ts_fail(&s->err, TS_EIO, "standard output cannot be written");
 	if (!status)
 		return TS_EXIT_OK;
 	ts_terminal_close_line();
@@ -150,6 +152,11 @@ int ts_session_engine(struct ts_session *s, size_t max_length, struct ts_respond
 	return ts_local_open(out, &l, &s->context, &s->err);
 }
 
+int ts_session_check_out(struct ts_session *s, const char *path)
+{
+	return path ? ts_file_check_writable(path, &s->err) : 0;
+}
+
 int ts_session_read_rows(struct ts_session *s, json_t **rows)
 {
 	if (!strcmp(s->in, "-") && isatty(STDIN_FILENO))
@@ -185,7 +192,9 @@ int ts_session_map_rows(struct ts_session *s, int (*one)(void *user, json_t *row
 {
 	json_t *rows = NULL, *row;
 	size_t i;
-	int status = ts_session_read_rows(s, &rows);
+	int status = ts_session_check_out(s, s->out);
+	if (!status)
+		status = ts_session_read_rows(s, &rows);
 	json_array_foreach (rows, i, row) {
 		char id[64];
 		if (!status && ts_should_stop(&s->context))

@@ -71,6 +71,8 @@ enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */
 int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responder **out);
 int ts_session_read_rows(struct ts_session *, json_t **rows);
+/* Before long work: whether its result can be written to `path` at all. NULL = standard output. */
+int ts_session_check_out(struct ts_session *, const char *path);
 /* Writes the array's rows as JSON Lines to --out (whole) or stdout. */
 int ts_session_write_rows(struct ts_session *, const json_t *rows);
 /* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */

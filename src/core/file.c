@@ -5,7 +5,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -65,9 +67,49 @@ static int sync_parent(const char *path, struct ts_error *err)
 	return status;
 }
 
+/* A device or a pipe cannot be replaced by a file: it takes the bytes as they are. */
+static int write_through(const char *path, const void *data, size_t n, struct ts_error *err)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, path, "write");
+	int status = write_all(fd, data, n) ? fail_errno(err, path, "write") : 0;
+	close(fd);
+	return status;
+}
+
+int ts_file_check_writable(const char *path, struct ts_error *err)
+{
+	struct stat st;
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return ts_fail(err, TS_EIO, "%s: expected a file, found a folder", path);
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return 0;
+	struct ts_str temp = {0};
+	int status = ts_str_printf(&temp, "%s.tmp", path) ? ts_fail_memory(err) : 0;
+	int fd = status ? -1 : open(temp.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (!status && fd < 0)
+		status = fail_errno(err, path, "write");
+	if (fd >= 0) {
+		close(fd);
+		unlink(temp.data);
+	}
+	ts_str_release(&temp);
+	return status;
+}
+
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err)
 {
 	struct ts_str temp = {0};
+	struct stat st;
+	char target[PATH_MAX];
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return ts_fail(err, TS_EIO, "%s: expected a file, found a folder", path);
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return write_through(path, data, n, err);
+	/* A link stays: what it points to is replaced. */
+	if (!lstat(path, &st) && S_ISLNK(st.st_mode) && realpath(path, target))
+		path = target;
 	if (ts_str_printf(&temp, "%s.tmp", path)) {
 		ts_str_release(&temp);
 		return ts_fail_memory(err);
@@ -111,7 +153,7 @@ int ts_dir_make(const char *path, struct ts_error *err)
 	if (!partial)
 		return ts_fail_memory(err);
 	int status = 0;
-	for (char *p = partial + 1; !status; p++) {
+	for (char *p = partial + (*partial != '\0'); !status; p++) {
 		if (*p != '/' && *p != '\0')
 			continue;
 		char kept = *p;

@@ -10,8 +10,11 @@
 
 /* Whole file appended to `out`. */
 int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err);
-/* Written so that after a crash either the old or the new content is there, never a part. */
+/* Written so that after a crash either the old or the new content is there, never a part. A link is followed; a device or a pipe just
+ * takes the bytes. */
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err);
+/* Whether ts_file_write could make the file: for long work, before it begins. */
+int ts_file_check_writable(const char *path, struct ts_error *err);
 bool ts_file_exists(const char *path);
 bool ts_dir_exists(const char *path);
 /* Makes the folder and its parents. */

@@ -232,6 +232,12 @@ int ts_model_hash(const char *dir, char hex[65], struct ts_error *err)
 	if (status)
 		goto done;
 	ts_sha256_update(&h, part, 64);
+	if (ts_path_join(&path, dir, "generation_config.json"))
+		TS_GOTO(ts_fail_memory(err));
+	if (ts_file_exists(path.data)) {
+		TS_GOTO(ts_sha256_file(path.data, part, err));
+		ts_sha256_update(&h, part, 64);
+	}
 	TS_GOTO(ts_tensors_open_folder(&tensors, dir, NULL, err));
 	for (size_t i = 0; i < tensors.paths.len; i++) {
 		TS_GOTO(ts_sha256_file(tensors.paths.data[i], part, err));

@@ -28,7 +28,7 @@ const struct ts_model_config *ts_model_config(const struct ts_model *);
 struct ts_backend *ts_model_backend(const struct ts_model *);
 size_t ts_model_weight_bytes(const struct ts_model *);
 const char *ts_model_dir(const struct ts_model *);
-/* SHA-256 (hex) over config.json and the weight files, in name order: the model's identity in a run. */
+/* SHA-256 (hex) over config.json, generation_config.json (its end tokens count) and the weight files: the model's identity in a run. */
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err);
 
 /* A batch for inference: `rows` new tokens of one or more sequences, whose keys and values go to `kv` and stay there. */

@@ -5,7 +5,9 @@
 #include "core/sha256.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* `*same` tells whether the journal holds this text under `name`; it is written down when there is none. */
 static int note(struct ts_run *r, const char *name, const char *text, struct ts_str *known, bool *same, struct ts_error *err)
@@ -14,7 +16,21 @@ static int note(struct ts_run *r, const char *name, const char *text, struct ts_
 	ts_str_clear(known);
 	TS_TRY(ts_store_get_meta(r->store, name, known, &found, err));
 	*same = !found || !strcmp(ts_str_c(known), text);
-	return found ? 0 : ts_store_put_meta(r->store, name, text, err);
+	if (found)
+		return 0;
+	if (!r->notes)
+		r->notes = json_object();
+	return json_object_set_new(r->notes, name, json_string(text)) ? ts_fail_memory(err) : 0;
+}
+
+/* Only now, when nothing is missing and all fits: a start that failed on a wrong path must not bind the directory to that path. */
+static int write_notes(struct ts_run *r, struct ts_error *err)
+{
+	const char *name;
+	json_t *text;
+	json_object_foreach (r->notes, name, text)
+		TS_TRY(ts_store_put_meta(r->store, name, json_string_value(text), err));
+	return ts_store_flush(r->store, err);
 }
 
 static int check(struct ts_run *r, const char *name, const char *hash, struct ts_error *err)
@@ -107,26 +123,55 @@ static int check_recipe(struct ts_run *r, struct ts_error *err)
 	return status;
 }
 
+/* What strftime_now shows to templates: the first start's moment. */
+static int check_moment(struct ts_run *r, struct ts_error *err)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%lld", (long long)r->moment);
+	return check(r, "moment", text, err);
+}
+
+int ts_run_find_moment(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_str known = {0};
+	bool found;
+	int status = ts_store_get_meta(r->store, "moment", &known, &found, err);
+	if (!status)
+		r->moment = found ? strtoll(ts_str_c(&known), NULL, 10) : (int64_t)time(NULL);
+	ts_str_release(&known);
+	return status;
+}
+
+static int check_adapter_file(struct ts_run *r, const char *what, const char *dir, const char *name, struct ts_error *err)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (n < 0 || n >= (int)sizeof(path))
+		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", dir);
+	return check_file(r, what, path, err);
+}
+
 int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 {
 	TS_TRY(check_use(r, "a whole run", err));
 	TS_TRY(check_recipe(r, err));
+	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));
 	TS_TRY(check_file(r, "training prompts", r->recipe->train_prompts.path, err));
-	return ts_store_flush(r->store, err);
+	return write_notes(r, err);
 }
 
 int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct ts_error *err)
 {
-	char path[4096];
 	TS_TRY(check_use(r, "an evaluation", err));
 	TS_TRY(check_recipe(r, err));
+	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));
-	if (!adapter_dir)
-		return check(r, "adapter", "none", err);
-	int n = snprintf(path, sizeof(path), "%s/adapter_model.safetensors", adapter_dir);
-	if (n < 0 || n >= (int)sizeof(path))
-		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
-	TS_TRY(check_file(r, "adapter", path, err));
-	return ts_store_flush(r->store, err);
+	if (!adapter_dir) {
+		TS_TRY(check(r, "adapter", "none", err));
+		return write_notes(r, err);
+	}
+	TS_TRY(check_adapter_file(r, "adapter", adapter_dir, "adapter_model.safetensors", err));
+	TS_TRY(check_adapter_file(r, "the adapter's configuration", adapter_dir, "adapter_config.json", err)); /* it holds the scale */
+	return write_notes(r, err);
 }

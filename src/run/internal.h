@@ -46,9 +46,12 @@ struct ts_run {
 	const char *dir; /* NULL: evaluation in memory */
 	struct ts_store *store;
 	int lock;
+	int64_t moment; /* of the first start, in seconds since 1970: what strftime_now shows to templates, in UTC */
 
 	struct ts_backend *backend;
 	struct ts_chat *chat; /* the student's */
+	size_t positions;     /* the student's context, 0 = not read yet */
+	json_t *notes;        /* of identity.c: what is new to the journal, written when all is checked */
 	/* The one resident model: student or guard. */
 	struct ts_chat *guard_chat;
 	struct ts_model *model;
@@ -96,7 +99,9 @@ int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
 
-/* identity.c: what a directory's samples belong to. Writes it down the first time; TS_EMISMATCH names what is not the same. */
+/* identity.c: what a directory's samples belong to. Writes it down the first time; TS_EMISMATCH names what is not the same. The moment is
+ * found first, since prompts may show it. */
+int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
 int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err);
 

@@ -87,7 +87,9 @@ static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *er
 static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	char path[4096];
+	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
 	TS_TRY(ts_run_load_training(r, err));
@@ -191,7 +193,9 @@ static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics,
 	json_t *evals = NULL;
 	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
 		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
+	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
 	if (!r->evals.len)

@@ -7,6 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* All prompts first: one that does not fit must not stop the run when hours of it are done. */
+static int check_length(struct ts_run *r, const struct ts_prompt *p, struct ts_error *err)
+{
+	if (!r->positions) {
+		struct ts_model_config config;
+		TS_TRY(ts_model_config_load(&config, r->recipe->model.path, err));
+		r->positions = (size_t)config.max_positions;
+	}
+	if (p->ids.len <= r->positions)
+		return 0;
+	return ts_fail(err, TS_ELIMIT, "a prompt of %zu tokens, expected at most %zu (the model's context)", p->ids.len, r->positions);
+}
+
 /* --- evaluation --- */
 
 static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, struct ts_error *err)
@@ -23,6 +36,8 @@ static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, stru
 	for (size_t i = 0; i < e.set.items.len; i++) {
 		const char *instruction = e.set.items.data[i].instruction;
 		int status = ts_prompt_user(&e.prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
+		if (!status)
+			status = check_length(r, &e.prompts[i], err);
 		if (status)
 			return ts_fail_within(err, status, "%s: prompt %zu", recipe->file.path, i + 1);
 	}
@@ -94,6 +109,8 @@ static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error 
 		ts_fail_memory(err);
 	for (size_t i = 0; i < tries && !status; i++)
 		status = ts_prompt_user(&t->tries[i], r->chat, ts_str_c(&turn), r->recipe->seed, "generate", i, err);
+	if (!status)
+		status = check_length(r, &t->tries[0], err);
 	ts_str_release(&turn);
 	return status;
 }
@@ -188,5 +205,6 @@ void ts_run_release_data(struct ts_run *r)
 	ts_vec_release(&r->train);
 	ts_vec_release(&r->labels);
 	json_decref(r->rows);
+	json_decref(r->notes);
 	ts_label_rule_release(&r->label_rule);
 }

@@ -12,6 +12,8 @@ struct ts_chat {
 	json_t *variables;           /* bos_token, eos_token, ... as the template sees them */
 	int32_t eos;
 	bool opens_thinking;
+	bool has_now;
+	struct tm now; /* for strftime_now, where it was set */
 	char hash[65];
 	char *place;
 };
@@ -169,6 +171,12 @@ void ts_chat_close(struct ts_chat *c)
 	ts_free(c);
 }
 
+void ts_chat_set_now(struct ts_chat *c, int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	c->has_now = gmtime_r(&t, &c->now) != NULL;
+}
+
 const struct ts_tokenizer *ts_chat_tokenizer(const struct ts_chat *c)
 {
 	return c->tokenizer;
@@ -200,6 +208,8 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const st
 		return ts_fail_memory(err);
 	}
 	input.variables = all;
+	if (!input.now && c->has_now)
+		input.now = &c->now;
 	int status = ts_template_render(t, &input, out, err);
 	json_decref(all);
 	return status;

@@ -13,6 +13,9 @@ struct ts_chat;
  * tokenizer_config.json (a string, or a list of named ones: "default" is used). A folder without a template opens; rendering then fails. */
 int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err);
 void ts_chat_close(struct ts_chat *);
+/* What strftime_now shows from now on instead of the clock: seconds since 1970, in UTC. Work that can be resumed must render the same text
+ * on another day. Before anything is rendered. */
+void ts_chat_set_now(struct ts_chat *, int64_t seconds);
 
 const struct ts_tokenizer *ts_chat_tokenizer(const struct ts_chat *);
 /* eos_token of tokenizer_config.json as an id; -1 = none. */

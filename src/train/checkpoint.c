@@ -56,6 +56,34 @@ static int list_steps(const char *dir, step_list *list, struct ts_error *err)
 	return status;
 }
 
+/* What a save that was cut off left: its name does not parse as a step. */
+static bool is_partial(const char *name)
+{
+	size_t n = strlen(name), end = strlen(".tmp");
+	char whole[64];
+	uint64_t step;
+	if (n >= sizeof(whole) || n < end || strcmp(name + n - end, ".tmp"))
+		return false;
+	memcpy(whole, name, n - end);
+	whole[n - end] = '\0';
+	return parse_name(whole, &step);
+}
+
+static int remove_partial(const char *dir, struct ts_error *err)
+{
+	DIR *d = opendir(dir);
+	if (!d)
+		return ts_fail(err, TS_EIO, "%s: cannot open the folder: %s", dir, strerror(errno));
+	struct ts_str path = {0};
+	int status = 0;
+	for (struct dirent *e; !status && (e = readdir(d));)
+		if (is_partial(e->d_name))
+			status = ts_path_join(&path, dir, e->d_name) ? ts_fail_memory(err) : ts_path_remove(path.data, err);
+	closedir(d);
+	ts_str_release(&path);
+	return status;
+}
+
 /* Removes all but the newest KEPT up to `step`. What is newer than the step just saved was too damaged to go on from. */
 static int remove_old(const char *dir, uint64_t step, struct ts_error *err)
 {
@@ -100,6 +128,8 @@ int ts_train_state_save(const struct ts_train_state *s, const char *dir, struct 
 		status = ts_tensors_write(path.data, list, sizeof(list) / sizeof(list[0]), err);
 	if (!status)
 		status = remove_old(dir, s->step, err);
+	if (!status)
+		status = remove_partial(dir, err);
 	ts_str_release(&path);
 	return status;
 }

@@ -191,6 +191,7 @@ static void test_files(void **state)
 	assert_int_equal(ts_file_read(path, &text, &err), 0);
 	assert_string_equal(text.data, "second");
 	assert_int_equal(ts_dir_make(path, &err), TS_EIO); /* a file is there */
+	assert_int_equal(ts_dir_make("", &err), TS_ENOTFOUND);
 	strcat(path, ".tmp");
 	assert_false(ts_file_exists(path));
 	assert_int_equal(ts_file_read(scratch_path(&s, "absent"), &text, &err), TS_ENOTFOUND);

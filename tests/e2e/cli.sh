@@ -80,13 +80,42 @@ expect 2 "--isa plain" score --model "$student" --isa z80
 expect 2 "--kv-dtype" score --model "$student" --kv-dtype f8
 expect 2 "--rank" train --model "$student" --out "$scratch/x" --rank 0
 expect 2 "--schedule" train --model "$student" --out "$scratch/x" --schedule steep
+expect 2 "--targets none" train --model "$student" --in "$testbed/prompts/teacher.json" --out "$scratch/x" --targets ""
 expect 2 "--targets q_proz" train --model "$student" --out "$scratch/x" --targets q_proz
 expect 2 "--now" render --model "$student" --now yesterday
 expect 1 "no.such.checkpoint.folder" tokenize --model "$scratch/none"
 expect 1 "none.jsonl" tokenize --model "$student" --in "$scratch/none.jsonl"
 expect 1 "metrics.json" report "$scratch"
+expect 1 "none folder.of.a.run nothing" report "$scratch/none"
 "$THINKSAFE" score --model "$student" --isa avx512 </dev/null >/dev/null 2>"$scratch/errors" ||
 	grep -q "this CPU needs" "$scratch/errors" || fail "--isa avx512: $(cat "$scratch/errors")"
+
+# --- where results go: known before the work, and nothing else is replaced by them
+printf '%s\n' '{"text": "a", "instruction": "a", "response": "b", "ids": [5, 6, 7], "mask": [0, 1, 1]}' >"$scratch/one"
+for command in "tokenize --model $student" "score --model $student" "generate --model $student --max-new-tokens 3" "judge --guard $guard"; do
+	# shellcheck disable=SC2086
+	expect 1 "no-folder cannot.write" $command --in "$scratch/one" --out "$scratch/no-folder/x"
+	# shellcheck disable=SC2086
+	expect 1 "expected.a.file folder" $command --in "$scratch/one" --out "$testbed"
+	if grep -q "end-of-turn" "$scratch/errors"; then fail "$command: began before it looked at --out"; fi
+done
+expect 1 "one/adapter folder" train --model "$student" --in "$scratch/one" --out "$scratch/one/adapter"
+[ ! -s "$scratch/out" ] || fail "train began before it looked at --out"
+expect 1 "no-folder cannot.write" score --model "$student" --in "$scratch/one" --logits "$scratch/no-folder/x"
+expect 0 '"ids"' tokenize --model "$student" --in "$scratch/one" --out /dev/stdout
+: >"$scratch/target"
+ln -s target "$scratch/link"
+expect 0 "" tokenize --model "$student" --in "$scratch/one" --out "$scratch/link"
+[ -L "$scratch/link" ] && [ -s "$scratch/target" ] || fail "--out replaces a link by a file"
+if [ -c /dev/full ]; then
+	for command in "run $testbed/recipe.yaml --print-recipe" "tokenize --model $student --in $scratch/one"; do
+		status=0
+		# shellcheck disable=SC2086
+		"$THINKSAFE" $command >/dev/full 2>"$scratch/errors" || status=$?
+		equal "$status" 1
+		grep -q "standard output cannot be written" "$scratch/errors" || fail "$command, full disk: $(cat "$scratch/errors")"
+	done
+fi
 
 # --- tokenize, render
 equal "$(rows '{"text": "3 plus 4", "id": "a", "more": [1]}' tokenize --model "$student" | sed 's/"ids":.*/IDS/')" \
@@ -161,6 +190,12 @@ row_fails 'mixed' "$(printf '%s\n' '{"instruction": "x"}' '{"prompt": "y"}')" ge
 row_fails 'NUL instruction' '{"instruction": "a\u0000b"}' generate --model "$student"
 row_fails 'empty' '{"prompt": ""}' generate --model "$student"
 row_fails 'messages' '{"messages": 1}' generate --model "$student"
+# What does not fit is named before anything is generated.
+printf '{"ids": [5]}\n{"ids": [5, 999999], "id": "k"}\n' >"$scratch/bad.jsonl"
+expect 1 "row.k 999999 vocabulary" generate --model "$student" --in "$scratch/bad.jsonl"
+long=$(printf 'word %.0s' $(seq 2000))
+printf '{"instruction": "x"}\n{"instruction": "%s", "id": "k"}\n' "$long" >"$scratch/bad.jsonl"
+expect 1 "row.k context" generate --model "$student" --in "$scratch/bad.jsonl"
 : >"$scratch/empty"
 expect 0 "" generate --model "$student" --in "$scratch/empty" --out "$scratch/nothing"
 [ ! -s "$scratch/nothing" ] || fail "no rows in, rows out"
@@ -213,6 +248,7 @@ labelled="${pair%\}}, \"prompt_label\": \"harmful\"}"
 rows "$labelled" judge --guard keywords | grep -q '"verdict":"safe".*keyword stand-in' || fail "judge --guard keywords"
 rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "the stand-in judges without a label"
 row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
+row_fails 'row.2 response' "$(printf '%s\n' '{"instruction": "x", "response": "y"}' '{"instruction": "x"}')" judge --guard "$guard"
 
 # --- train, eval
 "$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | awk '/"verdict":"safe"/ && n++ < 40' >"$scratch/accepted"
@@ -274,6 +310,23 @@ expect 2 "--train.lr" run "$scratch/recipe.yaml" --train.lr -1
 expect 2 "--lora.targets" run "$scratch/recipe.yaml" --lora.targets q_proz
 expect 2 "--sampling.top.p" run "$scratch/recipe.yaml" --sampling.top-p 1.5
 run_fails "learning.rate.0" --train.batch 64 --train.epochs 1
+rm -rf "$scratch/refused"
+# A start on a wrong path does not bind the folder to that path.
+run_fails "none config.json" --guard "$scratch/none"
+expect 1 "prompts-none.jsonl" run "$scratch/recipe.yaml" --run "$scratch/refused" --train-prompts "$scratch/prompts-none.jsonl"
+printf '{"instruction": "%s", "prompt_label": "harmful"}\n' "$long" >"$scratch/bad.jsonl"
+run_fails "row.1 context" --train-prompts "$scratch/bad.jsonl"
+run_fails "prompt.1 context" --evals "[{name: a, file: $scratch/bad.jsonl, kind: safety}]"
+setsid "$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/refused" >/dev/null 2>"$scratch/errors" &
+program=$!
+for _ in $(seq 500); do
+	grep -q "end-of-turn" "$scratch/errors" && break
+	sleep 0.01
+done
+kill -INT $program
+status=0
+wait $program || status=$?
+equal "$status" 3
 rm -rf "$scratch/refused"
 run_fails "prompts-none.jsonl" --train-prompts "$scratch/prompts-none.jsonl"
 cp "$scratch/prompts-1.jsonl" "$scratch/kept"

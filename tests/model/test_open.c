@@ -145,6 +145,15 @@ static void test_hash(void **state)
 	assert_string_equal(a, b);
 	assert_int_equal(strlen(a), 64);
 	assert_string_not_equal(a, c);
+	/* End tokens may stand in generation_config.json alone. */
+	char path[600];
+	snprintf(path, sizeof(path), "%s/generation_config.json", dir);
+	ok(ts_file_write(path, "{\"eos_token_id\": 1}", 19, &err));
+	ok(ts_model_hash(dir, a, &err));
+	assert_string_not_equal(a, c);
+	ok(ts_file_write(path, "{\"eos_token_id\": 2}", 19, &err));
+	ok(ts_model_hash(dir, b, &err));
+	assert_string_not_equal(a, b);
 	assert_int_equal(ts_model_hash("/nowhere", c, &err), TS_ENOTFOUND);
 	ok(ts_path_remove(dir, &err));
 }

@@ -44,6 +44,8 @@ static const char recipe_text[] =
 	"train: {epochs: 2, batch: 2}\n"
 	"alpha_prompts: 10\n";
 
+#define FIXTURE_MOMENT 1000000000 /* when the run began: 2001-09-09 01:46:40 in UTC */
+
 struct fixture {
 	struct scratch scratch;
 	char run_dir[128], warnings[4000];
@@ -174,7 +176,9 @@ static inline void fill_journal(struct fixture *f, int steps)
 	assert_int_equal(ts_dir_make(f->run_dir, &err), 0);
 	snprintf(path, sizeof(path), "%s/journal.db", f->run_dir);
 	assert_int_equal(ts_store_open(&r.store, path, &err), 0);
+	assert_int_equal(ts_store_put_meta(r.store, "moment", "1000000000", &err), 0);
 	assert_int_equal(ts_chat_open(&r.chat, f->recipe.model.path, &err), 0);
+	ts_chat_set_now(r.chat, FIXTURE_MOMENT);
 	assert_int_equal(ts_run_load_evals(&r, &err), 0);
 	assert_int_equal(ts_run_load_training(&r, &err), 0);
 	fill_training(&r);

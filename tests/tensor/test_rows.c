@@ -46,6 +46,23 @@ static void matmul_rows(void **state)
 	}
 }
 
+/* A rank far above every width: the gradients' scratch must have room for at least one row. */
+static void lora_large_rank(void **state)
+{
+	size_t in = 16, out = 16, rank = 65536;
+	struct ts_backend *small; /* a fresh one: the scratch only grows */
+	assert_int_equal(ts_backend_cpu_new(&small, TS_ISA_AUTO, 1, NULL), 0);
+	assert_int_equal(small->ops->reserve(small, 2, 16, rank), 0);
+	float *x = numbers(2 * in, 1, 1), *dy = numbers(2 * out, 2, 1), *h = numbers(2 * rank, 3, 1), *a = numbers(rank * in, 4, 1);
+	float *b = numbers(out * rank, 5, 1), *da = calloc(rank * in, sizeof(float)), *db = calloc(out * rank, sizeof(float));
+	small->ops->lora_backward(small, da, db, NULL, dy, x, h, a, b, 2, in, out, rank, 1, NULL);
+	for (size_t o = 0; o < out; o++)
+		for (size_t j = 0; j < rank; j += 4099)
+			assert_true(db[o * rank + j] == fmaf(dy[out + o], h[rank + j], dy[o] * h[j]));
+	free(x), free(dy), free(h), free(a), free(b), free(da), free(db);
+	ts_backend_free(small);
+}
+
 static void vocab_rows(void **state)
 {
 	size_t rows = 150, in = 40, out = 700;
@@ -259,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matmul_rows),  cmocka_unit_test(vocab_rows),   cmocka_unit_test(attention_chunks),  cmocka_unit_test(lora_split),
+		cmocka_unit_test(lora_large_rank),
 		cmocka_unit_test(not_a_number), cmocka_unit_test(bad_weights),  cmocka_unit_test(names_and_failures),
 	};
 	return cmocka_run_group_tests(tests, open_best, close_best);

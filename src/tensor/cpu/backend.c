@@ -54,12 +54,12 @@ static void release(struct ts_backend *b, void *p)
 
 static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
 {
-	/* Longer batches are worked through in rounds; a rank is far below a width. */
+	/* Longer batches are worked through in rounds; of LoRA's gradients at least one row must fit (kernels/lora.c). */
 	(void)rows;
-	(void)rank;
 	struct ts_cpu *cpu = b->state;
+	size_t one_row = width + 2 * ((rank + 15) & ~(size_t)15);
 	width = width < TS_SHARED_MIN ? TS_SHARED_MIN : width > TS_SHARED_WIDTH ? TS_SHARED_WIDTH : width;
-	size_t count = width * TS_SHARED_ROWS;
+	size_t count = width * TS_SHARED_ROWS > one_row ? width * TS_SHARED_ROWS : one_row;
 	if (count <= cpu->shared_count)
 		return 0;
 	real *grown = ts_calloc_aligned(count, sizeof(real));
