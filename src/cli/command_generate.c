@@ -9,7 +9,9 @@
 #include "run/sample_stage.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct generate {
 	struct ts_session session;
@@ -19,6 +21,8 @@ struct generate {
 	bool with_ids, ignore_eos, no_steering;
 
 	struct ts_store *store;
+	char settings[512]; /* whose journal it is */
+	int64_t moment;     /* what strftime_now shows to the template */
 	struct ts_responder *responder;
 	struct ts_label_rule rule;
 	json_t *rows;
@@ -142,26 +146,43 @@ static int settings_text(const struct generate *g, char settings[512], struct ts
 static int open_store(struct generate *g, struct ts_str *path)
 {
 	struct ts_session *s = &g->session;
-	char settings[512];
-	struct ts_str known = {0};
-	bool found;
+	struct ts_str known = {0}, moment = {0};
+	bool found, dated = false;
 	if (!s->out)
 		return ts_store_open(&g->store, ":memory:", &s->err);
 	if (ts_str_printf(path, "%s.journal", s->out))
 		return ts_fail_memory(&s->err);
-	TS_TRY(settings_text(g, settings, &s->err));
+	TS_TRY(settings_text(g, g->settings, &s->err));
 	TS_TRY(ts_store_open(&g->store, path->data, &s->err));
 	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);
-	if (!status && found && strcmp(ts_str_c(&known), settings))
+	if (!status && found && strcmp(ts_str_c(&known), g->settings))
 		status = ts_fail(&s->err, TS_EMISMATCH,
 				 "%s: is the journal of a command with other settings; "
 				 "remove it or use another --out (expected: %s; found: %s)",
-				 path->data, ts_str_c(&known), settings);
-	else if (!status && !found)
-		status = ts_store_put_meta(g->store, "settings", settings, &s->err);
+				 path->data, ts_str_c(&known), g->settings);
+	if (!status)
+		status = ts_store_get_meta(g->store, "moment", &moment, &dated, &s->err);
+	/* A template that prints the date must render the same text when the command goes on another day. */
+	g->moment = dated ? strtoll(ts_str_c(&moment), NULL, 10) : (int64_t)time(NULL);
+	ts_chat_set_now(s->chat, g->moment);
 	ts_str_release(&known);
-	s->resumable = !status;
+	ts_str_release(&moment);
 	return status;
+}
+
+/* The journal becomes this command's once its input was found good: a start that fails binds nothing. */
+static int claim_store(struct generate *g)
+{
+	struct ts_session *s = &g->session;
+	char moment[32];
+	if (!s->out)
+		return 0;
+	snprintf(moment, sizeof(moment), "%lld", (long long)g->moment);
+	TS_TRY(ts_store_put_meta(g->store, "settings", g->settings, &s->err));
+	TS_TRY(ts_store_put_meta(g->store, "moment", moment, &s->err));
+	TS_TRY(ts_store_flush(g->store, &s->err));
+	s->resumable = true;
+	return 0;
 }
 
 /* All prompts first: one that does not fit must not cost the responses before it. */
@@ -253,8 +274,9 @@ static int run(struct generate *g, struct ts_str *journal)
 	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_read_rows(s, &g->rows));
-	TS_TRY(make_prompts(g));
 	TS_TRY(open_store(g, journal));
+	TS_TRY(make_prompts(g));
+	TS_TRY(claim_store(g));
 	struct ts_sample_stage stage = {.store = g->store, .stage = "generate", .title = "generate", .chat = s->chat,
 					.ignore_eos = g->ignore_eos, .templated = g->templated,
 					.sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},

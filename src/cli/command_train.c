@@ -5,7 +5,9 @@
 #include "train/trainer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct train {
 	struct ts_session session;
@@ -16,6 +18,7 @@ struct train {
 	bool no_thinking;
 	FILE *log;
 	double started, last;
+	int64_t moment; /* what strftime_now shows to the template */
 	json_t *rows;
 	TS_VEC(struct ts_example) examples;
 };
@@ -49,6 +52,7 @@ static int row_example(struct train *t, const json_t *row, struct ts_example *e,
 	TS_TRY(ts_json_need_text(row, "instruction", &instruction, "row", err));
 	TS_TRY(ts_json_need_text(row, "response", &response, "row", err));
 	TS_TRY(ts_session_open_chat(&t->session));
+	ts_chat_set_now(t->session.chat, t->moment);
 	return ts_example_make(e, t->session.chat, instruction, response, !t->no_thinking, t->max_length, err);
 }
 
@@ -121,6 +125,27 @@ static int check_options(struct train *t)
 	return 0;
 }
 
+/* A template that prints the date must render the same text when the command goes on another day: the first start's moment lies beside
+ * the checkpoints. */
+static int find_moment(struct train *t, struct ts_str *path)
+{
+	struct ts_session *s = &t->session;
+	struct ts_str text = {0};
+	int status = ts_str_printf(path, "%s/checkpoints/moment", s->out) ? ts_fail_memory(&s->err) : 0;
+	t->moment = (int64_t)time(NULL);
+	if (!status && ts_file_exists(path->data) && !(status = ts_file_read(path->data, &text, &s->err)))
+		t->moment = strtoll(ts_str_c(&text), NULL, 10);
+	ts_str_release(&text);
+	return status;
+}
+
+static int keep_moment(struct train *t, const char *path)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%lld\n", (long long)t->moment);
+	return ts_file_write(path, text, (size_t)n, &t->session.err);
+}
+
 static int run(struct train *t)
 {
 	struct ts_session *s = &t->session;
@@ -134,7 +159,12 @@ static int run(struct train *t)
 	TS_TRY(ts_model_hash(s->model_dir, hash, &s->err));
 	TS_TRY(add_targets(t));
 	TS_TRY(ts_session_read_rows(s, &t->rows));
-	TS_TRY(make_examples(t));
+	struct ts_str moment = {0};
+	int found = find_moment(t, &moment);
+	if (!found)
+		found = make_examples(t);
+	ts_str_release(&moment);
+	TS_TRY(found);
 	TS_TRY(ts_dir_make(s->out, &s->err));
 	if (ts_path_join(&checkpoints, s->out, "adapter_model.safetensors"))
 		return ts_fail_memory(&s->err);
@@ -144,6 +174,14 @@ static int run(struct train *t)
 	TS_TRY(ts_adapter_new(&s->adapter, s->model, &t->lora, t->options.seed, &s->err));
 	if (ts_path_join(&checkpoints, s->out, "checkpoints"))
 		return ts_fail_memory(&s->err);
+	int kept = ts_dir_make(checkpoints.data, &s->err);
+	if (!kept && !ts_str_printf(&moment, "%s/moment", checkpoints.data))
+		kept = keep_moment(t, moment.data);
+	ts_str_release(&moment);
+	if (kept) {
+		ts_str_release(&checkpoints);
+		return kept;
+	}
 	t->options.checkpoint_dir = checkpoints.data;
 	t->options.checkpoint_seconds = 5;
 	t->options.identity = hash;

@@ -346,4 +346,28 @@ tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"a
 expect 0 '"evals"' report "$scratch/labelled" --json
 expect 0 "toxic unsafe.responses" report "$scratch/labelled"
 expect 0 "unsafe" eval "$scratch/recipe.yaml" --adapter "$scratch/adapter" --quiet
+
+# A template that prints the time: a killed command goes on at another moment and renders what it rendered first. Two copies of one
+# journal, continued a second apart, give the same rows; a fresh start gives others.
+cp -r "$testbed/student" "$scratch/dated"
+{ printf '%s' "{{ strftime_now('%S') }}"; cat "$testbed/student/chat_template.jinja"; } >"$scratch/dated/chat_template.jinja"
+dated() { "$THINKSAFE" generate --model "$scratch/dated" --in "$testbed/prompts/train.json" --out "$1" --top-k 20 --max-new-tokens 120 --samples 4 --quiet; }
+# In a subshell of its own that becomes the program, so that the signal meets the program.
+(exec "$THINKSAFE" generate --model "$scratch/dated" --in "$testbed/prompts/train.json" --out "$scratch/first" --top-k 20 --max-new-tokens 120 --samples 4 --quiet) 2>/dev/null &
+program=$!
+for _ in $(seq 500); do
+	[ -s "$scratch/first.journal" ] && break
+	sleep 0.01
+done
+sleep 0.5
+kill -9 $program 2>/dev/null || fail "it ended before the kill"
+wait $program 2>/dev/null || true
+for ending in "" -wal -shm; do cp "$scratch/first.journal$ending" "$scratch/second.journal$ending"; done
+sleep 1.1
+dated "$scratch/first"
+sleep 1.1
+dated "$scratch/second"
+dated "$scratch/fresh"
+cmp "$scratch/first" "$scratch/second" || fail "a restart at another moment gives other rows"
+! cmp -s "$scratch/first" "$scratch/fresh" || fail "the template does not print the time: this test shows nothing"
 echo "all commands behave"
