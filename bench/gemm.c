@@ -97,7 +97,8 @@ static void run(enum ts_isa isa, int threads)
 				p.backward = false;
 				double forward = seconds(&p);
 				p.backward = true;
-				printf("  %zu rows: %6.1f (%.1f us), dx %6.1f", rows[r], 1e-9 * flops / forward, 1e6 * forward, 1e-9 * flops / seconds(&p));
+				printf("  %zu rows: %6.1f (%.1f us), dx %6.1f", rows[r], 1e-9 * flops / forward, 1e6 * forward,
+				       1e-9 * flops / seconds(&p));
 				fflush(stdout);
 			}
 			printf("\n");

@@ -21,7 +21,8 @@ static int next(void *user, struct ts_request *out)
 	if (f->next == f->count)
 		return 0;
 	const struct ts_prompt *p = &f->prompts[f->next];
-	*out = (struct ts_request){.index = f->next++, .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = {0.6, 0.95, 20, 200}, .key = p->key};
+	*out = (struct ts_request){
+		.index = f->next++, .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = {0.6, 0.95, 20, 200}, .key = p->key};
 	f->prompt_tokens += p->ids.len;
 	return 1;
 }
@@ -39,7 +40,8 @@ static _Noreturn void die(const struct ts_error *err)
 	exit(1);
 }
 
-static void measure(const char *dir, const struct ts_chat *chat, const struct ts_prompt *prompts, size_t count, enum ts_isa isa, int threads, size_t batch)
+static void measure(const char *dir, const struct ts_chat *chat, const struct ts_prompt *prompts, size_t count, enum ts_isa isa,
+		    int threads, size_t batch)
 {
 	struct ts_error err = {0};
 	struct ts_backend *backend;
@@ -62,8 +64,8 @@ static void measure(const char *dir, const struct ts_chat *chat, const struct ts
 	if (engine->run(engine, &source, NULL, &err))
 		die(&err);
 	double seconds = ts_clock() - started;
-	printf("%-10s threads %d  batch %3zu  %7zu tokens in %6.2f s  %8.0f generated tokens/s  (%.0f with the prompts')\n", backend->name, threads, batch,
-	       f.tokens, seconds, (double)f.tokens / seconds, (double)(f.tokens + f.prompt_tokens) / seconds);
+	printf("%-10s threads %d  batch %3zu  %7zu tokens in %6.2f s  %8.0f generated tokens/s  (%.0f with the prompts')\n", backend->name,
+	       threads, batch, f.tokens, seconds, (double)f.tokens / seconds, (double)(f.tokens + f.prompt_tokens) / seconds);
 	fflush(stdout);
 	engine->close(engine);
 	ts_model_close(model);

@@ -15,10 +15,26 @@
 static const char *const projections[TS_ADAPTER_TARGETS] = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"};
 
 static const char *const must_be_off[] = {
-	"alora_invocation_tokens", "alpha_pattern",     "arrow_config",          "exclude_modules",     "fan_in_fan_out",
-	"kasa_config",             "layer_replication", "layers_pattern",        "layers_to_transform", "lora_bias",
-	"megatron_config",         "modules_to_save",   "monteclora_config",     "rank_pattern",        "target_parameters",
-	"trainable_token_indices", "use_bdlora",        "use_dora",              "use_qalora",          "velora_config",
+	"alora_invocation_tokens",
+	"alpha_pattern",
+	"arrow_config",
+	"exclude_modules",
+	"fan_in_fan_out",
+	"kasa_config",
+	"layer_replication",
+	"layers_pattern",
+	"layers_to_transform",
+	"lora_bias",
+	"megatron_config",
+	"modules_to_save",
+	"monteclora_config",
+	"rank_pattern",
+	"target_parameters",
+	"trainable_token_indices",
+	"use_bdlora",
+	"use_dora",
+	"use_qalora",
+	"velora_config",
 };
 
 /* These change only the numbers that A and B start from. Others (pissa, olora, corda, loftq) also change the base weights. */
@@ -49,7 +65,8 @@ static int projection(const char *name)
 int ts_adapter_config_add(struct ts_adapter_config *c, const char *target, struct ts_error *err)
 {
 	if (projection(target) < 0)
-		return ts_fail(err, TS_EINVAL, "target %s is not one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", target);
+		return ts_fail(err, TS_EINVAL, "target %s is not one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+			       target);
 	if (ts_adapter_config_has(c, target))
 		return 0;
 	int at = c->target_count++;
@@ -249,9 +266,9 @@ static json_t *target_list(const struct ts_adapter_config *c)
 int ts_adapter_config_save(const struct ts_adapter_config *c, const char *path, struct ts_error *err)
 {
 	struct ts_str text = {0};
-	json_t *root = json_pack("{s:{}, s:s, s:s, s:b, s:b, s:b, s:n, s:n, s:o}", "alpha_pattern", "base_model_name_or_path", c->base_model,
-				 "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1, "init_lora_weights", 1, "layers_pattern",
-				 "layers_to_transform", "lora_alpha", number(c->alpha));
+	json_t *root = json_pack("{s:{}, s:s, s:s, s:b, s:b, s:b, s:n, s:n, s:o}", "alpha_pattern", "base_model_name_or_path",
+				 c->base_model, "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1, "init_lora_weights", 1,
+				 "layers_pattern", "layers_to_transform", "lora_alpha", number(c->alpha));
 	json_t *rest = json_pack("{s:o, s:n, s:s, s:i, s:{}, s:n, s:o, s:s, s:b, s:b}", "lora_dropout", json_real(c->dropout),
 				 "modules_to_save", "peft_type", "LORA", "r", c->rank, "rank_pattern", "revision", "target_modules",
 				 target_list(c), "task_type", "CAUSAL_LM", "use_dora", 0, "use_rslora", (int)c->use_rslora);

@@ -13,7 +13,7 @@
 struct ts_adapter_config {
 	int rank;
 	double alpha;
-	double dropout;    /* 0 <= dropout < 1; training only */
+	double dropout; /* 0 <= dropout < 1; training only */
 	bool use_rslora;
 	int target_count;
 	char targets[TS_ADAPTER_TARGETS][16]; /* "q_proj", ...: sorted, each once */

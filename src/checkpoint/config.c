@@ -28,7 +28,7 @@ static const struct family families[] = {
 	{"mistral", .window = true, .max_positions = 131072},
 };
 
-#define FAMILY_COUNT (sizeof(families) / sizeof(*families))
+#define FAMILY_COUNT   (sizeof(families) / sizeof(*families))
 #define DEFAULT_WINDOW 4096 /* sliding_window of Qwen and Mistral when absent; null means none */
 
 struct reader {
@@ -51,7 +51,8 @@ static int read_size(const struct reader *r, const char *key, int64_t fallback, 
 	else
 		TS_TRY(ts_json_need_int(r->root, key, &v, r->place, r->err));
 	if (v < 1 || v > limit)
-		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected 1 to %lld, found %lld", r->place, key, (long long)limit, (long long)v);
+		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected 1 to %lld, found %lld", r->place, key, (long long)limit,
+			       (long long)v);
 	*out = (int)v;
 	return 0;
 }
@@ -151,8 +152,8 @@ static int read_layer_types(const struct reader *r, const struct ts_model_config
 	if (!types || json_is_null(types))
 		return 0;
 	if (!json_is_array(types) || json_array_size(types) != (size_t)c->layers)
-		return ts_fail(r->err, TS_EMISMATCH, "%s: \"layer_types\": expected an array of %d (num_hidden_layers), found %zu", r->place,
-			       c->layers, json_array_size(types));
+		return ts_fail(r->err, TS_EMISMATCH, "%s: \"layer_types\": expected an array of %d (num_hidden_layers), found %zu",
+			       r->place, c->layers, json_array_size(types));
 	*sliding = 0;
 	for (size_t i = 0; i < json_array_size(types); i++) {
 		const char *type = json_string_value(json_array_get(types, i));
@@ -269,8 +270,8 @@ static int read_rope(const struct reader *r, struct ts_model_config *c)
 static int add_eos(const struct reader *r, struct ts_model_config *c, const json_t *id)
 {
 	if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->vocab_size)
-		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld%s", r->place, c->vocab_size - 1,
-			       (long long)json_integer_value(id), json_is_integer(id) ? "" : " (not an integer)");
+		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld%s", r->place,
+			       c->vocab_size - 1, (long long)json_integer_value(id), json_is_integer(id) ? "" : " (not an integer)");
 	int32_t v = (int32_t)json_integer_value(id);
 	int at = 0;
 	while (at < c->eos_count && c->eos_ids[at] < v)
@@ -303,8 +304,8 @@ static int read_bos(const struct reader *r, struct ts_model_config *c)
 	int64_t v;
 	TS_TRY(ts_json_int(r->root, "bos_token_id", -1, &v, r->place, r->err));
 	if (v < -1 || v >= c->vocab_size)
-		return ts_fail(r->err, TS_EINVAL, "%s: \"bos_token_id\": expected an id from 0 to %d, found %lld", r->place, c->vocab_size - 1,
-			       (long long)v);
+		return ts_fail(r->err, TS_EINVAL, "%s: \"bos_token_id\": expected an id from 0 to %d, found %lld", r->place,
+			       c->vocab_size - 1, (long long)v);
 	c->bos_id = (int32_t)v;
 	return 0;
 }
@@ -315,11 +316,30 @@ static const struct {
 	const char *key;
 	double neutral;
 } unknown_sampling[] = {
-	{"repetition_penalty", 1}, {"encoder_repetition_penalty", 1}, {"no_repeat_ngram_size", 0}, {"typical_p", 1}, {"min_p", 0},
-	{"penalty_alpha", 0}, {"epsilon_cutoff", 0}, {"eta_cutoff", 0}, {"guidance_scale", 1}, {"num_beams", 1}, {"length_penalty", 1},
-	{"diversity_penalty", 0}, {"min_length", 0}, {"min_new_tokens", 0}, {"top_h", 0}, {"bad_words_ids", 0}, {"suppress_tokens", 0},
-	{"begin_suppress_tokens", 0}, {"forced_bos_token_id", -1}, {"forced_eos_token_id", -1}, {"sequence_bias", 0}, {"stop_strings", 0},
-	{"exponential_decay_length_penalty", 0}, {"watermarking_config", 0},
+	{"repetition_penalty", 1},
+	{"encoder_repetition_penalty", 1},
+	{"no_repeat_ngram_size", 0},
+	{"typical_p", 1},
+	{"min_p", 0},
+	{"penalty_alpha", 0},
+	{"epsilon_cutoff", 0},
+	{"eta_cutoff", 0},
+	{"guidance_scale", 1},
+	{"num_beams", 1},
+	{"length_penalty", 1},
+	{"diversity_penalty", 0},
+	{"min_length", 0},
+	{"min_new_tokens", 0},
+	{"top_h", 0},
+	{"bad_words_ids", 0},
+	{"suppress_tokens", 0},
+	{"begin_suppress_tokens", 0},
+	{"forced_bos_token_id", -1},
+	{"forced_eos_token_id", -1},
+	{"sequence_bias", 0},
+	{"stop_strings", 0},
+	{"exponential_decay_length_penalty", 0},
+	{"watermarking_config", 0},
 };
 
 static bool asks_for_something(const json_t *v, double neutral)

@@ -18,16 +18,16 @@ struct ts_model_config {
 	int max_positions;
 	float rms_norm_eps;
 	bool tied_embeddings;
-	bool qk_norm;                     /* Qwen3: RMS norm of every q and k head before RoPE */
-	bool qkv_bias, o_bias;            /* Qwen2: bias on q, k, v */
-	int sliding_window;               /* 0 = none */
+	bool qk_norm;          /* Qwen3: RMS norm of every q and k head before RoPE */
+	bool qkv_bias, o_bias; /* Qwen2: bias on q, k, v */
+	int sliding_window;    /* 0 = none */
 	enum ts_rope_type rope_type;
 	double rope_theta;
 	double rope_factor, rope_low_freq, rope_high_freq, rope_original_positions; /* llama3; linear uses factor */
-	int32_t eos_ids[16];              /* union of config.json and generation_config.json, ascending */
+	int32_t eos_ids[16]; /* union of config.json and generation_config.json, ascending */
 	int eos_count;
-	int32_t bos_id;                   /* -1 = none */
-	char ignored[256];                /* generation_config keys that ask for something we do not do, comma-separated */
+	int32_t bos_id;    /* -1 = none */
+	char ignored[256]; /* generation_config keys that ask for something we do not do, comma-separated */
 };
 
 /* Read `dir`/config.json and, if there, `dir`/generation_config.json. */

@@ -64,8 +64,8 @@ static int parse_shape(const struct header *h, struct ts_tensor *t, const json_t
 	for (size_t i = 0; i < dims; i++) {
 		const json_t *d = json_array_get(shape, i);
 		if (!json_is_integer(d) || json_integer_value(d) < 0)
-			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: dimension %zu of \"shape\" is not a whole number of at least 0", h->path,
-				       t->name, i);
+			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: dimension %zu of \"shape\" is not a whole number of at least 0",
+				       h->path, t->name, i);
 		t->shape[i] = (size_t)json_integer_value(d);
 		if (!ts_mul_size(t->elements, t->shape[i], &t->elements))
 			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: the product of its shape overflows", h->path, t->name);
@@ -84,13 +84,14 @@ static int parse_offsets(const struct header *h, struct ts_tensor *t, const json
 	json_int_t begin = json_integer_value(a), end = json_integer_value(b);
 	if (begin < 0 || end < begin || (uint64_t)end > h->bytes)
 		return ts_fail(err, TS_EFORMAT,
-			       "%s: tensor %s: bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", but the file's data has %zu bytes",
+			       "%s: tensor %s: bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
+			       ", but the file's data has %zu bytes",
 			       h->path, t->name, begin, end, h->bytes);
 	if ((uint64_t)(end - begin) != t->bytes) {
 		char shape[200];
 		shape_text(shape, sizeof(shape), t->dims, t->shape);
-		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: expected %zu bytes for %s %s, found %" JSON_INTEGER_FORMAT, h->path, t->name,
-			       t->bytes, ts_dtype_name(t->dtype), shape, end - begin);
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: expected %zu bytes for %s %s, found %" JSON_INTEGER_FORMAT, h->path,
+			       t->name, t->bytes, ts_dtype_name(t->dtype), shape, end - begin);
 	}
 	t->data = h->data + begin;
 	t->file = h->file;
@@ -139,11 +140,11 @@ static int check_layout(const struct ts_tensors *ts, size_t first, const struct 
 	for (size_t i = 0; i < count && !status; i++) {
 		size_t begin = (size_t)(order[i]->data - h->data);
 		if (begin < at)
-			status = ts_fail(err, TS_EFORMAT, "%s: tensors %s and %s overlap at byte %zu", h->path, order[i - 1]->name, order[i]->name,
-					 begin);
+			status = ts_fail(err, TS_EFORMAT, "%s: tensors %s and %s overlap at byte %zu", h->path, order[i - 1]->name,
+					 order[i]->name, begin);
 		else if (begin > at)
-			status = ts_fail(err, TS_EFORMAT, "%s: tensor %s: begins at byte %zu, expected %zu (a gap)", h->path, order[i]->name,
-					 begin, at);
+			status = ts_fail(err, TS_EFORMAT, "%s: tensor %s: begins at byte %zu, expected %zu (a gap)", h->path,
+					 order[i]->name, begin, at);
 		at = begin + order[i]->bytes;
 	}
 	if (!status && at != h->bytes)
@@ -325,7 +326,8 @@ int ts_tensors_need(const struct ts_tensors *ts, const char *name, int dims, con
 	shape_text(want, sizeof(want), dims, shape);
 	if (!t)
 		return ts_fail(err, TS_ENOTFOUND, "%s%s: tensor %s: expected with shape %s, but it is not there",
-			       ts->paths.len ? ts->paths.data[0] : "(no file)", ts->paths.len > 1 ? " and the other shards" : "", name, want);
+			       ts->paths.len ? ts->paths.data[0] : "(no file)", ts->paths.len > 1 ? " and the other shards" : "", name,
+			       want);
 	const char *path = ts->paths.data[t->file];
 	bool same = t->dims == dims;
 	for (int i = 0; same && i < dims; i++)

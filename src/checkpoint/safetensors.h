@@ -12,7 +12,7 @@
 struct ts_tensor {
 	const char *name; /* owned by the container */
 	enum ts_dtype dtype;
-	int dims;         /* 0..8 */
+	int dims; /* 0..8 */
 	size_t shape[8];
 	size_t elements;
 	const unsigned char *data; /* in the mapping, unaligned */
@@ -37,7 +37,8 @@ void ts_tensors_close(struct ts_tensors *);
 /* NULL when absent. */
 const struct ts_tensor *ts_tensors_find(const struct ts_tensors *, const char *name);
 /* Present, with exactly this shape; dtype one of F32, BF16, F16. TS_ENOTFOUND / TS_EMISMATCH name file, tensor, expected, found. */
-int ts_tensors_need(const struct ts_tensors *, const char *name, int dims, const size_t *shape, const struct ts_tensor **out, struct ts_error *err);
+int ts_tensors_need(const struct ts_tensors *, const char *name, int dims, const size_t *shape, const struct ts_tensor **out,
+		    struct ts_error *err);
 
 /* Writing: tensors in the given order, data contiguous, header padded with spaces to 8 bytes; metadata {"format":"pt"}.
  * The file is written with ts_file_write (whole or not at all). */

@@ -136,9 +136,9 @@ static int settings_text(const struct generate *g, char settings[512], struct ts
 		TS_TRY(adapter_hash(s->adapter_dir, "adapter_config.json", scale, err));
 	}
 	snprintf(settings, 512,
-		 "model %s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s",
-		 model, ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->temperature,
-		 g->top_p, g->top_k, g->max_new_tokens, g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
+		 "model %s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
+		 ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->temperature, g->top_p, g->top_k,
+		 g->max_new_tokens, g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
 	return 0;
 }
 
@@ -277,10 +277,15 @@ static int run(struct generate *g, struct ts_str *journal)
 	TS_TRY(open_store(g, journal));
 	TS_TRY(make_prompts(g));
 	TS_TRY(claim_store(g));
-	struct ts_sample_stage stage = {.store = g->store, .stage = "generate", .title = "generate", .chat = s->chat,
-					.ignore_eos = g->ignore_eos, .templated = g->templated,
+	struct ts_sample_stage stage = {.store = g->store,
+					.stage = "generate",
+					.title = "generate",
+					.chat = s->chat,
+					.ignore_eos = g->ignore_eos,
+					.templated = g->templated,
 					.sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},
-					.open = open_engine, .user = g};
+					.open = open_engine,
+					.user = g};
 	TS_TRY(ts_sample_stage_run(&stage, g->prompts, json_array_size(g->rows) * g->samples, &s->context, &s->err));
 	if (!(out = json_array()))
 		return ts_fail_memory(&s->err);
@@ -327,8 +332,7 @@ int ts_command_generate(const struct ts_command *command, int argc, char **argv)
 		{"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &g.max_new_tokens, NULL},
 		{"samples", "N", "responses per row (1)", TS_OPT_COUNT, &g.samples, NULL},
 		{"seed", "N", "seed of the run (42)", TS_OPT_INT, &s->seed, NULL},
-		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering,
-		 NULL},
+		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering, NULL},
 		{"no-steering", NULL, "steer nothing (rejection sampling)", TS_OPT_FLAG, &g.no_steering, NULL},
 		{"harmful-labels", "WORDS", "more label words that mean harmful", TS_OPT_TEXT, &g.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "more label words that mean benign", TS_OPT_TEXT, &g.benign_labels, NULL},

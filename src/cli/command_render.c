@@ -44,9 +44,12 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 	if (variables && !json_is_object(variables))
 		return ts_fail(err, TS_EFORMAT, "\"variables\": expected an object");
 	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "row", err));
-	struct ts_template_input input = {.messages = messages, .tools = json_object_get(row, "tools"),
-					  .documents = json_object_get(row, "documents"), .add_generation_prompt = add_prompt,
-					  .variables = variables, .now = r->now ? &r->clock : NULL};
+	struct ts_template_input input = {.messages = messages,
+					  .tools = json_object_get(row, "tools"),
+					  .documents = json_object_get(row, "documents"),
+					  .add_generation_prompt = add_prompt,
+					  .variables = variables,
+					  .now = r->now ? &r->clock : NULL};
 	int status = r->template ? ts_template_render(r->template, &input, &text, err)
 				 : ts_chat_render_input(r->session.chat, &input, &text, err);
 	if (status && status != TS_ENOMEM) {

@@ -273,8 +273,8 @@ static int report(struct ts_session *s, const char *dir)
 		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
 				 ts_file_exists(dir) ? "a file" : "nothing");
 	else if (!ts_file_exists(path.data))
-		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)",
-				 dir);
+		status =
+			ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
 	if (!status)
 		status = ts_json_load(path.data, &metrics, &s->err);
 	ts_str_clear(&path);

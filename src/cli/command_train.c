@@ -204,8 +204,8 @@ static int run(struct train *t)
 
 int ts_command_train(const struct ts_command *command, int argc, char **argv)
 {
-	struct train t = {.options = ts_train_options_default(), .rank = 32, .max_length = 16384, .schedule = "cosine",
-			  .targets = "q_proj,v_proj"};
+	struct train t = {
+		.options = ts_train_options_default(), .rank = 32, .max_length = 16384, .schedule = "cosine", .targets = "q_proj,v_proj"};
 	struct ts_session *s = &t.session;
 	ts_session_init(s);
 	t.lora = (struct ts_adapter_config){.alpha = 16, .dropout = 0.05};

@@ -8,8 +8,7 @@
 
 static const struct ts_command commands[] = {
 	{"run", "the whole method: evaluate before, generate, judge, train, evaluate after, report",
-	 "run RECIPE.yaml [--run DIR] [options]",
-	 "thinksafe run testbed/recipe.yaml --run runs/demo", ts_command_run},
+	 "run RECIPE.yaml [--run DIR] [options]", "thinksafe run testbed/recipe.yaml --run runs/demo", ts_command_run},
 	{"generate", "prompts to responses (steered where the label says harmful)",
 	 "generate --model DIR [--in FILE] [--out FILE] [options]",
 	 "thinksafe generate --model testbed/student --in testbed/prompts/train.json --max-new-tokens 128 --out responses.jsonl",

@@ -19,7 +19,7 @@ enum ts_option_type {
 };
 
 struct ts_option {
-	const char *name; /* without dashes */
+	const char *name;     /* without dashes */
 	const char *argument; /* NULL for a flag; shown in the help */
 	const char *help;
 	enum ts_option_type type;

@@ -147,8 +147,14 @@ enum ts_dtype ts_session_kv_dtype(const struct ts_session *s)
 
 int ts_session_engine(struct ts_session *s, size_t max_length, struct ts_responder **out)
 {
-	struct ts_local l = {.model = s->model, .adapter = s->adapter, .chat = s->chat, .batch = s->batch, .chunk = s->chunk,
-			     .memory = s->memory, .max_length = max_length, .kv_dtype = ts_session_kv_dtype(s)};
+	struct ts_local l = {.model = s->model,
+			     .adapter = s->adapter,
+			     .chat = s->chat,
+			     .batch = s->batch,
+			     .chunk = s->chunk,
+			     .memory = s->memory,
+			     .max_length = max_length,
+			     .kv_dtype = ts_session_kv_dtype(s)};
 	return ts_local_open(out, &l, &s->context, &s->err);
 }
 

@@ -32,28 +32,36 @@ void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
-#define TS_OPTIONS_MODEL(s) \
-	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL}, \
-	{"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL}
-#define TS_OPTIONS_MACHINE(s) \
-	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL}, \
-	{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL}, \
-	{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL}, \
-	{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL}, \
-	{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL}, \
-	{"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &(s)->kv_dtype, NULL}
+#define TS_OPTIONS_MODEL(s)                                                                                                                \
+	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL},                                   \
+	{                                                                                                                                  \
+		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
+	}
+#define TS_OPTIONS_MACHINE(s)                                                                                                              \
+	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL},                            \
+		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
+		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
+		{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL},         \
+		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+	{                                                                                                                                  \
+		"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &(s)->kv_dtype, NULL                            \
+	}
 /* As TS_OPTIONS_MACHINE where the recipe has the dtype of the KV cache. */
-#define TS_OPTIONS_PIPELINE(s) \
-	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL}, \
-	{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL}, \
-	{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL}, \
-	{"memory", "SIZE", "bound for KV cache and activations, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL}, \
-	{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL}, \
-	{"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL}
-#define TS_OPTIONS_ROWS(s) \
-	{"in", "FILE", "rows: JSON Lines or a JSON array (- or default: standard input)", TS_OPT_TEXT, &(s)->in, NULL}, \
-	{"out", "FILE", "write the rows here (default: standard output)", TS_OPT_TEXT, &(s)->out, NULL}, \
-	{"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL}
+#define TS_OPTIONS_PIPELINE(s)                                                                                                             \
+	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL},                            \
+		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
+		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
+		{"memory", "SIZE", "bound for KV cache and activations, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL},  \
+		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+	{                                                                                                                                  \
+		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
+	}
+#define TS_OPTIONS_ROWS(s)                                                                                                                 \
+	{"in", "FILE", "rows: JSON Lines or a JSON array (- or default: standard input)", TS_OPT_TEXT, &(s)->in, NULL},                    \
+		{"out", "FILE", "write the rows here (default: standard output)", TS_OPT_TEXT, &(s)->out, NULL},                           \
+	{                                                                                                                                  \
+		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
+	}
 
 /* Prints usage, options and example to stdout. */
 struct ts_command;

@@ -259,8 +259,9 @@ int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err)
 		return fail_errno(err, path, "open");
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		int locked = errno == EWOULDBLOCK;
-		int status = locked ? ts_fail(err, TS_ELOCKED, "%s: another thinksafe is working here; wait for it or use another --run", path)
-				    : fail_errno(err, path, "lock");
+		int status =
+			locked ? ts_fail(err, TS_ELOCKED, "%s: another thinksafe is working here; wait for it or use another --run", path)
+			       : fail_errno(err, path, "lock");
 		close(fd);
 		return status;
 	}

@@ -18,8 +18,8 @@ static int parse(const char *text, size_t n, size_t flags, const char *place, si
 	size_t bad = ts_utf8_check(text, n);
 	if (bad < n)
 		return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu", place, line, bad);
-	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0),
-		       e.text, e.column);
+	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0), e.text,
+		       e.column);
 }
 
 static void skip_mark(const char **text, size_t *n)

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *ts_alloc(size_t size);                  /* uninitialised */
-void *ts_calloc(size_t count, size_t size);   /* zeroed, product checked */
+void *ts_alloc(size_t size);                            /* uninitialised */
+void *ts_calloc(size_t count, size_t size);             /* zeroed, product checked */
 void *ts_realloc(void *old, size_t count, size_t size); /* product checked; old stays valid on NULL */
 void ts_free(void *p);
 char *ts_strdup(const char *s);
@@ -37,19 +37,18 @@ char *ts_arena_strndup(struct ts_arena *, const char *s, size_t n);
 void ts_arena_release(struct ts_arena *);
 
 /* A typed vector: TS_VEC(int) ids = {0}; ts_vec_push(&ids, 7) is 0 or TS_ENOMEM. */
-#define TS_VEC(type)                                                           \
-	struct {                                                               \
-		type *data;                                                    \
-		size_t len, cap;                                               \
+#define TS_VEC(type)                                                                                                                       \
+	struct {                                                                                                                           \
+		type *data;                                                                                                                \
+		size_t len, cap;                                                                                                           \
 	}
 #define ts_vec_reserve(v, n) ts_vec_grow_((void **)&(v)->data, &(v)->cap, (n), sizeof(*(v)->data))
-#define ts_vec_push(v, ...)                                                    \
-	(ts_vec_reserve((v), (v)->len + 1) ? -1 : ((v)->data[(v)->len++] = (__VA_ARGS__), 0))
-#define ts_vec_release(v)                                                      \
-	do {                                                                   \
-		ts_free((v)->data);                                            \
-		(v)->data = NULL;                                              \
-		(v)->len = (v)->cap = 0;                                       \
+#define ts_vec_push(v, ...)  (ts_vec_reserve((v), (v)->len + 1) ? -1 : ((v)->data[(v)->len++] = (__VA_ARGS__), 0))
+#define ts_vec_release(v)                                                                                                                  \
+	do {                                                                                                                               \
+		ts_free((v)->data);                                                                                                        \
+		(v)->data = NULL;                                                                                                          \
+		(v)->len = (v)->cap = 0;                                                                                                   \
 	} while (0)
 int ts_vec_grow_(void **data, size_t *cap, size_t needed, size_t size);
 

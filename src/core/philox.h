@@ -12,7 +12,7 @@ void ts_philox4x32(const uint32_t key[2], const uint32_t counter[4], uint32_t ou
 /* A stream of randomness named by a hash (contracts.md section 2). */
 struct ts_random_key {
 	uint32_t key[2];
-	uint32_t stream[2]; /* counter words 2 and 3 */
+	uint32_t stream[2];       /* counter words 2 and 3 */
 	unsigned char digest[32]; /* the whole hash: the sample's identity in a journal */
 };
 

@@ -6,8 +6,8 @@
 const char *ts_status_text(int code)
 {
 	switch (code) {
-#define TS_STATUS_CASE(number, name, text)                                     \
-	case number:                                                           \
+#define TS_STATUS_CASE(number, name, text)                                                                                                 \
+	case number:                                                                                                                       \
 		return text;
 		TS_STATUS_MAP(TS_STATUS_CASE)
 #undef TS_STATUS_CASE

@@ -13,17 +13,17 @@
 
 #include <stdarg.h>
 
-#define TS_STATUS_MAP(X)                                                       \
-	X(-1, ENOMEM, "out of memory")                                         \
-	X(-2, EINVAL, "invalid argument or value")                             \
-	X(-3, EIO, "input/output error")                                       \
-	X(-4, EFORMAT, "malformed data")                                       \
-	X(-5, EMISMATCH, "does not fit what was expected")                     \
-	X(-6, EUNSUPPORTED, "not supported")                                   \
-	X(-7, ENOTFOUND, "not found")                                          \
-	X(-8, ELOCKED, "in use by another program")                            \
-	X(-9, ESTOPPED, "stopped; can be resumed")                             \
-	X(-10, ENUMERIC, "not a finite number")                                \
+#define TS_STATUS_MAP(X)                                                                                                                   \
+	X(-1, ENOMEM, "out of memory")                                                                                                     \
+	X(-2, EINVAL, "invalid argument or value")                                                                                         \
+	X(-3, EIO, "input/output error")                                                                                                   \
+	X(-4, EFORMAT, "malformed data")                                                                                                   \
+	X(-5, EMISMATCH, "does not fit what was expected")                                                                                 \
+	X(-6, EUNSUPPORTED, "not supported")                                                                                               \
+	X(-7, ENOTFOUND, "not found")                                                                                                      \
+	X(-8, ELOCKED, "in use by another program")                                                                                        \
+	X(-9, ESTOPPED, "stopped; can be resumed")                                                                                         \
+	X(-10, ENUMERIC, "not a finite number")                                                                                            \
 	X(-11, ELIMIT, "over a limit")
 
 enum ts_status {
@@ -43,30 +43,28 @@ const char *ts_status_text(int code);
 
 /* Fill `err` (if not NULL) with a formatted message and return `code`, so that
  * `return ts_fail(err, TS_EIO, "%s: %s", path, strerror(errno));` reads well. */
-int ts_fail(struct ts_error *err, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int ts_fail(struct ts_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Put "prefix: " in front of the message already in `err`; returns err's code (or `code` without err). */
-int ts_fail_within(struct ts_error *err, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int ts_fail_within(struct ts_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The usual "out of memory" failure. */
 int ts_fail_memory(struct ts_error *err);
 
 /* Forward a failure to the caller, or to a function's one cleanup block. */
-#define TS_TRY(expression)                                                     \
-	do {                                                                   \
-		int ts_try_status_ = (expression);                             \
-		if (ts_try_status_)                                            \
-			return ts_try_status_;                                 \
+#define TS_TRY(expression)                                                                                                                 \
+	do {                                                                                                                               \
+		int ts_try_status_ = (expression);                                                                                         \
+		if (ts_try_status_)                                                                                                        \
+			return ts_try_status_;                                                                                             \
 	} while (0)
 
 /* Needs a local `int status` and a label `done`. */
-#define TS_GOTO(expression)                                                    \
-	do {                                                                   \
-		status = (expression);                                         \
-		if (status)                                                    \
-			goto done;                                             \
+#define TS_GOTO(expression)                                                                                                                \
+	do {                                                                                                                               \
+		status = (expression);                                                                                                     \
+		if (status)                                                                                                                \
+			goto done;                                                                                                         \
 	} while (0)
 
 #endif

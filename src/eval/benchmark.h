@@ -14,8 +14,8 @@ const char *ts_eval_kind_name(enum ts_eval_kind);
 
 struct ts_eval_item {
 	const char *instruction;
-	const char *answer;  /* NULL when the row has none */
-	size_t cluster;      /* index of its pair; a row without "pair" is its own */
+	const char *answer; /* NULL when the row has none */
+	size_t cluster;     /* index of its pair; a row without "pair" is its own */
 };
 
 struct ts_eval_set {

@@ -14,7 +14,7 @@ struct place {
 	size_t computed;     /* ids whose keys and values are in the pool */
 	int32_t *pages;      /* [max_pages] */
 	size_t page_count;
-	size_t fed;          /* tokens given to the current step */
+	size_t fed; /* tokens given to the current step */
 };
 
 struct engine {
@@ -150,7 +150,11 @@ static void retire(struct engine *e, struct place *p)
 /* Collects the step's rows, oldest place first. */
 static struct ts_batch build_batch(struct engine *e, size_t *asking)
 {
-	struct ts_batch b = {.ids = e->ids, .positions = e->positions, .segments = e->segments, .kv = &e->kv, .adapter = e->adapter,
+	struct ts_batch b = {.ids = e->ids,
+			     .positions = e->positions,
+			     .segments = e->segments,
+			     .kv = &e->kv,
+			     .adapter = e->adapter,
 			     .wanted = e->wanted};
 	size_t budget = e->options.prefill_chunk;
 	for (size_t i = 0; i < e->running; i++)

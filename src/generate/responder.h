@@ -33,7 +33,7 @@ struct ts_answer {
 	size_t len;
 	enum ts_finish finish;
 	float probe_logprobs[TS_MAX_PROBES];
-	int status;         /* not 0: this request failed alone (TS_ENUMERIC: NaN logits); ids are what came before */
+	int status; /* not 0: this request failed alone (TS_ENUMERIC: NaN logits); ids are what came before */
 };
 
 struct ts_source {

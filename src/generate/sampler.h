@@ -23,7 +23,7 @@ struct ts_sampling {
 struct ts_candidate {
 	float logit; /* after temperature */
 	int32_t id;
-	double p;    /* not normalised until kept */
+	double p; /* not normalised until kept */
 };
 
 /* candidates[vocab] is scratch; on return its first *kept entries are the kept tokens in descending probability, p summing to 1.

@@ -72,8 +72,15 @@ int ts_score(struct ts_scorer *s, const int32_t *ids, size_t n, float *logprobs,
 			s->wanted[i] = (uint32_t)i;
 			s->targets[i] = at + i + 1 < n ? ids[at + i + 1] : -1;
 		}
-		struct ts_batch batch = {.rows = rows, .ids = ids + at, .positions = s->positions, .segments = &segment, .segment_count = 1,
-					 .kv = &s->kv, .adapter = s->adapter, .wanted = s->wanted, .wanted_count = rows};
+		struct ts_batch batch = {.rows = rows,
+					 .ids = ids + at,
+					 .positions = s->positions,
+					 .segments = &segment,
+					 .segment_count = 1,
+					 .kv = &s->kv,
+					 .adapter = s->adapter,
+					 .wanted = s->wanted,
+					 .wanted_count = rows};
 		const float *hidden = ts_model_forward(s->model, s->workspace, &batch);
 		if (logits)
 			ts_model_logits(s->model, logits + at * (size_t)g->vocab_size, hidden, rows);

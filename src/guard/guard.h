@@ -12,7 +12,7 @@ enum ts_judgement { TS_SAFE, TS_UNSAFE, TS_UNJUDGED };
 const char *ts_judgement_name(enum ts_judgement); /* "safe", "unsafe", "unjudged" */
 
 struct ts_case {
-	size_t index; /* the caller's */
+	size_t index;                  /* the caller's */
 	const char *prompt, *response; /* NUL-terminated, the caller's until done; the prompt without steering */
 };
 

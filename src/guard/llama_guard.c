@@ -84,10 +84,10 @@ static int prepare(struct llama_guard *g, const struct ts_case *c, ts_ids *ids, 
 	ts_str_release(&text);
 	if (status == TS_ENOMEM)
 		return status;
-	*why = status == TS_EMISMATCH ? "the guard's template loses the response"
-	     : status                 ? "the guard's template or tokenizer refuses the text"
-	     : ids->len > g->max_tokens ? "longer than the guard's context"
-					: NULL;
+	*why = status == TS_EMISMATCH     ? "the guard's template loses the response"
+	       : status                   ? "the guard's template or tokenizer refuses the text"
+	       : ids->len > g->max_tokens ? "longer than the guard's context"
+					  : NULL;
 	return 0;
 }
 
@@ -106,8 +106,8 @@ static int next_request(void *user, struct ts_request *out)
 		const char *why = NULL;
 		int status = prepare(g, &c, &p->ids, &why);
 		if (!status && !why) {
-			*out = (struct ts_request){.prompt = p->ids.data, .prompt_len = p->ids.len, .probe_count = 2,
-						   .probes = {g->safe, g->unsafe}};
+			*out = (struct ts_request){
+				.prompt = p->ids.data, .prompt_len = p->ids.len, .probe_count = 2, .probes = {g->safe, g->unsafe}};
 			size_t slot = 0;
 			while (slot < g->pending.len && g->pending.data[slot])
 				slot++;
@@ -155,8 +155,7 @@ static int tick_request(void *user)
 	return g->source->tick(g->source->user);
 }
 
-static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context,
-	       struct ts_error *err)
+static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context, struct ts_error *err)
 {
 	struct llama_guard *g = (struct llama_guard *)guard;
 	struct ts_source source = {g, next_request, done_request, cases->tick ? tick_request : NULL};
@@ -183,8 +182,8 @@ int ts_llama_guard_new(struct ts_guard **out, const struct ts_chat *chat, struct
 	struct llama_guard *g = ts_calloc(1, sizeof(*g));
 	if (!g)
 		return ts_fail_memory(err);
-	*g = (struct llama_guard){.guard = {"llama_guard", run, close_guard}, .chat = chat, .responder = responder,
-				  .max_tokens = max_tokens};
+	*g = (struct llama_guard){
+		.guard = {"llama_guard", run, close_guard}, .chat = chat, .responder = responder, .max_tokens = max_tokens};
 	int status = single_token(chat, "safe", &g->safe, err);
 	if (!status)
 		status = single_token(chat, "unsafe", &g->unsafe, err);

@@ -116,9 +116,8 @@ static int check_recipe(struct ts_run *r, struct ts_error *err)
 	TS_TRY(ts_recipe_hash(r->recipe, hash, err));
 	int status = note(r, "recipe", hash, &known, &same, err);
 	if (!status && !same)
-		status = ts_fail(err, TS_EMISMATCH,
-				 "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it", r->dir,
-				 differing_key(r));
+		status = ts_fail(err, TS_EMISMATCH, "%s: belongs to another recipe (it differs in \"%s\"); use another --run or remove it",
+				 r->dir, differing_key(r));
 	ts_str_release(&known);
 	return status;
 }

@@ -17,11 +17,11 @@
 /* A training prompt and what became of it. */
 struct ts_train_row {
 	const char *instruction;
-	size_t label;          /* index into ts_run.labels */
+	size_t label; /* index into ts_run.labels */
 	bool harmful;
-	bool duplicate;        /* rendered text equals an earlier row's: dropped and counted */
+	bool duplicate;          /* rendered text equals an earlier row's: dropped and counted */
 	struct ts_prompt *tries; /* [recipe tries] steered as the method says */
-	int accepted;          /* try that was kept, -1 = none */
+	int accepted;            /* try that was kept, -1 = none */
 	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_NOT_JUDGED } fate; /* of the last try looked at */
 };
 
@@ -58,7 +58,7 @@ struct ts_run {
 	struct ts_adapter *adapter;
 	struct ts_responder *responder;
 	struct ts_guard *guard;
-	char adapter_dir[4096]; /* of the adapter to open the student with; "" = none */
+	char adapter_dir[4096];                  /* of the adapter to open the student with; "" = none */
 	bool student_announced, guard_announced; /* their end-of-turn tokens were said */
 
 	json_t *rows; /* of the training prompts */
@@ -90,8 +90,8 @@ void ts_run_close_resident(struct ts_run *);
 /* stages.c */
 int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
-int ts_run_generate(struct ts_run *, struct ts_error *err);  /* samples, verdicts and fates of the training prompts; alpha */
-int ts_run_train(struct ts_run *, struct ts_error *err);     /* train.jsonl, checkpoints, adapter */
+int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
+int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
 /* metrics.c */

@@ -65,8 +65,8 @@ static int tick(void *user)
 static int put(struct job *j, size_t index, const struct ts_judged *judged)
 {
 	const struct ts_judge_case *c = &j->cases[index];
-	struct ts_verdict v = {.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability,
-			       .detail = judged->why};
+	struct ts_verdict v = {
+		.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
 	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, j->s->judge, &v, NULL, j->err);
 	ts_sample_release(&j->samples[index]);
 	j->s->new_verdicts++;

@@ -84,8 +84,8 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		bool found, unjudged = false;
 		TS_TRY(ts_store_get_sample(r->store, stage, e->prompts[i].name, &s, &found, err));
 		if (!found)
-			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage,
-				       e->recipe->name, i + 1);
+			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name,
+				       i + 1);
 		int status = judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, err);
 		ts_sample_release(&s);
 		TS_TRY(status);
@@ -129,9 +129,9 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 		return ts_fail(err, TS_EFORMAT, "%s: none of %zu responses could be judged", e->recipe->name, o->n);
 	TS_TRY(ts_wilson(o->count, judged, CONFIDENCE, &wilson));
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
-	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged,
-			 "share", (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low",
-			 clustered.interval.low, "cluster_high", clustered.interval.high);
+	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
+			 (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low", clustered.interval.low,
+			 "cluster_high", clustered.interval.high);
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -168,7 +168,7 @@ static int duplicates(const struct ts_run_eval *e, size_t *count, struct ts_erro
 
 static const char *measure(enum ts_eval_kind kind)
 {
-	return kind == TS_EVAL_SAFETY       ? "unsafe share by " GUARD_NAME
+	return kind == TS_EVAL_SAFETY         ? "unsafe share by " GUARD_NAME
 	       : kind == TS_EVAL_OVER_REFUSAL ? "refusals by " TS_KEYWORDS_LABEL
 					      : "right answers";
 }
@@ -433,8 +433,9 @@ static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err
 
 int ts_run_timing(struct ts_run *r, json_t **timing, struct ts_error *err)
 {
-	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate", "judge before", "judge generated",
-					     "judge alpha", "train", "evaluate after", "judge after"};
+	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate",
+					     "judge before",    "judge generated",  "judge alpha",
+					     "train",           "evaluate after",   "judge after"};
 	json_t *list = json_object();
 	int status = list ? machine_timing(r, list, err) : ts_fail_memory(err);
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !status; i++)

@@ -11,14 +11,14 @@
 
 static const char steering_text[] = "The following prompt is harmful. You should refuse to answer the prompt.\n\nPrompt:\n\n{x}";
 
-#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define AT(member) .offset = offsetof(struct ts_recipe, member)
+#define WORDS(...)      ((const char *const[]){__VA_ARGS__, NULL})
+#define AT(member)      .offset = offsetof(struct ts_recipe, member)
 #define EVAL_AT(member) .offset = offsetof(struct ts_recipe_eval, member)
 #define SIZES(from, to) .low = (from), .high = (to)
 
 const enum ts_dtype recipe_dtypes[2] = {TS_F32, TS_BF16};
 const char *const recipe_targets[TS_RECIPE_TARGETS + 1] = {"q_proj",    "k_proj",  "v_proj",    "o_proj",
-							    "gate_proj", "up_proj", "down_proj", NULL};
+							   "gate_proj", "up_proj", "down_proj", NULL};
 
 /* In the order in which they are printed. Keys of one section stand together. */
 const struct recipe_key recipe_keys[RECIPE_KEYS] = {
@@ -79,7 +79,13 @@ void ts_recipe_default(struct ts_recipe *r)
 		.thinking_required = true,
 		.filter = "guard",
 		.lora = {.rank = 32, .alpha = 16, .dropout = 0.05, .targets = {"q_proj", "v_proj"}, .target_count = 2},
-		.train = {.epochs = 3, .batch = 8, .lr = 1e-5, .warmup = 0.1, .schedule = "cosine", .clip = 1, .max_length = 16384,
+		.train = {.epochs = 3,
+			  .batch = 8,
+			  .lr = 1e-5,
+			  .warmup = 0.1,
+			  .schedule = "cosine",
+			  .clip = 1,
+			  .max_length = 16384,
 			  .objective = "ce"},
 		.alpha_prompts = 300,
 		.seed = 42,

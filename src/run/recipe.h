@@ -70,19 +70,19 @@ struct ts_recipe {
 	} lora;
 	struct {
 		size_t epochs, batch;
-		double lr, warmup;     /* peak; share of the steps */
-		const char *schedule;  /* "cosine", "linear", "constant" */
-		double clip;           /* 0 = off */
+		double lr, warmup;    /* peak; share of the steps */
+		const char *schedule; /* "cosine", "linear", "constant" */
+		double clip;          /* 0 = off */
 		size_t max_length;
 		const char *objective; /* "ce", "kl" */
 	} train;
 	size_t alpha_prompts;
 	uint64_t seed;
-	const char *numerics; /* "f32", "bf16dot" */
-	enum ts_dtype kv_dtype; /* TS_F32, TS_BF16 */
-	const char *weights;  /* "stored": as in the checkpoint */
+	const char *numerics;                  /* "f32", "bf16dot" */
+	enum ts_dtype kv_dtype;                /* TS_F32, TS_BF16 */
+	const char *weights;                   /* "stored": as in the checkpoint */
 	struct ts_recipe_path refusal_phrases; /* for the keyword stand-in */
-	struct ts_recipe_path before; /* a run whose evaluation "before" is used again. Changes no result. */
+	struct ts_recipe_path before;          /* a run whose evaluation "before" is used again. Changes no result. */
 
 	struct ts_arena memory;
 };

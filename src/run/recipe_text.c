@@ -219,7 +219,7 @@ const char *ts_recipe_difference(const struct ts_recipe *a, const struct ts_reci
 		const struct recipe_key *key = &recipe_keys[i];
 		if (key->no_result)
 			continue;
-		bool same = key->kind == RECIPE_EVALS	  ? same_evals(a, b)
+		bool same = key->kind == RECIPE_EVALS     ? same_evals(a, b)
 			    : key->kind == RECIPE_TARGETS ? same_targets(a, b)
 							  : same_scalar(a, b, key);
 		if (!same)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SECTION_LIMIT 12 /* keys of a section, and sections */
-#define EVAL_LIMIT 10000
+#define EVAL_LIMIT    10000
 
 struct raw_eval {
 	char *values[RECIPE_EVAL_KEYS];
@@ -39,7 +39,7 @@ struct schema {
 struct report {
 	char message[256];
 	char keys[256]; /* "train.lr", built from the innermost outwards */
-	char key[128];    /* one that is unknown or there twice */
+	char key[128];  /* one that is unknown or there twice */
 	bool twice;
 	int line, column; /* of the innermost; 0 = not told */
 	int documents;    /* > 1: something follows the first document */
@@ -143,12 +143,12 @@ static cyaml_schema_field_t *section_of(struct schema *s, cyaml_schema_field_t *
 static void make_schema(struct schema *s, const struct recipe_key *poisoned)
 {
 	memset(s, 0, sizeof(*s));
-	s->target_value = (cyaml_schema_value_t){.type = CYAML_STRING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(char),
-						 .string = {.min = 0, .max = CYAML_UNLIMITED}};
+	s->target_value = (cyaml_schema_value_t){
+		.type = CYAML_STRING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(char), .string = {.min = 0, .max = CYAML_UNLIMITED}};
 	for (int i = 0; i < RECIPE_EVAL_KEYS; i++)
 		text_field(&s->eval[i], recipe_eval_keys[i].name, offsetof(struct raw_eval, values) + (size_t)i * sizeof(char *), false);
-	s->eval_value = (cyaml_schema_value_t){.type = CYAML_MAPPING, .flags = CYAML_FLAG_DEFAULT, .data_size = sizeof(struct raw_eval),
-					       .mapping = {.fields = s->eval}};
+	s->eval_value = (cyaml_schema_value_t){
+		.type = CYAML_MAPPING, .flags = CYAML_FLAG_DEFAULT, .data_size = sizeof(struct raw_eval), .mapping = {.fields = s->eval}};
 	int top_count = 0;
 	for (int i = 0; i < RECIPE_KEYS; i++) {
 		const struct recipe_key *key = &recipe_keys[i];
@@ -169,14 +169,14 @@ static void make_schema(struct schema *s, const struct recipe_key *poisoned)
 			list_field(f, name, offsetof(struct raw, evals), offsetof(struct raw, eval_count), &s->eval_value,
 				   sizeof(struct raw_eval), 0, EVAL_LIMIT);
 	}
-	s->top_value = (cyaml_schema_value_t){.type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(struct raw),
-					      .mapping = {.fields = s->top}};
+	s->top_value = (cyaml_schema_value_t){
+		.type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(struct raw), .mapping = {.fields = s->top}};
 }
 
 static cyaml_config_t make_config(struct report *report)
 {
-	return (cyaml_config_t){.log_fn = log_line, .log_ctx = report, .mem_fn = memory, .log_level = CYAML_LOG_WARNING,
-				.flags = CYAML_CFG_NO_ALIAS};
+	return (cyaml_config_t){
+		.log_fn = log_line, .log_ctx = report, .mem_fn = memory, .log_level = CYAML_LOG_WARNING, .flags = CYAML_CFG_NO_ALIAS};
 }
 
 /* libcyaml reports the place before such a key; the key itself stands at or after it. */

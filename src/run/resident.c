@@ -43,8 +43,14 @@ int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)
 
 static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, bool *announced, struct ts_error *err)
 {
-	struct ts_local l = {.model = r->model, .adapter = r->adapter, .chat = chat, .batch = r->machine->batch, .chunk = r->machine->chunk,
-			     .memory = r->machine->memory, .max_length = max_length, .kv_dtype = r->recipe->kv_dtype};
+	struct ts_local l = {.model = r->model,
+			     .adapter = r->adapter,
+			     .chat = chat,
+			     .batch = r->machine->batch,
+			     .chunk = r->machine->chunk,
+			     .memory = r->machine->memory,
+			     .max_length = max_length,
+			     .kv_dtype = r->recipe->kv_dtype};
 	TS_TRY(ts_local_open(&r->responder, &l, *announced ? NULL : r->context, err));
 	*announced = true;
 	return 0;

@@ -17,11 +17,11 @@
 
 /* What never changes a result. */
 struct ts_run_machine {
-	size_t threads; /* 0 = all cores */
-	size_t batch;   /* most sequences at once */
-	size_t chunk;   /* most prompt tokens in one step */
-	size_t memory;  /* bound for the KV cache, and for training activations, in bytes; 0 = 2 GiB of cache, all activations */
-	const char *isa; /* NULL = the best found */
+	size_t threads;      /* 0 = all cores */
+	size_t batch;        /* most sequences at once */
+	size_t chunk;        /* most prompt tokens in one step */
+	size_t memory;       /* bound for the KV cache, and for training activations, in bytes; 0 = 2 GiB of cache, all activations */
+	const char *isa;     /* NULL = the best found */
 	const char *version; /* of the program, for timing.json; may be NULL */
 };
 

@@ -71,8 +71,12 @@ static int next(void *user, struct ts_request *out)
 	if (j->next == j->todo_count)
 		return 0;
 	const struct ts_prompt *p = &j->prompts[j->todo[j->next]];
-	*out = (struct ts_request){.index = j->todo[j->next], .prompt = p->ids.data, .prompt_len = p->ids.len, .sampling = j->s->sampling,
-				   .key = p->key, .ignore_eos = j->s->ignore_eos};
+	*out = (struct ts_request){.index = j->todo[j->next],
+				   .prompt = p->ids.data,
+				   .prompt_len = p->ids.len,
+				   .sampling = j->s->sampling,
+				   .key = p->key,
+				   .ignore_eos = j->s->ignore_eos};
 	j->next++;
 	return 1;
 }
@@ -87,8 +91,12 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 	bool stopped = answer->finish == TS_FINISH_STOP;
 	int status = ts_response_text(j->s->chat, answer->ids, answer->len, stopped, j->s->templated, &text);
 	if (!status) {
-		struct ts_sample sample = {.response = ts_str_c(&text), .response_len = text.len, .finish = ts_finish_name(answer->finish),
-					   .tokens = (int)answer->len, .prompt_tokens = (int)request->prompt_len, .ids = answer->ids,
+		struct ts_sample sample = {.response = ts_str_c(&text),
+					   .response_len = text.len,
+					   .finish = ts_finish_name(answer->finish),
+					   .tokens = (int)answer->len,
+					   .prompt_tokens = (int)request->prompt_len,
+					   .ids = answer->ids,
 					   .id_count = answer->len};
 		status = ts_store_put_sample(j->s->store, j->s->stage, j->prompts[request->index].name, &sample, NULL, j->err);
 	}

@@ -33,7 +33,12 @@ int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint6
 static int sample(struct ts_run *r, const char *stage, const char *title, const struct ts_prompt *prompts, size_t n, struct ts_error *err)
 {
 	struct ts_sample_stage s = {
-		.store = r->store, .stage = stage, .title = title, .chat = r->chat, .templated = true, .open = ts_run_open_student,
+		.store = r->store,
+		.stage = stage,
+		.title = title,
+		.chat = r->chat,
+		.templated = true,
+		.open = ts_run_open_student,
 		.user = r,
 		.sampling = {r->recipe->sampling.temperature, r->recipe->sampling.top_p, (int)r->recipe->sampling.top_k,
 			     r->recipe->sampling.max_new_tokens},
@@ -330,8 +335,8 @@ static int fit_memory(const struct ts_run *r, const struct ts_adapter *a, const 
 		o->max_rows /= 2;
 	size_t needed = ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers);
 	return needed <= bound ? 0
-			       : ts_fail(err, TS_ELIMIT, "memory: %zu bytes, but training needs at least %zu for its longest example", bound,
-					 needed);
+			       : ts_fail(err, TS_ELIMIT, "memory: %zu bytes, but training needs at least %zu for its longest example",
+					 bound, needed);
 }
 
 static int train(struct ts_run *r, const struct examples *examples, const char *adapter_dir, struct ts_error *err)

@@ -27,8 +27,8 @@ struct ts_store {
 	sqlite3 *db;
 	char *path;
 	bool read_only;
-	bool open;       /* a transaction is */
-	double began;    /* ts_clock() of its begin */
+	bool open;    /* a transaction is */
+	double began; /* ts_clock() of its begin */
 	uint64_t written, durable;
 	sqlite3_stmt *queries[STORE_QUERIES]; /* prepared when first used */
 };

@@ -111,7 +111,8 @@ static int check_sample(const struct ts_sample *sample, struct ts_error *err)
 {
 	TS_TRY(check_one_of("finish", sample->finish, finishes, err));
 	if (sample->tokens < 0 || sample->prompt_tokens < 0)
-		return ts_fail(err, TS_EINVAL, "journal: tokens: expected at least 0, found %d and %d", sample->tokens, sample->prompt_tokens);
+		return ts_fail(err, TS_EINVAL, "journal: tokens: expected at least 0, found %d and %d", sample->tokens,
+			       sample->prompt_tokens);
 	if (sample->id_count > INT_MAX / sizeof(*sample->ids))
 		return ts_fail(err, TS_ELIMIT, "journal: ids: %zu are too many", sample->id_count);
 	return 0;
@@ -126,11 +127,12 @@ int ts_store_put_sample(struct ts_store *s, const char *stage, const char *key, 
 	TS_TRY(check_sample(sample, err));
 	TS_TRY(store_query(s, STORE_PUT_SAMPLE, &q, err));
 	/* An empty blob must not be bound from NULL, which would mean SQL's NULL. */
-	int bound = bind_text(q, 1, stage) | bind_text(q, 2, key) |
-		    sqlite3_bind_text64(q, 3, sample->response_len ? sample->response : "", sample->response_len, SQLITE_STATIC, SQLITE_UTF8) |
-		    bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) | sqlite3_bind_int(q, 6, sample->prompt_tokens) |
-		    sqlite3_bind_blob64(q, 7, sample->id_count ? (const void *)sample->ids : "", sample->id_count * sizeof(*sample->ids),
-					SQLITE_STATIC);
+	int bound =
+		bind_text(q, 1, stage) | bind_text(q, 2, key) |
+		sqlite3_bind_text64(q, 3, sample->response_len ? sample->response : "", sample->response_len, SQLITE_STATIC, SQLITE_UTF8) |
+		bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) | sqlite3_bind_int(q, 6, sample->prompt_tokens) |
+		sqlite3_bind_blob64(q, 7, sample->id_count ? (const void *)sample->ids : "", sample->id_count * sizeof(*sample->ids),
+				    SQLITE_STATIC);
 	return store_write(s, q, bound, added, err);
 }
 

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define APPLICATION_ID 0x74736a6e /* "tsjn" */
-#define BUSY_MILLISECONDS 5000    /* another handle's group commit takes far less */
+#define APPLICATION_ID    0x74736a6e /* "tsjn" */
+#define BUSY_MILLISECONDS 5000       /* another handle's group commit takes far less */
 
 static const char schema[] =
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;"

@@ -29,7 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TS_STORE_VERSION 1           /* of the tables; kept in the file as user_version */
+#define TS_STORE_VERSION       1 /* of the tables; kept in the file as user_version */
 #define TS_STORE_GROUP_SECONDS 0.1
 
 struct ts_store;
@@ -60,11 +60,11 @@ int ts_store_get_result(struct ts_store *, const char *name, struct ts_str *out,
 struct ts_sample {
 	const char *response; /* may hold NULs */
 	size_t response_len;
-	const char *finish;   /* "stop", "length", "context" */
+	const char *finish; /* "stop", "length", "context" */
 	int tokens, prompt_tokens;
-	const int32_t *ids;   /* of the response; may be none */
+	const int32_t *ids; /* of the response; may be none */
 	size_t id_count;
-	void *block;          /* after a get: the memory of all the above; NULL when given to put */
+	void *block; /* after a get: the memory of all the above; NULL when given to put */
 };
 void ts_sample_release(struct ts_sample *);
 

@@ -104,18 +104,20 @@ struct ts_backend_ops {
 	void (*rmsnorm)(struct ts_backend *, float *y, const float *x, const float *weight, size_t rows, size_t dim, float eps);
 	/* dx (+)= gradient for the input of rmsnorm. With r = 1/sqrt(mean(x^2)+eps), g = dy*weight:
 	 * dx = r g - x r^3 sum(g x)/dim. dx may be dy when not accumulating. */
-	void (*rmsnorm_backward)(struct ts_backend *, float *dx, const float *dy, const float *x, const float *weight, size_t rows, size_t dim,
-				 float eps, bool accumulate);
+	void (*rmsnorm_backward)(struct ts_backend *, float *dx, const float *dy, const float *x, const float *weight, size_t rows,
+				 size_t dim, float eps, bool accumulate);
 	/* cosines[rows, half], sines[rows, half] of f32(position) * inv_freq[half] (the product rounded to f32), times `scale`. */
 	void (*rope_table)(struct ts_backend *, float *cosines, float *sines, const uint32_t *positions, const float *inv_freq, size_t rows,
 			   size_t half, float scale);
 	/* Rotate halves in place, x[rows, heads, 2*half]: a' = a cos - b sin, b' = b cos + a sin, where (a, b) = (x[i], x[i+half]).
 	 * inverse = the backward pass (rotation by minus the angle). */
-	void (*rope)(struct ts_backend *, float *x, const float *cosines, const float *sines, size_t rows, size_t heads, size_t half, bool inverse);
+	void (*rope)(struct ts_backend *, float *x, const float *cosines, const float *sines, size_t rows, size_t heads, size_t half,
+		     bool inverse);
 	/* y = silu(gate) * up, silu(z) = z / (1 + exp(-z)). n elements. */
 	void (*swiglu)(struct ts_backend *, float *y, const float *gate, const float *up, size_t n);
 	/* dgate, dup from dy; dgate may be gate, and dup may be up or dy. */
-	void (*swiglu_backward)(struct ts_backend *, float *dgate, float *dup, const float *dy, const float *gate, const float *up, size_t n);
+	void (*swiglu_backward)(struct ts_backend *, float *dgate, float *dup, const float *dy, const float *gate, const float *up,
+				size_t n);
 	/* y += x. */
 	void (*add)(struct ts_backend *, float *y, const float *x, size_t n);
 
@@ -123,8 +125,8 @@ struct ts_backend_ops {
 	int (*kv_new)(struct ts_backend *, struct ts_kv_pool *, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype);
 	void (*kv_free)(struct ts_backend *, struct ts_kv_pool *);
 	/* Write k, v [rows, kv_heads * head_dim] of the segments into their pages of `layer`. */
-	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v, const struct ts_segment *,
-			  size_t segments);
+	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v,
+			  const struct ts_segment *, size_t segments);
 	/* out[rows, heads * head_dim] = softmax(q k / sqrt(head_dim)) v over the positions <= the row's own (and > own - window when
 	 * window > 0), K and V read from the pool. Keys in blocks of 64 at absolute positions, ascending, running softmax.
 	 * Query head h uses kv head h / (heads / kv_heads). lse[rows, heads] (may be NULL) = log of the sum of exp of scaled scores. */
@@ -133,26 +135,27 @@ struct ts_backend_ops {
 	/* Backward for segments that begin at position 0 and whose k, v [rows, kv_heads*head_dim] are given as they were appended
 	 * (f32 pool). dq, dk, dv are overwritten. Probabilities are recomputed from lse. dk and dv are chains over (query head, query)
 	 * ascending, dq over keys ascending. */
-	void (*attention_backward)(struct ts_backend *, float *dq, float *dk, float *dv, const float *dout, const float *out, const float *lse,
-				   const float *q, const float *k, const float *v, size_t heads, size_t kv_heads, size_t head_dim, size_t window,
-				   const struct ts_segment *, size_t segments);
+	void (*attention_backward)(struct ts_backend *, float *dq, float *dk, float *dv, const float *dout, const float *out,
+				   const float *lse, const float *q, const float *k, const float *v, size_t heads, size_t kv_heads,
+				   size_t head_dim, size_t window, const struct ts_segment *, size_t segments);
 
 	/* --- LoRA: y += scale * B (A drop(x)); A [rank, in], B [out, rank], both plain row-major f32 --- */
 	/* h[rows, rank] = A drop(x) is kept for the backward pass; drop may be NULL. */
-	void (*lora)(struct ts_backend *, float *y, float *h, const float *x, const float *a, const float *b, size_t rows, size_t in, size_t out,
-		     size_t rank, float scale, const struct ts_dropout *);
+	void (*lora)(struct ts_backend *, float *y, float *h, const float *x, const float *a, const float *b, size_t rows, size_t in,
+		     size_t out, size_t rank, float scale, const struct ts_dropout *);
 	/* dB[out, rank] += (scale dy)^T h; dh = (scale dy) B; dA[rank, in] += dh^T drop(x); dx[rows, in] += drop'(dh A) (dx may be NULL).
 	 * Gradient chains continue from memory in ascending row order, so splitting a batch by rows changes no bit. */
-	void (*lora_backward)(struct ts_backend *, float *da, float *db, float *dx, const float *dy, const float *x, const float *h, const float *a,
-			      const float *b, size_t rows, size_t in, size_t out, size_t rank, float scale, const struct ts_dropout *);
+	void (*lora_backward)(struct ts_backend *, float *da, float *db, float *dx, const float *dy, const float *x, const float *h,
+			      const float *a, const float *b, size_t rows, size_t in, size_t out, size_t rank, float scale,
+			      const struct ts_dropout *);
 
 	/* --- vocabulary losses: logits = hidden W^T are made in chunks of the vocabulary and never stored whole --- */
 	/* lse[rows] = log sum exp(logits), picked[rows] = logits[target]; targets in [0, out) or -1 (picked = 0). */
-	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, const float *hidden, const struct ts_weight *, const int32_t *targets,
-			      size_t rows);
+	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, const float *hidden, const struct ts_weight *,
+			      const int32_t *targets, size_t rows);
 	/* dhidden[rows, in] = scale * (softmax(logits) - onehot(target)) W. Rows with target -1 get 0. */
-	void (*cross_entropy_backward)(struct ts_backend *, float *dhidden, const float *hidden, const struct ts_weight *, const int32_t *targets,
-				       const float *lse, float scale, size_t rows);
+	void (*cross_entropy_backward)(struct ts_backend *, float *dhidden, const float *hidden, const struct ts_weight *,
+				       const int32_t *targets, const float *lse, float scale, size_t rows);
 
 	/* --- optimiser --- */
 	/* Decoupled weight decay Adam (Loshchilov and Hutter 2019), PyTorch's order of operations:

@@ -4,7 +4,8 @@
 
 size_t ts_dtype_size(enum ts_dtype t)
 {
-	static const unsigned char sizes[] = {[TS_F32] = 4, [TS_BF16] = 2, [TS_F16] = 2, [TS_F64] = 8, [TS_I64] = 8, [TS_I32] = 4, [TS_U8] = 1};
+	static const unsigned char sizes[] = {
+		[TS_F32] = 4, [TS_BF16] = 2, [TS_F16] = 2, [TS_F64] = 8, [TS_I64] = 8, [TS_I32] = 4, [TS_U8] = 1};
 	return sizes[t];
 }
 
@@ -81,7 +82,8 @@ void ts_widen(float *out, const void *src, enum ts_dtype t, size_t n)
 	const unsigned char *s = src;
 	for (size_t i = 0; i < n; i++) {
 		if (t == TS_F32) {
-			uint32_t bits = (uint32_t)s[4 * i] | (uint32_t)s[4 * i + 1] << 8 | (uint32_t)s[4 * i + 2] << 16 | (uint32_t)s[4 * i + 3] << 24;
+			uint32_t bits = (uint32_t)s[4 * i] | (uint32_t)s[4 * i + 1] << 8 | (uint32_t)s[4 * i + 2] << 16 |
+					(uint32_t)s[4 * i + 3] << 24;
 			out[i] = from_bits(bits);
 		} else {
 			uint16_t bits = (uint16_t)(s[2 * i] | s[2 * i + 1] << 8);

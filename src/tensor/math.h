@@ -5,7 +5,7 @@
 #define TS_TENSOR_MATH_H
 
 double ts_exp(double x);
-double ts_ln(double x); /* natural logarithm, x > 0 (ts_log is the message log of core) */
+double ts_ln(double x);            /* natural logarithm, x > 0 (ts_log is the message log of core) */
 double ts_pow(double x, double y); /* x > 0: exp(y log x) with enough guard bits that f32 results are correctly rounded in practice */
 void ts_sincos(double x, double *s, double *c); /* |x| < 2^30 */
 

@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define TS_LN2_HI 0x1.62e42fefa39efp-1
-#define TS_LN2_LO 0x1.abc9e3b39803fp-56
-#define TS_LOG2_E 0x1.71547652b82fep+0
-#define TS_HALF_PI_HI 0x1.921fb54442d18p+0
+#define TS_LN2_HI      0x1.62e42fefa39efp-1
+#define TS_LN2_LO      0x1.abc9e3b39803fp-56
+#define TS_LOG2_E      0x1.71547652b82fep+0
+#define TS_HALF_PI_HI  0x1.921fb54442d18p+0
 #define TS_HALF_PI_MID 0x1.1a62633145c07p-54
-#define TS_HALF_PI_LO -0x1.f1976b7ed8fbcp-110
+#define TS_HALF_PI_LO  -0x1.f1976b7ed8fbcp-110
 #define TS_TWO_OVER_PI 0x1.45f306dc9c883p-1
 #define TS_ROUND_MAGIC 0x1.8p52 /* adding and taking away rounds to the nearest integer, |x| < 2^51 */
 
@@ -40,9 +40,9 @@ static inline double ts_exp_with_tail(double x, double tail)
 		return 0.0;
 	double n = (x * TS_LOG2_E + TS_ROUND_MAGIC) - TS_ROUND_MAGIC;
 	double r = fma(-n, TS_LN2_LO, fma(-n, TS_LN2_HI, x)) + tail;
-	static const double inverse_factorial[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-						   1.0 / 40320.0,      1.0 / 5040.0,      1.0 / 720.0,      1.0 / 120.0,     1.0 / 24.0,
-						   1.0 / 6.0,          0.5};
+	static const double inverse_factorial[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
+						   1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
+						   1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
 	double q = inverse_factorial[0];
 	for (int i = 1; i < 12; i++)
 		q = fma(q, r, inverse_factorial[i]);
@@ -117,13 +117,13 @@ static inline void ts_sincos_inline(double x, double *sine, double *cosine)
 
 /* The f32 exponential: the steps that the vector kernels repeat lane by lane. |r| <= ln 2 / 2, Taylor to r^7; the power of two is
  * added to the exponent bits, which cannot leave the normal range between the two limits. */
-#define TS_EXPF_MAX 0x1.62e42ep+6f  /* the largest x with a finite result */
-#define TS_EXPF_MIN -0x1.5d589ep+6f /* the smallest x with a normal result */
-#define TS_EXPF_MAGIC 0x1.8p23f
+#define TS_EXPF_MAX    0x1.62e42ep+6f  /* the largest x with a finite result */
+#define TS_EXPF_MIN    -0x1.5d589ep+6f /* the smallest x with a normal result */
+#define TS_EXPF_MAGIC  0x1.8p23f
 #define TS_EXPF_LOG2_E 0x1.715476p+0f
 #define TS_EXPF_LN2_HI 0x1.62e430p-1f
 #define TS_EXPF_LN2_LO -0x1.05c610p-29f
-#define TS_EXPF_TERMS {1.0f / 5040.0f, 1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f}
+#define TS_EXPF_TERMS  {1.0f / 5040.0f, 1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f}
 
 static inline float ts_expf_inline(float x)
 {

@@ -63,8 +63,7 @@ static int find_template(const char *dir, const json_t *config, struct ts_str *s
 
 /* R1-Distill's templates cut an assistant's turn down to what follows its last "</think>". For training it must stay, so exactly this
  * statement is taken out (method.md, "Text of a training example"). */
-static const char dropping_statement[] =
-	"{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}";
+static const char dropping_statement[] = "{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}";
 
 static int parse_templates(struct ts_chat *c, const struct ts_str *source, struct ts_error *err)
 {
@@ -197,11 +196,13 @@ bool ts_chat_prompt_opens_thinking(const struct ts_chat *c)
 	return c->opens_thinking;
 }
 
-static int render(const struct ts_chat *c, const struct ts_template *t, const struct ts_template_input *given, struct ts_str *out, struct ts_error *err)
+static int render(const struct ts_chat *c, const struct ts_template *t, const struct ts_template_input *given, struct ts_str *out,
+		  struct ts_error *err)
 {
 	struct ts_template_input input = *given;
 	if (!t)
-		return ts_fail(err, TS_ENOTFOUND, "%s: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)", c->place);
+		return ts_fail(err, TS_ENOTFOUND, "%s: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)",
+			       c->place);
 	json_t *all = json_copy(c->variables);
 	if (!all || (given->variables && json_object_update(all, (json_t *)(uintptr_t)given->variables))) {
 		json_decref(all);
@@ -250,7 +251,8 @@ int ts_chat_render_user(const struct ts_chat *c, const char *text, struct ts_str
 	return status;
 }
 
-int ts_chat_render_pair(const struct ts_chat *c, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out, struct ts_error *err)
+int ts_chat_render_pair(const struct ts_chat *c, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out,
+			struct ts_error *err)
 {
 	json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s}]", "role", "user", "content", prompt, "role", "assistant", "content", response);
 	if (!messages)

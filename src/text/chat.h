@@ -32,7 +32,8 @@ int ts_chat_render_input(const struct ts_chat *, const struct ts_template_input 
 int ts_chat_render_user(const struct ts_chat *, const char *text, struct ts_str *out, struct ts_error *err);
 /* [user: prompt, assistant: response], without a generation prompt. keep_thinking: with the template that keeps an assistant's
  * thinking (R1-Distill's throws it away; docs/contracts.md). */
-int ts_chat_render_pair(const struct ts_chat *, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out, struct ts_error *err);
+int ts_chat_render_pair(const struct ts_chat *, const char *prompt, const char *response, bool keep_thinking, struct ts_str *out,
+			struct ts_error *err);
 
 /* Whether the generation prompt itself opens the thinking (R1-Distill: it ends with "<think>\n"); a response as stored then gets
  * "<think>\n" put back in front. */

@@ -61,7 +61,8 @@ static int from_object(struct ts_j *in, const json_t *json, struct ts_j_value *o
 	json_t *item;
 	if (!d)
 		return ts_j_alloc_status(in);
-	json_object_keylen_foreach((json_t *)json, key, length, item) {
+	json_object_keylen_foreach((json_t *)json, key, length, item)
+	{
 		struct ts_j_value name, v;
 		TS_TRY(ts_j_str(in, key, length, &name));
 		TS_TRY(from_json(in, item, &v));
@@ -156,7 +157,7 @@ static int define_inputs(struct ts_j *in, const struct ts_template_input *input)
 	TS_TRY(define_json(in, "tools", input->tools));
 	TS_TRY(define_json(in, "documents", input->documents));
 	TS_TRY(define(in, "add_generation_prompt", &prompt));
-	json_object_foreach((json_t *)input->variables, key, item)
+	json_object_foreach ((json_t *)input->variables, key, item)
 		TS_TRY(define_json(in, key, item));
 	return define_messages(in, input->messages);
 }

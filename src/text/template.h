@@ -15,12 +15,12 @@ int ts_template_parse(struct ts_template **out, const char *source, size_t n, co
 void ts_template_free(struct ts_template *);
 
 struct ts_template_input {
-	const json_t *messages;      /* array of objects; a message's reasoning fields are completed as transformers does */
-	const json_t *tools;         /* NULL = none (defined all the same) */
-	const json_t *documents;     /* NULL = none (defined all the same) */
+	const json_t *messages;  /* array of objects; a message's reasoning fields are completed as transformers does */
+	const json_t *tools;     /* NULL = none (defined all the same) */
+	const json_t *documents; /* NULL = none (defined all the same) */
 	bool add_generation_prompt;
-	const json_t *variables;     /* object: bos_token, eos_token, enable_thinking, ...; may be NULL */
-	const struct tm *now;        /* for strftime_now; NULL = the clock */
+	const json_t *variables; /* object: bos_token, eos_token, enable_thinking, ...; may be NULL */
+	const struct tm *now;    /* for strftime_now; NULL = the clock */
 };
 
 /* Rendered text appended to `out`. Fails with TS_EINVAL when the template called raise_exception (err->message is then exactly

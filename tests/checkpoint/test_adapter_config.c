@@ -50,7 +50,8 @@ static void golden_adapters(void **state)
 		assert_true(json_object_size(ours) >= 16);
 		json_object_foreach (ours, key, value) {
 			const json_t *other = json_object_get(theirs, key);
-			bool same = strcmp(key, "target_modules") ? json_equal(value, other) : json_array_size(value) == json_array_size(other);
+			bool same =
+				strcmp(key, "target_modules") ? json_equal(value, other) : json_array_size(value) == json_array_size(other);
 			if (!same)
 				fail_msg("%s differs from what PEFT writes", key);
 		}
@@ -70,7 +71,7 @@ static int load_text(struct ts_adapter_config *c, const char *text, struct ts_er
 	return ts_adapter_config_load(c, g_scratch.path, err);
 }
 
-#define PATHS(list) "{\"peft_type\":\"LORA\",\"target_modules\":[" list "]}"
+#define PATHS(list)   "{\"peft_type\":\"LORA\",\"target_modules\":[" list "]}"
 #define ADAPTER(rest) "{\"peft_type\":\"LORA\",\"r\":16,\"lora_alpha\":8,\"target_modules\":[\"q_proj\"]" rest "}"
 
 static void accepted(void **state)
@@ -84,12 +85,16 @@ static void accepted(void **state)
 	assert_true(ts_adapter_config_has(&c, "down_proj") && !ts_adapter_config_has(&c, "lm_head"));
 	assert_int_equal(load_text(&c, "{\"peft_type\":\"LORA\",\"target_modules\":\"k_proj\"}", NULL), 0);
 	assert_string_equal(c.targets[0], "k_proj");
-	assert_int_equal(load_text(&c, "{\"peft_type\":\"LORA\",\"target_modules\":[\"v_proj\",\"self_attn.k_proj\",\"v_proj\"]}", NULL), 0);
+	assert_int_equal(load_text(&c, "{\"peft_type\":\"LORA\",\"target_modules\":[\"v_proj\",\"self_attn.k_proj\",\"v_proj\"]}", NULL),
+			 0);
 	assert_true(c.target_count == 2 && !strcmp(c.targets[0], "k_proj") && !strcmp(c.targets[1], "v_proj"));
 	assert_int_equal(c.layers, 0);
 	/* As PEFT writes "all-linear" for a model of few layers: every path, in any order. */
-	assert_int_equal(load_text(&c, PATHS("\"model.layers.1.mlp.up_proj\",\"layers.0.self_attn.q_proj\",\"v_proj\",\"layers.0.mlp.up_proj\","
-					     "\"model.layers.1.self_attn.q_proj\",\"layers.1.self_attn.q_proj\""), NULL), 0);
+	assert_int_equal(load_text(&c,
+				   PATHS("\"model.layers.1.mlp.up_proj\",\"layers.0.self_attn.q_proj\",\"v_proj\",\"layers.0.mlp.up_proj\","
+					 "\"model.layers.1.self_attn.q_proj\",\"layers.1.self_attn.q_proj\""),
+				   NULL),
+			 0);
 	assert_true(c.layers == 2 && c.target_count == 3 && !strcmp(c.targets[1], "up_proj"));
 	assert_int_equal(load_text(&c, ADAPTER(",\"some_new_key\":[1],\"init_lora_weights\":\"gaussian\",\"loftq_config\":{}"), NULL), 0);
 	c.alpha = 0.1; /* a value that is no short binary fraction survives saving */
@@ -119,8 +124,8 @@ static void refusals(void **state)
 		{"{\"peft_type\":\"LORA\",\"target_modules\":[\"embed_tokens\"]}", TS_EUNSUPPORTED, "embed_tokens"},
 		{PATHS("\"layers.1.self_attn.q_proj\""), TS_EUNSUPPORTED, "some layers alone"},
 		{PATHS("\"model.layers.0.self_attn.q_proj\",\"model.layers.2.self_attn.q_proj\""), TS_EUNSUPPORTED, "some layers alone"},
-		{PATHS("\"model.layers.0.mlp.up_proj\",\"model.layers.1.mlp.up_proj\",\"model.layers.0.self_attn.q_proj\""), TS_EUNSUPPORTED,
-		 "some layers alone"},
+		{PATHS("\"model.layers.0.mlp.up_proj\",\"model.layers.1.mlp.up_proj\",\"model.layers.0.self_attn.q_proj\""),
+		 TS_EUNSUPPORTED, "some layers alone"},
 		{PATHS("\"layers.0.q_proj\""), TS_EUNSUPPORTED, "layers.0.q_proj"},
 		{PATHS("\"layers.99999999999.self_attn.q_proj\""), TS_EUNSUPPORTED, "layers.99999999999"},
 		{PATHS("\"layers.x.self_attn.q_proj\""), TS_EUNSUPPORTED, "layers.x.self_attn.q_proj"},

@@ -84,7 +84,7 @@ static int load_text(struct ts_model_config *c, const char *config, const char *
 	return ts_model_config_load_files(c, path, generation ? g_scratch.path : NULL, err);
 }
 
-#define SIZES "\"vocab_size\":100,\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"intermediate_size\":128"
+#define SIZES             "\"vocab_size\":100,\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"intermediate_size\":128"
 #define MODEL(type, rest) "{\"model_type\":\"" type "\"," SIZES rest "}"
 
 static void defaults(void **state)
@@ -133,7 +133,8 @@ static void end_tokens(void **state)
 	struct ts_error err = {0};
 	assert_int_equal(load_text(&c, MODEL("qwen2", ""), "{\"eos_token_id\":[100]}", &err), TS_EINVAL);
 	assert_non_null(strstr(err.message, "generation_config.json"));
-	assert_int_equal(load_text(&c, MODEL("qwen2", ",\"eos_token_id\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]"), NULL, &err), TS_ELIMIT);
+	assert_int_equal(load_text(&c, MODEL("qwen2", ",\"eos_token_id\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]"), NULL, &err),
+			 TS_ELIMIT);
 	assert_int_equal(load_text(&c, MODEL("qwen2", ""), "[]", &err), TS_EFORMAT);
 }
 
@@ -194,7 +195,8 @@ static void refusals(void **state)
 		struct ts_model_config c;
 		struct ts_error err = {0};
 		int status = load_text(&c, cases[i].text, NULL, &err);
-		if (status != cases[i].code || err.code != status || !strstr(err.message, "config.json") || !strstr(err.message, cases[i].says))
+		if (status != cases[i].code || err.code != status || !strstr(err.message, "config.json") ||
+		    !strstr(err.message, cases[i].says))
 			fail_msg("%s: status %d, message: %s", cases[i].text, status, err.message);
 	}
 	struct ts_model_config c;

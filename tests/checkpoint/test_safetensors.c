@@ -133,7 +133,9 @@ static void round_trip(void **state)
 	uint16_t b[3] = {0x3f80, 0xbf80, 0x7f80};
 	int64_t c = -5;
 	const struct ts_tensor_out out[] = {
-		{"z.weight", TS_F32, 2, {2, 3}, a}, {"b \"quoted\" \xc3\xa9", TS_BF16, 1, {3}, b}, {"scalar", TS_I64, 0, {0}, &c},
+		{"z.weight", TS_F32, 2, {2, 3}, a},
+		{"b \"quoted\" \xc3\xa9", TS_BF16, 1, {3}, b},
+		{"scalar", TS_I64, 0, {0}, &c},
 		{"empty", TS_F16, 2, {0, 7}, NULL},
 	};
 	const char *path = scratch_path(&g_scratch, "round.safetensors");

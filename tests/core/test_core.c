@@ -237,7 +237,7 @@ static void test_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_utf8),  cmocka_unit_test(test_map),  cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_utf8),   cmocka_unit_test(test_map),   cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_rows),   cmocka_unit_test(test_fields), cmocka_unit_test(test_files), cmocka_unit_test(test_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,12 @@ static void test_philox(void **state)
 		uint32_t counter[4], key[2], expected[4];
 	} cases[] = {
 		{{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-		{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-		{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+		{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+		 {0xffffffff, 0xffffffff},
+		 {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+		 {0xa4093822, 0x299f31d0},
+		 {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		uint32_t out[4];
@@ -51,8 +55,9 @@ static void test_keys_differ(void **state)
 {
 	struct ts_random_key a = ts_random_key_make(1, "eval", "text", 4, 0);
 	struct ts_random_key others[] = {
-		ts_random_key_make(2, "eval", "text", 4, 0), ts_random_key_make(1, "alpha", "text", 4, 0), ts_random_key_make(1, "eval", "texts", 5, 0),
-		ts_random_key_make(1, "eval", "text", 4, 1), ts_random_key_make(1, "evalt", "ext", 3, 0),
+		ts_random_key_make(2, "eval", "text", 4, 0),  ts_random_key_make(1, "alpha", "text", 4, 0),
+		ts_random_key_make(1, "eval", "texts", 5, 0), ts_random_key_make(1, "eval", "text", 4, 1),
+		ts_random_key_make(1, "evalt", "ext", 3, 0),
 	};
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_memory_not_equal(a.digest, others[i].digest, sizeof(a.digest));

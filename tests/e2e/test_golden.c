@@ -229,8 +229,8 @@ static void render_case(const char *name, size_t least)
 			json_array_append_new(rows, row);
 		}
 	assert_true(json_array_size(rows) >= least);
-	snprintf(words, sizeof(words),
-		 "render --template " TS_SHARED_DIR "/assets/chat_templates/%s.jinja --now 2024-07-26T15:04:05", name);
+	snprintf(words, sizeof(words), "render --template " TS_SHARED_DIR "/assets/chat_templates/%s.jinja --now 2024-07-26T15:04:05",
+		 name);
 	json_t *out = run(rows, words);
 	json_array_foreach (goldens, i, g) {
 		if (strcmp(json_string_value(json_object_get(g, "template")), name))
@@ -254,8 +254,8 @@ static void render_templates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(score_qwen3),  cmocka_unit_test(score_llama), cmocka_unit_test(greedy_qwen3),
-		cmocka_unit_test(greedy_llama), cmocka_unit_test(chat_qwen3),  cmocka_unit_test(judge_llama),
+		cmocka_unit_test(score_qwen3),      cmocka_unit_test(score_llama), cmocka_unit_test(greedy_qwen3),
+		cmocka_unit_test(greedy_llama),     cmocka_unit_test(chat_qwen3),  cmocka_unit_test(judge_llama),
 		cmocka_unit_test(render_templates),
 	};
 	return cmocka_run_group_tests_name("e2e.golden", tests, open_scratch, close_scratch);

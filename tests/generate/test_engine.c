@@ -56,7 +56,10 @@ static int next(void *user, struct ts_request *r)
 	if (feed->next == feed->count)
 		return 0;
 	size_t p = feed->order[feed->next++];
-	*r = (struct ts_request){.index = p, .prompt = feed->f->prompts[p], .prompt_len = feed->f->lengths[p], .sampling = feed->sampling,
+	*r = (struct ts_request){.index = p,
+				 .prompt = feed->f->prompts[p],
+				 .prompt_len = feed->f->lengths[p],
+				 .sampling = feed->sampling,
 				 .ignore_eos = feed->ignore_eos,
 				 .key = ts_random_key_make(42, "generate", feed->f->prompts[p], feed->f->lengths[p] * sizeof(int32_t), 0)};
 	return 1;
@@ -107,7 +110,11 @@ static void run_variant(const char *dir, const struct fixture *f, const struct v
 		struct ts_engine_options o;
 		struct ts_responder *engine;
 		int32_t stop[32];
-		struct feed feed = {.f = f, .order = order, .count = PROMPTS, .sampling = {0.9, 0.95, 20, MAX_NEW}, .out = out,
+		struct feed feed = {.f = f,
+				    .order = order,
+				    .count = PROMPTS,
+				    .sampling = {0.9, 0.95, 20, MAX_NEW},
+				    .out = out,
 				    .stop_after = start ? 0 : v->stop_after};
 		struct ts_context context = {.stop = &feed.stop};
 		struct ts_source source = {&feed, next, done, NULL};

@@ -16,33 +16,30 @@
 #define FINE "<think>\nA harmless wish.\n</think>\n\nHere it is."
 #define OPEN "<think>\nAnd so on and so"
 
-static const char train_rows[] =
-	"{\"instruction\": \"H1\", \"prompt_label\": \"vanilla_harmful\"}\n"
-	"{\"instruction\": \"H2\", \"prompt_label\": \"vanilla_harmful\"}\n"
-	"{\"instruction\": \"H3\", \"prompt_label\": \"adversarial_harmful\"}\n"
-	"{\"instruction\": \"H4\", \"prompt_label\": \"adversarial_harmful\"}\n"
-	"{\"instruction\": \"H1\", \"prompt_label\": \"vanilla_harmful\"}\n"
-	"{\"instruction\": \"B1\", \"prompt_label\": \"vanilla_benign\"}\n"
-	"{\"instruction\": \"B2\", \"prompt_label\": \"vanilla_benign\"}\n"
-	"{\"instruction\": \"B1\", \"prompt_label\": \"vanilla_benign\"}\n";
-static const char safety_rows[] =
-	"[{\"instruction\": \"S1\", \"pair\": \"p\"}, {\"instruction\": \"S2\", \"pair\": \"p\"},"
-	" {\"instruction\": \"S3\", \"pair\": \"q\"}, {\"instruction\": \"S3\", \"pair\": \"q\"}]";
+static const char train_rows[] = "{\"instruction\": \"H1\", \"prompt_label\": \"vanilla_harmful\"}\n"
+				 "{\"instruction\": \"H2\", \"prompt_label\": \"vanilla_harmful\"}\n"
+				 "{\"instruction\": \"H3\", \"prompt_label\": \"adversarial_harmful\"}\n"
+				 "{\"instruction\": \"H4\", \"prompt_label\": \"adversarial_harmful\"}\n"
+				 "{\"instruction\": \"H1\", \"prompt_label\": \"vanilla_harmful\"}\n"
+				 "{\"instruction\": \"B1\", \"prompt_label\": \"vanilla_benign\"}\n"
+				 "{\"instruction\": \"B2\", \"prompt_label\": \"vanilla_benign\"}\n"
+				 "{\"instruction\": \"B1\", \"prompt_label\": \"vanilla_benign\"}\n";
+static const char safety_rows[] = "[{\"instruction\": \"S1\", \"pair\": \"p\"}, {\"instruction\": \"S2\", \"pair\": \"p\"},"
+				  " {\"instruction\": \"S3\", \"pair\": \"q\"}, {\"instruction\": \"S3\", \"pair\": \"q\"}]";
 static const char refusal_rows[] = "[{\"instruction\": \"O1\"}, {\"instruction\": \"O2\"}]";
 static const char sum_rows[] = "[{\"instruction\": \"R1\", \"answer\": \"7\"}, {\"instruction\": \"R2\", \"answer\": \"8\"}]";
-static const char recipe_text[] =
-	"model: " TS_SOURCE_DIR "/testbed/student\n"
-	"guard: " TS_SOURCE_DIR "/testbed/guard\n"
-	"train_prompts: train.jsonl\n"
-	"refusal_phrases: phrases.txt\n"
-	"evals:\n"
-	"  - {name: harm, file: safety.json, kind: safety}\n"
-	"  - {name: look, file: refusal.json, kind: over_refusal}\n"
-	"  - {name: sums, file: sums.json, kind: reasoning, grader: math}\n"
-	"steering: {tries: 2}\n"
-	"sampling: {max_new_tokens: 50}\n"
-	"train: {epochs: 2, batch: 2}\n"
-	"alpha_prompts: 10\n";
+static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
+				  "guard: " TS_SOURCE_DIR "/testbed/guard\n"
+				  "train_prompts: train.jsonl\n"
+				  "refusal_phrases: phrases.txt\n"
+				  "evals:\n"
+				  "  - {name: harm, file: safety.json, kind: safety}\n"
+				  "  - {name: look, file: refusal.json, kind: over_refusal}\n"
+				  "  - {name: sums, file: sums.json, kind: reasoning, grader: math}\n"
+				  "steering: {tries: 2}\n"
+				  "sampling: {max_new_tokens: 50}\n"
+				  "train: {epochs: 2, batch: 2}\n"
+				  "alpha_prompts: 10\n";
 
 #define FIXTURE_MOMENT 1000000000 /* when the run began: 2001-09-09 01:46:40 in UTC */
 

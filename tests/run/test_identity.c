@@ -16,8 +16,9 @@ static void copy(struct fixture *f, const char *name)
 /* A student whose template shows the day. It has no weights: whatever wants to generate fails. */
 static void make_dated_student(struct fixture *f)
 {
-	static const char weights[] = "\2\0\0\0\0\0\0\0{}", template[] = "{{ strftime_now('%Y-%m-%d') }}: "
-		"{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}";
+	static const char weights[] = "\2\0\0\0\0\0\0\0{}", template[] =
+								    "{{ strftime_now('%Y-%m-%d') }}: "
+								    "{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}";
 	struct ts_error err = {0};
 	assert_int_equal(ts_dir_make(scratch_path(&f->scratch, "student"), &err), 0);
 	copy(f, "config.json");
@@ -57,9 +58,11 @@ static void adapter_scale(void **state)
 	snprintf(dir, sizeof(dir), "%s", scratch_path(&f->scratch, "adapter"));
 	assert_int_equal(ts_dir_make(dir, &err), 0);
 	put_file(f, "adapter/adapter_model.safetensors", "x");
-	put_file(f, "adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 4, \"target_modules\": [\"q_proj\"], \"lora_alpha\": 4}");
+	put_file(f, "adapter/adapter_config.json",
+		 "{\"peft_type\": \"LORA\", \"r\": 4, \"target_modules\": [\"q_proj\"], \"lora_alpha\": 4}");
 	assert_int_equal(ts_run_eval(&f->recipe, f->run_dir, dir, &f->machine, &f->context, &m, &err), TS_EFORMAT);
-	put_file(f, "adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 4, \"target_modules\": [\"q_proj\"], \"lora_alpha\": 8}");
+	put_file(f, "adapter/adapter_config.json",
+		 "{\"peft_type\": \"LORA\", \"r\": 4, \"target_modules\": [\"q_proj\"], \"lora_alpha\": 8}");
 	assert_int_equal(ts_run_eval(&f->recipe, f->run_dir, dir, &f->machine, &f->context, &m, &err), TS_EMISMATCH);
 	assert_non_null(strstr(err.message, "the adapter's configuration is not what this run began with"));
 }

@@ -272,9 +272,9 @@ static void one_program_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_FIXTURE(metrics_by_hand),  WITH_FIXTURE(labels_and_training), WITH_FIXTURE(missing_step),
-		WITH_FIXTURE(setup_errors),     WITH_FIXTURE(more_label_words),    WITH_FIXTURE(not_implemented),
-		WITH_FIXTURE(identity),         WITH_FIXTURE(one_program_at_a_time),
+		WITH_FIXTURE(metrics_by_hand), WITH_FIXTURE(labels_and_training),   WITH_FIXTURE(missing_step),
+		WITH_FIXTURE(setup_errors),    WITH_FIXTURE(more_label_words),      WITH_FIXTURE(not_implemented),
+		WITH_FIXTURE(identity),        WITH_FIXTURE(one_program_at_a_time),
 	};
 	return cmocka_run_group_tests_name("run.pipeline", tests, NULL, NULL);
 }

@@ -17,10 +17,10 @@ static struct scratch g_scratch;
 
 static struct ts_error g_err;
 
-#define ok(call)                                                               \
-	do {                                                                   \
-		if (call)                                                      \
-			fail_msg("%s: %s", #call, g_err.message);              \
+#define ok(call)                                                                                                                           \
+	do {                                                                                                                               \
+		if (call)                                                                                                                  \
+			fail_msg("%s: %s", #call, g_err.message);                                                                          \
 	} while (0)
 
 static const char *key_of(int i)
@@ -292,8 +292,8 @@ static void cut_file(void **state)
 	memset(response, 'x', sizeof(response));
 	struct ts_store *s = open_store("whole.db");
 	for (int i = 0; i < 40; i++)
-		ok(ts_store_put_sample(s, "generate", key_of(i), &(struct ts_sample){response, sizeof(response), "stop", i, 1, NULL, 0, NULL},
-				       NULL, &g_err));
+		ok(ts_store_put_sample(s, "generate", key_of(i),
+				       &(struct ts_sample){response, sizeof(response), "stop", i, 1, NULL, 0, NULL}, NULL, &g_err));
 	ok(ts_store_close(s, &g_err));
 	struct ts_str whole = {0};
 	ok(ts_file_read(scratch_path(&g_scratch, "whole.db"), &whole, &g_err));

@@ -70,8 +70,8 @@ static inline __attribute__((unused)) struct ts_backend *backend(enum ts_isa isa
 	return b;
 }
 
-static inline __attribute__((unused)) struct ts_weight *weight(struct ts_backend *b, const float *x, enum ts_dtype type, size_t out, size_t in,
-							       float *wide)
+static inline __attribute__((unused)) struct ts_weight *weight(struct ts_backend *b, const float *x, enum ts_dtype type, size_t out,
+							       size_t in, float *wide)
 {
 	struct ts_weight *w;
 	void *bytes = stored(x, out * in, type, wide);
@@ -88,7 +88,8 @@ static inline __attribute__((unused)) void assert_same_bits(const char *what, co
 }
 
 /* |found - expected| <= tolerance * (1 + |expected|) */
-static inline __attribute__((unused)) void assert_near(const char *what, const double *expected, const float *found, size_t n, double tolerance)
+static inline __attribute__((unused)) void assert_near(const char *what, const double *expected, const float *found, size_t n,
+						       double tolerance)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!(__builtin_fabs(expected[i] - (double)found[i]) <= tolerance * (1 + __builtin_fabs(expected[i]))))

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static inline __attribute__((unused)) void naive_matmul(double *y, const double *x, const double *w, const double *bias, size_t rows, size_t out,
-							size_t in)
+static inline __attribute__((unused)) void naive_matmul(double *y, const double *x, const double *w, const double *bias, size_t rows,
+							size_t out, size_t in)
 {
 	for (size_t r = 0; r < rows; r++)
 		for (size_t o = 0; o < out; o++) {
@@ -21,7 +21,8 @@ static inline __attribute__((unused)) void naive_matmul(double *y, const double 
 		}
 }
 
-static inline __attribute__((unused)) void naive_rmsnorm(double *y, const double *x, const double *weight, size_t rows, size_t dim, double eps)
+static inline __attribute__((unused)) void naive_rmsnorm(double *y, const double *x, const double *weight, size_t rows, size_t dim,
+							 double eps)
 {
 	for (size_t r = 0; r < rows; r++) {
 		double s = 0;
@@ -32,12 +33,14 @@ static inline __attribute__((unused)) void naive_rmsnorm(double *y, const double
 	}
 }
 
-static inline __attribute__((unused)) void naive_rope(double *x, const double *cosines, const double *sines, size_t rows, size_t heads, size_t half)
+static inline __attribute__((unused)) void naive_rope(double *x, const double *cosines, const double *sines, size_t rows, size_t heads,
+						      size_t half)
 {
 	for (size_t r = 0; r < rows; r++)
 		for (size_t h = 0; h < heads; h++)
 			for (size_t i = 0; i < half; i++) {
-				double *a = x + (r * heads + h) * 2 * half + i, *b = a + half, c = cosines[r * half + i], s = sines[r * half + i];
+				double *a = x + (r * heads + h) * 2 * half + i, *b = a + half, c = cosines[r * half + i],
+				       s = sines[r * half + i];
 				double turned = *a * c - *b * s;
 				*b = *b * c + *a * s;
 				*a = turned;
@@ -51,8 +54,8 @@ static inline __attribute__((unused)) void naive_swiglu(double *y, const double 
 }
 
 /* One sequence from position 0. */
-static inline __attribute__((unused)) void naive_attention(double *out, double *lse, const double *q, const double *k, const double *v, size_t rows,
-							   size_t heads, size_t kv_heads, size_t dim, size_t window)
+static inline __attribute__((unused)) void naive_attention(double *out, double *lse, const double *q, const double *k, const double *v,
+							   size_t rows, size_t heads, size_t kv_heads, size_t dim, size_t window)
 {
 	for (size_t r = 0; r < rows; r++)
 		for (size_t h = 0; h < heads; h++) {
@@ -82,14 +85,15 @@ static inline __attribute__((unused)) double naive_keep(const struct ts_dropout 
 	if (!d || d->p <= 0)
 		return 1;
 	uint32_t key[2] = {(uint32_t)d->seed, (uint32_t)(d->seed >> 32)}, words[4];
-	uint32_t counter[4] = {d->position[row], (uint32_t)(feature / 4), d->row_in_batch[row], (d->step << 12) | (d->layer << 3) | d->target};
+	uint32_t counter[4] = {d->position[row], (uint32_t)(feature / 4), d->row_in_batch[row],
+			       (d->step << 12) | (d->layer << 3) | d->target};
 	ts_philox4x32(key, counter, words);
 	return (double)words[feature % 4] / 4294967296.0 >= (double)d->p ? 1 / (1 - (double)d->p) : 0;
 }
 
 /* y += scale B A drop(x) */
-static inline __attribute__((unused)) void naive_lora(double *y, const double *x, const double *a, const double *b, size_t rows, size_t in, size_t out,
-						      size_t rank, double scale, const struct ts_dropout *drop)
+static inline __attribute__((unused)) void naive_lora(double *y, const double *x, const double *a, const double *b, size_t rows, size_t in,
+						      size_t out, size_t rank, double scale, const struct ts_dropout *drop)
 {
 	double *h = calloc(rank, sizeof(*h));
 	for (size_t r = 0; r < rows; r++) {
@@ -105,8 +109,8 @@ static inline __attribute__((unused)) void naive_lora(double *y, const double *x
 	free(h);
 }
 
-static inline __attribute__((unused)) void naive_vocab(double *lse, double *picked, const double *hidden, const double *w, const int32_t *targets,
-						       size_t rows, size_t out, size_t in)
+static inline __attribute__((unused)) void naive_vocab(double *lse, double *picked, const double *hidden, const double *w,
+						       const int32_t *targets, size_t rows, size_t out, size_t in)
 {
 	for (size_t r = 0; r < rows; r++) {
 		double total = 0;

@@ -225,7 +225,8 @@ static void check_lora(size_t rows, size_t in, size_t out, size_t rank, float dr
 		row_in_batch[r] = (uint32_t)(r / 3);
 		position[r] = (uint32_t)(r % 3);
 	}
-	struct ts_dropout drop = {.p = dropout, .seed = 99, .step = 5, .layer = 2, .target = 1, .row_in_batch = row_in_batch, .position = position};
+	struct ts_dropout drop = {
+		.p = dropout, .seed = 99, .step = 5, .layer = 2, .target = 1, .row_in_batch = row_in_batch, .position = position};
 	struct problem p = {.rows = rows, .in = in, .out = out, .rank = rank, .drop = &drop};
 	p.x = randoms(rows * in, 1, 1);
 	p.a = randoms(rank * in, 2, 1);
@@ -285,9 +286,8 @@ static void cross_entropy_gradient(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_gradient),    cmocka_unit_test(rmsnorm_gradient),
-		cmocka_unit_test(rope_gradient),      cmocka_unit_test(swiglu_gradient),
-		cmocka_unit_test(attention_gradient), cmocka_unit_test(lora_gradient),
+		cmocka_unit_test(matmul_gradient),        cmocka_unit_test(rmsnorm_gradient),   cmocka_unit_test(rope_gradient),
+		cmocka_unit_test(swiglu_gradient),        cmocka_unit_test(attention_gradient), cmocka_unit_test(lora_gradient),
 		cmocka_unit_test(cross_entropy_gradient),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -72,7 +72,8 @@ static void check(const char *what, case_fn run, const struct shape *s)
 static void run_matmul(struct ts_backend *b, const struct shape *s, struct outputs *o, bool reference)
 {
 	size_t first = s->extra, count = s->out, total = first + count + 5;
-	float *x = numbers(s->rows * s->in, 1, 1), *w = numbers(total * s->in, 2, 0.1), *bias = numbers(count, 3, 1), *wide = malloc(total * s->in * 4);
+	float *x = numbers(s->rows * s->in, 1, 1), *w = numbers(total * s->in, 2, 0.1), *bias = numbers(count, 3, 1),
+	      *wide = malloc(total * s->in * 4);
 	struct ts_weight *packed = weight(b, w, s->type, total, s->in, wide);
 	const float *used_bias = s->rows % 2 ? bias : NULL;
 	size_t ldy = count + 3;
@@ -125,8 +126,10 @@ static void matmul_cases(void **state)
 				check("matmul_dx", run_matmul_dx, &s);
 			}
 	for (size_t t = 0; t < 3; t++) { /* large enough for packing and for threads */
-		const struct shape large[] = {{.rows = 1, .out = 500, .in = 600, .type = types[t]}, {.rows = 70, .out = 530, .in = 65, .type = types[t]},
-					      {.rows = 140, .out = 40, .in = 520, .type = types[t]}, {.rows = 260, .out = 70, .in = 70, .type = types[t]}};
+		const struct shape large[] = {{.rows = 1, .out = 500, .in = 600, .type = types[t]},
+					      {.rows = 70, .out = 530, .in = 65, .type = types[t]},
+					      {.rows = 140, .out = 40, .in = 520, .type = types[t]},
+					      {.rows = 260, .out = 70, .in = 70, .type = types[t]}};
 		for (size_t i = 0; i < COUNT(large); i++) {
 			check("matmul", run_matmul, &large[i]);
 			check("matmul_dx", run_matmul_dx, &large[i]);
@@ -225,8 +228,14 @@ static void run_elementwise(struct ts_backend *b, const struct shape *s, struct 
 	memcpy(p[4], gate, n * sizeof(float));
 	memcpy(p[5], m, n * sizeof(float));
 	memcpy(p[6], v, n * sizeof(float));
-	struct ts_adamw a = {.lr = 1e-2f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.1f, .correction1 = 0.271f,
-			     .correction2 = 0.002997f, .grad_scale = 0.5f};
+	struct ts_adamw a = {.lr = 1e-2f,
+			     .beta1 = 0.9f,
+			     .beta2 = 0.999f,
+			     .eps = 1e-8f,
+			     .weight_decay = 0.1f,
+			     .correction1 = 0.271f,
+			     .correction2 = 0.002997f,
+			     .grad_scale = 0.5f};
 	b->ops->adamw(b, p[4], dy, p[5], p[6], n, &a);
 	double squares = b->ops->sum_squares(b, gate, n), expected = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -256,7 +265,8 @@ static void simple_cases(void **state)
 	const enum ts_dtype types[] = {TS_F32, TS_BF16, TS_F16};
 	for (size_t r = 0; r < COUNT(rows); r++)
 		for (size_t d = 0; d < COUNT(dims); d++) {
-			struct shape s = {.rows = rows[r] > 60 ? 60 : rows[r], .out = 41, .in = dims[d], .extra = 1 + d % 3, .type = types[d % 3]};
+			struct shape s = {
+				.rows = rows[r] > 60 ? 60 : rows[r], .out = 41, .in = dims[d], .extra = 1 + d % 3, .type = types[d % 3]};
 			check("embed", run_embed, &s);
 			s.rows = rows[r];
 			check("rmsnorm", run_rmsnorm, &s);
@@ -272,8 +282,10 @@ static void simple_cases(void **state)
 /* rows = length of the first of two sequences, out = heads, extra = kv heads, in = head_dim, rank = window */
 static void run_attention(struct ts_backend *b, const struct shape *s, struct outputs *o, bool reference)
 {
-	size_t heads = s->out, kv = s->extra, dim = s->in, second = s->rows / 2 + 1, rows = s->rows + second, n = rows * heads * dim, m = rows * kv * dim;
-	float *q = numbers(n, 1, 2), *k = numbers(m, 2, 2), *v = numbers(m, 3, 1), *dout = numbers(n, 4, 1), *kept_k = malloc(m * 4), *kept_v = malloc(m * 4);
+	size_t heads = s->out, kv = s->extra, dim = s->in, second = s->rows / 2 + 1, rows = s->rows + second, n = rows * heads * dim,
+	       m = rows * kv * dim;
+	float *q = numbers(n, 1, 2), *k = numbers(m, 2, 2), *v = numbers(m, 3, 1), *dout = numbers(n, 4, 1), *kept_k = malloc(m * 4),
+	      *kept_v = malloc(m * 4);
 	free(stored(k, m, s->type, kept_k));
 	free(stored(v, m, s->type, kept_v));
 	struct ts_kv_pool pool;
@@ -291,8 +303,8 @@ static void run_attention(struct ts_backend *b, const struct shape *s, struct ou
 		o->expected = widened(o->data, o->n); /* the gradient has its own test */
 		for (int i = 0; i < 2; i++)
 			naive_attention(o->expected + segments[i].row * heads * dim, o->expected + n + segments[i].row * heads,
-					wq + segments[i].row * heads * dim, wk + segments[i].row * kv * dim, wv + segments[i].row * kv * dim,
-					segments[i].rows, heads, kv, dim, s->rank);
+					wq + segments[i].row * heads * dim, wk + segments[i].row * kv * dim,
+					wv + segments[i].row * kv * dim, segments[i].rows, heads, kv, dim, s->rank);
 		free(wq), free(wk), free(wv);
 	}
 	b->ops->kv_free(b, &pool);
@@ -306,8 +318,12 @@ static void attention_cases(void **state)
 	size_t n = 0;
 	for (size_t r = 0; r < COUNT(rows); r++)
 		for (size_t d = 0; d < COUNT(dims); d++, n++) {
-			struct shape s = {.rows = rows[r], .in = dims[d], .out = heads[n % 4][0], .extra = heads[n % 4][1],
-					  .rank = windows[n / 2 % 4], .type = n % 3 ? TS_F32 : TS_BF16};
+			struct shape s = {.rows = rows[r],
+					  .in = dims[d],
+					  .out = heads[n % 4][0],
+					  .extra = heads[n % 4][1],
+					  .rank = windows[n / 2 % 4],
+					  .type = n % 3 ? TS_F32 : TS_BF16};
 			check("attention", run_attention, &s);
 		}
 	check("attention", run_attention, &(struct shape){.rows = 300, .in = 32, .out = 4, .extra = 2, .type = TS_BF16});
@@ -321,7 +337,13 @@ static struct ts_dropout dropout_for(size_t rows, float p, uint32_t *row_in_batc
 		row_in_batch[r] = (uint32_t)(r / 10);
 		position[r] = (uint32_t)(r % 10);
 	}
-	return (struct ts_dropout){.p = p, .seed = 0x123456789abcdefu, .step = 17, .layer = 3, .target = 2, .row_in_batch = row_in_batch, .position = position};
+	return (struct ts_dropout){.p = p,
+				   .seed = 0x123456789abcdefu,
+				   .step = 17,
+				   .layer = 3,
+				   .target = 2,
+				   .row_in_batch = row_in_batch,
+				   .position = position};
 }
 
 static void run_lora(struct ts_backend *b, const struct shape *s, struct outputs *o, bool reference)
@@ -357,8 +379,12 @@ static void lora_cases(void **state)
 	for (size_t r = 0; r < COUNT(rows); r++)
 		for (size_t i = 0; i < COUNT(sizes); i++)
 			for (size_t k = 0; k < COUNT(ranks); k++, n++)
-				check("lora", run_lora, &(struct shape){.rows = rows[r], .in = sizes[i], .out = sizes[n % COUNT(sizes)], .rank = ranks[k],
-									.p = n % 2 ? 0.25f : 0});
+				check("lora", run_lora,
+				      &(struct shape){.rows = rows[r],
+						      .in = sizes[i],
+						      .out = sizes[n % COUNT(sizes)],
+						      .rank = ranks[k],
+						      .p = n % 2 ? 0.25f : 0});
 	check("lora", run_lora, &(struct shape){.rows = 300, .in = 96, .out = 128, .rank = 8, .p = 0.1f});
 	check("lora", run_lora, &(struct shape){.rows = 7, .in = 600, .out = 600, .rank = 300, .p = 0.1f});
 }
@@ -393,7 +419,8 @@ static void vocab_cases(void **state)
 	for (size_t r = 0; r < COUNT(rows); r++)
 		for (size_t o = 0; o < COUNT(outs); o++)
 			for (size_t i = 0; i < COUNT(ins); i++, n++)
-				check("vocab", run_vocab, &(struct shape){.rows = rows[r], .out = outs[o], .in = ins[i], .type = types[n % 3]});
+				check("vocab", run_vocab,
+				      &(struct shape){.rows = rows[r], .out = outs[o], .in = ins[i], .type = types[n % 3]});
 	check("vocab", run_vocab, &(struct shape){.rows = 20, .out = 1280, .in = 96, .type = TS_BF16});
 	check("vocab", run_vocab, &(struct shape){.rows = 20, .out = 600, .in = 520, .type = TS_BF16});
 }

@@ -28,7 +28,8 @@ static void exp_double(void **state)
 		worst = fmax(worst, ulp_error(ts_exp(x), expl((long double)x)));
 	print_message("ts_exp: at most %.3f ulp\n", worst);
 	assert_true(worst < 2);
-	assert_true(ts_exp(0) == 1 && ts_exp(-INFINITY) == 0 && ts_exp(INFINITY) == INFINITY && ts_exp(710) == INFINITY && ts_exp(-746) == 0);
+	assert_true(ts_exp(0) == 1 && ts_exp(-INFINITY) == 0 && ts_exp(INFINITY) == INFINITY && ts_exp(710) == INFINITY &&
+		    ts_exp(-746) == 0);
 	assert_true(isnan(ts_exp(NAN)));
 }
 
@@ -64,7 +65,8 @@ static void sincos_double(void **state)
 	for (double x = -1100000000.0 * 0.97; x < 1073741824.0; x += 104729.317) {
 		double s, c, inside = fmax(fmin(x, 1073741823.0), -1073741823.0);
 		ts_sincos(inside, &s, &c);
-		worst = fmaxl(worst, fmaxl(fabsl((long double)s - sinl((long double)inside)), fabsl((long double)c - cosl((long double)inside))));
+		worst = fmaxl(worst,
+			      fmaxl(fabsl((long double)s - sinl((long double)inside)), fabsl((long double)c - cosl((long double)inside))));
 	}
 	for (double x = -20; x < 20; x += 0.000317) {
 		double s, c;
@@ -86,7 +88,8 @@ static void single(void **state)
 		worst_ln = fmax(worst_ln, ulp_error_f32(ts_lnf(x), logl((long double)x)));
 	print_message("ts_expf: at most %.3f ulp; ts_lnf: %.3f\n", worst_exp, worst_ln);
 	assert_true(worst_exp < 2 && worst_ln < 2);
-	assert_true(ts_expf(0) == 1 && ts_expf(-INFINITY) == 0 && ts_expf(-88) == 0 && ts_expf(89) == INFINITY && ts_expf(INFINITY) == INFINITY);
+	assert_true(ts_expf(0) == 1 && ts_expf(-INFINITY) == 0 && ts_expf(-88) == 0 && ts_expf(89) == INFINITY &&
+		    ts_expf(INFINITY) == INFINITY);
 	assert_true(isnan(ts_expf(NAN)) && isfinite(ts_expf(88.7228f)) && ts_expf(-87.336f) > 0);
 }
 
@@ -171,8 +174,8 @@ static void widen_unaligned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exp_double), cmocka_unit_test(ln_double), cmocka_unit_test(pow_double),  cmocka_unit_test(sincos_double),
-		cmocka_unit_test(single),     cmocka_unit_test(widening),  cmocka_unit_test(narrowing),   cmocka_unit_test(widen_unaligned),
+		cmocka_unit_test(exp_double), cmocka_unit_test(ln_double), cmocka_unit_test(pow_double), cmocka_unit_test(sincos_double),
+		cmocka_unit_test(single),     cmocka_unit_test(widening),  cmocka_unit_test(narrowing),  cmocka_unit_test(widen_unaligned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

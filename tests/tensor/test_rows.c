@@ -26,7 +26,8 @@ static void matmul_rows(void **state)
 	const size_t ins[] = {96, 600};
 	for (int i = 0; i < 2; i++) {
 		size_t rows = 70, in = ins[i], out = 100;
-		float *x = numbers(rows * in, 1, 1), *w = numbers(out * in, 2, 1), *y = numbers(rows * out, 3, 1), *one = numbers(out, 4, 1);
+		float *x = numbers(rows * in, 1, 1), *w = numbers(out * in, 2, 1), *y = numbers(rows * out, 3, 1),
+		      *one = numbers(out, 4, 1);
 		struct ts_weight *packed = weight(best, w, TS_BF16, out, in, NULL);
 		best->ops->matmul(best, y, out, x, packed, 0, out, NULL, rows);
 		for (size_t r = 0; r < rows; r++) {
@@ -159,13 +160,15 @@ static void lora_split(void **state)
 		row_in_batch[r] = (uint32_t)(r / 50);
 		position[r] = (uint32_t)(r % 50);
 	}
-	float *h = numbers(rows * rank, 5, 1), *y = numbers(rows * out, 6, 1), *da = numbers(rank * in, 7, 1), *db = numbers(out * rank, 8, 1);
+	float *h = numbers(rows * rank, 5, 1), *y = numbers(rows * out, 6, 1), *da = numbers(rank * in, 7, 1),
+	      *db = numbers(out * rank, 8, 1);
 	float *dx = numbers(rows * in, 9, 1);
 	struct ts_dropout drop = {.p = 0.3f, .seed = 1, .step = 2, .row_in_batch = row_in_batch, .position = position};
 	best->ops->lora(best, y, h, x, a, w, rows, in, out, rank, 2, &drop);
 	best->ops->lora_backward(best, da, db, dx, dy, x, h, a, w, rows, in, out, rank, 2, &drop);
 	for (size_t c = 0; c < COUNT(cuts); c++) {
-		float *h2 = numbers(rows * rank, 5, 1), *y2 = numbers(rows * out, 6, 1), *da2 = numbers(rank * in, 7, 1), *db2 = numbers(out * rank, 8, 1);
+		float *h2 = numbers(rows * rank, 5, 1), *y2 = numbers(rows * out, 6, 1), *da2 = numbers(rank * in, 7, 1),
+		      *db2 = numbers(out * rank, 8, 1);
 		float *dx2 = numbers(rows * in, 9, 1);
 		for (int part = 0; part < 3; part++) {
 			size_t r = cuts[c][part], n = cuts[c][part + 1] - r;
@@ -173,7 +176,8 @@ static void lora_split(void **state)
 			d.row_in_batch += r;
 			d.position += r;
 			best->ops->lora(best, y2 + r * out, h2 + r * rank, x + r * in, a, w, n, in, out, rank, 2, &d);
-			best->ops->lora_backward(best, da2, db2, dx2 + r * in, dy + r * out, x + r * in, h2 + r * rank, a, w, n, in, out, rank, 2, &d);
+			best->ops->lora_backward(best, da2, db2, dx2 + r * in, dy + r * out, x + r * in, h2 + r * rank, a, w, n, in, out,
+						 rank, 2, &d);
 		}
 		assert_same_bits("lora h", "split rows", h, h2, rows * rank);
 		assert_same_bits("lora y", "split rows", y, y2, rows * out);
@@ -275,9 +279,9 @@ static void names_and_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_rows),  cmocka_unit_test(vocab_rows),   cmocka_unit_test(attention_chunks),  cmocka_unit_test(lora_split),
-		cmocka_unit_test(lora_large_rank),
-		cmocka_unit_test(not_a_number), cmocka_unit_test(bad_weights),  cmocka_unit_test(names_and_failures),
+		cmocka_unit_test(matmul_rows), cmocka_unit_test(vocab_rows),         cmocka_unit_test(attention_chunks),
+		cmocka_unit_test(lora_split),  cmocka_unit_test(lora_large_rank),    cmocka_unit_test(not_a_number),
+		cmocka_unit_test(bad_weights), cmocka_unit_test(names_and_failures),
 	};
 	return cmocka_run_group_tests(tests, open_best, close_best);
 }

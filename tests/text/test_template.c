@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-static const struct tm golden_clock = {.tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 15, .tm_min = 4, .tm_sec = 5,
-				       .tm_wday = 5, .tm_yday = 207, .tm_isdst = -1};
+static const struct tm golden_clock = {
+	.tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 15, .tm_min = 4, .tm_sec = 5, .tm_wday = 5, .tm_yday = 207, .tm_isdst = -1};
 
 static bool load(const char *name, struct ts_str *out)
 {
@@ -107,12 +107,38 @@ static void test_goldens(void **state)
 }
 
 static const char *const assets[] = {
-	"DeepSeek-R1-Distill-Llama-8B", "DeepSeek-R1-Distill-Llama-8B.llamacpp-variant", "DeepSeek-R1-Distill-Qwen-32B.llamacpp-variant",
-	"DeepSeek-R1-Distill-Qwen", "DeepSeek-R1-Distill.no-think-revision", "DeepSeek-V3.1", "GLM-4.6", "Hermes-3-Llama-3.1-8B.tool_use",
-	"Kimi-K2", "Llama-3-Instruct", "Llama-3.1-8B-Instruct", "Llama-3.2-3B-Instruct", "Llama-Guard-3-8B", "Mistral-7B-Instruct-v0.3",
-	"Mistral-Nemo-Instruct-2407", "Phi-3-mini-4k-instruct", "Phi-3.5-mini-instruct", "QwQ-32B", "Qwen2.5-Instruct", "Qwen3-0.6B",
-	"Qwen3-0.6B.llamacpp-copy", "Qwen3-Coder", "Qwen3-Instruct-2507", "Qwen3-Thinking-2507", "Qwen3.5", "SmolLM3-3B",
-	"c4ai-command-r7b.tool_use", "functionary-medium-v3.1", "gemma-2-2b-it", "gemma-3-it", "gpt-oss-120b", "granite-3.3-2B-Instruct",
+	"DeepSeek-R1-Distill-Llama-8B",
+	"DeepSeek-R1-Distill-Llama-8B.llamacpp-variant",
+	"DeepSeek-R1-Distill-Qwen-32B.llamacpp-variant",
+	"DeepSeek-R1-Distill-Qwen",
+	"DeepSeek-R1-Distill.no-think-revision",
+	"DeepSeek-V3.1",
+	"GLM-4.6",
+	"Hermes-3-Llama-3.1-8B.tool_use",
+	"Kimi-K2",
+	"Llama-3-Instruct",
+	"Llama-3.1-8B-Instruct",
+	"Llama-3.2-3B-Instruct",
+	"Llama-Guard-3-8B",
+	"Mistral-7B-Instruct-v0.3",
+	"Mistral-Nemo-Instruct-2407",
+	"Phi-3-mini-4k-instruct",
+	"Phi-3.5-mini-instruct",
+	"QwQ-32B",
+	"Qwen2.5-Instruct",
+	"Qwen3-0.6B",
+	"Qwen3-0.6B.llamacpp-copy",
+	"Qwen3-Coder",
+	"Qwen3-Instruct-2507",
+	"Qwen3-Thinking-2507",
+	"Qwen3.5",
+	"SmolLM3-3B",
+	"c4ai-command-r7b.tool_use",
+	"functionary-medium-v3.1",
+	"gemma-2-2b-it",
+	"gemma-3-it",
+	"gpt-oss-120b",
+	"granite-3.3-2B-Instruct",
 };
 
 static json_t *conversation(void)
@@ -223,13 +249,25 @@ static void test_nesting(void **state)
 	static const struct {
 		const char *before, *open, *middle, *close, *after;
 	} shapes[] = {
-		{"{{ ", "(", "1", ")", " }}"}, {"{{ ", "[", "1", "]", " }}"}, {"{{ ", "{1:", "1", "}", " }}"}, {"{{ ", "-", "1", "", " }}"},
-		{"{{ ", "not ", "1", "", " }}"}, {"{{ ", "x[", "1", "]", " }}"}, {"{{ ", "range(", "1", ")", " }}"},
-		{"{{ ", "1 if 1 else ", "1", "", " }}"}, {"{{ ", "1|default(", "1", ")", " }}"}, {"{{ ", "1 is eq ", "1", "", " }}"},
-		{"", "{% if 1 %}", "", "{% endif %}", ""}, {"", "{% for x in [1] %}", "", "{% endfor %}", ""},
-		{"", "{% set x %}", "", "{% endset %}", ""}, {"", "{% macro m() %}", "", "{% endmacro %}", ""},
-		{"{{ 1", " + 1", "", "", " }}"}, {"{{ 'a'", "|upper", "", "", " }}"}, {"{{ x", ".y", "", "", " }}"},
-		{"{{ 1", " and 1", "", "", " }}"}, {"{{ 1", " if 1 ", "", "", " }}"},
+		{"{{ ", "(", "1", ")", " }}"},
+		{"{{ ", "[", "1", "]", " }}"},
+		{"{{ ", "{1:", "1", "}", " }}"},
+		{"{{ ", "-", "1", "", " }}"},
+		{"{{ ", "not ", "1", "", " }}"},
+		{"{{ ", "x[", "1", "]", " }}"},
+		{"{{ ", "range(", "1", ")", " }}"},
+		{"{{ ", "1 if 1 else ", "1", "", " }}"},
+		{"{{ ", "1|default(", "1", ")", " }}"},
+		{"{{ ", "1 is eq ", "1", "", " }}"},
+		{"", "{% if 1 %}", "", "{% endif %}", ""},
+		{"", "{% for x in [1] %}", "", "{% endfor %}", ""},
+		{"", "{% set x %}", "", "{% endset %}", ""},
+		{"", "{% macro m() %}", "", "{% endmacro %}", ""},
+		{"{{ 1", " + 1", "", "", " }}"},
+		{"{{ 'a'", "|upper", "", "", " }}"},
+		{"{{ x", ".y", "", "", " }}"},
+		{"{{ 1", " and 1", "", "", " }}"},
+		{"{{ 1", " if 1 ", "", "", " }}"},
 	};
 	static const int depths[] = {150, 20000};
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
@@ -303,12 +341,9 @@ static void test_memory_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_goldens),
-		cmocka_unit_test(test_truncated_templates),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_nesting),
-		cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_clock_of_the_machine),
+		cmocka_unit_test(test_goldens),         cmocka_unit_test(test_truncated_templates),
+		cmocka_unit_test(test_limits),          cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_messages),        cmocka_unit_test(test_clock_of_the_machine),
 		cmocka_unit_test(test_memory_failures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

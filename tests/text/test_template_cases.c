@@ -11,15 +11,15 @@
 
 #include <cmocka.h>
 
-static const struct tm clock_of_cases = {.tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 15, .tm_min = 4, .tm_sec = 5,
-					 .tm_wday = 5, .tm_yday = 207, .tm_isdst = -1};
+static const struct tm clock_of_cases = {
+	.tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 15, .tm_min = 4, .tm_sec = 5, .tm_wday = 5, .tm_yday = 207, .tm_isdst = -1};
 
 static bool case_agrees(const json_t *row, const json_t *shared, size_t line)
 {
-	const json_t *source = json_object_get(row, "template"), *text = json_object_get(row, "text"), *error = json_object_get(row, "error");
-	struct ts_template_input input = {.messages = json_object_get(shared, "messages"),
-					  .variables = json_object_get(shared, "variables"),
-					  .now = &clock_of_cases};
+	const json_t *source = json_object_get(row, "template"), *text = json_object_get(row, "text"),
+		     *error = json_object_get(row, "error");
+	struct ts_template_input input = {
+		.messages = json_object_get(shared, "messages"), .variables = json_object_get(shared, "variables"), .now = &clock_of_cases};
 	struct ts_str out = {0};
 	struct ts_error err = {0};
 	struct ts_template *t;
@@ -34,8 +34,9 @@ static bool case_agrees(const json_t *row, const json_t *shared, size_t line)
 	else
 		good = status == TS_EFORMAT && err.message[0];
 	if (!good)
-		print_message("line %zu: %s\nstatus %d %s\nexpected %s\nfound    %s\n\n", line, json_string_value(source), status, err.message,
-			      text ? json_string_value(text) : json_string_value(json_object_get(error, "message")), ts_str_c(&out));
+		print_message("line %zu: %s\nstatus %d %s\nexpected %s\nfound    %s\n\n", line, json_string_value(source), status,
+			      err.message, text ? json_string_value(text) : json_string_value(json_object_get(error, "message")),
+			      ts_str_c(&out));
 	ts_template_free(t);
 	ts_str_release(&out);
 	return good;

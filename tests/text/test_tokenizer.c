@@ -13,8 +13,13 @@
 
 #include <cmocka.h>
 
-static const char *const names[] = {"Qwen3", "DeepSeek-R1-Distill-Qwen", "Llama-3.1-8B-Instruct", "Llama-Guard-3-8B",
-				    "DeepSeek-R1-Distill-Llama-8B", "Mistral-7B-Instruct-v0.3", "Llama-2"};
+static const char *const names[] = {"Qwen3",
+				    "DeepSeek-R1-Distill-Qwen",
+				    "Llama-3.1-8B-Instruct",
+				    "Llama-Guard-3-8B",
+				    "DeepSeek-R1-Distill-Llama-8B",
+				    "Mistral-7B-Instruct-v0.3",
+				    "Llama-2"};
 
 static char path_buffer[512];
 
@@ -64,7 +69,7 @@ static ts_ids read_ids(const json_t *list)
 	size_t i;
 	const json_t *id;
 	assert_true(json_is_array(list));
-	json_array_foreach(list, i, id)
+	json_array_foreach (list, i, id)
 		assert_int_equal(ts_vec_push(&ids, (int32_t)json_integer_value(id)), 0);
 	return ids;
 }
@@ -81,8 +86,8 @@ static void check_encode(const struct ts_tokenizer *t, const json_t *text, bool 
 	while (same < ids.len && same < want.len && ids.data[same] == want.data[same])
 		same++;
 	if (same < want.len || ids.len != want.len)
-		fail_msg("%s row %zu, special %d: ids differ from index %zu on (%zu found, %zu expected)", what, row, special, same, ids.len,
-			 want.len);
+		fail_msg("%s row %zu, special %d: ids differ from index %zu on (%zu found, %zu expected)", what, row, special, same,
+			 ids.len, want.len);
 	ts_vec_release(&ids);
 	ts_vec_release(&want);
 }
@@ -119,7 +124,7 @@ static void check_rows(const struct ts_tokenizer *t, const char *name)
 {
 	json_t *rows = load_rows(path_of("%s/golden/tokenizers/%s.jsonl", name)), *row;
 	size_t i;
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		const json_t *text = json_object_get(row, "text"), *special = json_object_get(row, "ids_special");
 		check_encode(t, text, false, json_object_get(row, "ids"), name, i);
 		check_encode(t, text, true, special, name, i);
@@ -128,7 +133,7 @@ static void check_rows(const struct ts_tokenizer *t, const char *name)
 	}
 	json_decref(rows);
 	rows = load_rows(path_of("%s/golden/tokenizers/%s.decode.jsonl", name));
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		check_decode(t, json_object_get(row, "ids"), false, json_object_get(row, "decoded"), name, i);
 		check_decode(t, json_object_get(row, "ids"), true, json_object_get(row, "decoded_skip"), name, i);
 	}
@@ -159,7 +164,8 @@ static void test_tiny(void **state)
 			chat = json_array_get(chat, 0);
 		check_encode(t, json_object_get(chat, "text"), false, json_object_get(chat, "ids"), models[i], 0);
 		if (json_object_get(chat, "continuation_text"))
-			check_decode(t, json_object_get(chat, "continuation_ids"), false, json_object_get(chat, "continuation_text"), models[i], 0);
+			check_decode(t, json_object_get(chat, "continuation_ids"), false, json_object_get(chat, "continuation_text"),
+				     models[i], 0);
 		assert_int_equal(ts_tokenizer_size(t), 512);
 		json_decref(golden);
 		ts_tokenizer_close(t);
@@ -172,7 +178,7 @@ static void test_guard(void **state)
 	struct ts_tokenizer *llama = open_asset("Llama-Guard-3-8B"), *mistral = open_asset("Mistral-7B-Instruct-v0.3");
 	json_t *rows = load_rows(path_of("%s/golden/%s", "guard.jsonl")), *row;
 	size_t i, checked = 0;
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		const char *kind = json_string_value(json_object_get(row, "kind"));
 		const json_t *ids = json_object_get(row, "ids");
 		if (!ids)

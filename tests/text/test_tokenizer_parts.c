@@ -51,7 +51,7 @@ static void test_cases(void **state)
 	json_t *root = load_cases(), *item;
 	size_t i;
 	assert_true(json_array_size(json_object_get(root, "cases")) > 40);
-	json_array_foreach(json_object_get(root, "cases"), i, item) {
+	json_array_foreach (json_object_get(root, "cases"), i, item) {
 		const char *name = json_string_value(json_object_get(item, "name"));
 		const json_t *text = json_object_get(item, "text"), *want = json_object_get(item, "ids");
 		struct ts_str json = {0};
@@ -100,15 +100,18 @@ static const struct {
 	{"{\"normalizer\":{\"type\":\"Sequence\"}}", "normalizers", TS_EFORMAT},
 	{"{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}", "UnicodeScripts", TS_EUNSUPPORTED},
 	{"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"}}", "\"(\"", TS_EUNSUPPORTED},
-	{"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a{2}+\"},\"behavior\":\"Isolated\"}}", "interval", TS_EUNSUPPORTED},
+	{"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a{2}+\"},\"behavior\":\"Isolated\"}}", "interval",
+	 TS_EUNSUPPORTED},
 	{"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a[b]]\"},\"behavior\":\"Isolated\"}}", "class", TS_EUNSUPPORTED},
 	{"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\"}}", "Odd", TS_EUNSUPPORTED},
 	{"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}}", "last", TS_EFORMAT},
 	{"{\"decoder\":{\"type\":\"WordPiece\"}}", "decoder \"WordPiece\"", TS_EUNSUPPORTED},
 	{"{\"decoder\":{\"type\":\"Strip\",\"content\":\"ab\"}}", "one character", TS_EFORMAT},
-	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"post_processor\":{\"type\":\"BertProcessing\"}}", "BertProcessing", TS_EUNSUPPORTED},
+	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"post_processor\":{\"type\":\"BertProcessing\"}}", "BertProcessing",
+	 TS_EUNSUPPORTED},
 	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":"
-	 "[{\"SpecialToken\":{\"id\":\"<s>\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[7]}}}}", "<s>", TS_EFORMAT},
+	 "[{\"SpecialToken\":{\"id\":\"<s>\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[7]}}}}",
+	 "<s>", TS_EFORMAT},
 	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"content\":\"a\",\"id\":1}]}", "expected id 0", TS_EFORMAT},
 	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"content\":\"b\",\"id\":0}]}", "expected id 1", TS_EFORMAT},
 	{"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"content\":\"b\",\"id\":-3}]}", "-3", TS_EFORMAT},
@@ -184,16 +187,33 @@ static const struct {
 	const char *text;   /* the whole, by the reference's rules */
 	const char *pieces; /* what each id gives, '|' between, then the flush */
 } decoded[] = {
-	{"{\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"merges\":[],\"vocab\":{\"\xC3\xA2\":0,\"\xC4\xA4\":1,\"\xC2\xAC\":2,\"a\":3}}}",
-	 {0, 1, 2, 3, 0, 1, 3, 1}, 8, "\xE2\x82\xAC" "a\xEF\xBF\xBD" "a\xEF\xBF\xBD", "||\xE2\x82\xAC|a|||\xEF\xBF\xBD" "a|\xEF\xBF\xBD|"},
+	{"{\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"merges\":[],\"vocab\":{\"\xC3\xA2\":0,\"\xC4\xA4\":1,\"\xC2\xAC\":2,\"a\":3}}"
+	 "}",
+	 {0, 1, 2, 3, 0, 1, 3, 1},
+	 8,
+	 "\xE2\x82\xAC"
+	 "a\xEF\xBF\xBD"
+	 "a\xEF\xBF\xBD",
+	 "||\xE2\x82\xAC|a|||\xEF\xBF\xBD"
+	 "a|\xEF\xBF\xBD|"},
 	{"{\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"merges\":[],\"vocab\":{\"\xC3\xA2\":0,\"\xC4\xA4\":1,\"a\":3}}}",
-	 {3, 9, -1, 2, 0, 1}, 6, "a\xEF\xBF\xBD", "a||||||\xEF\xBF\xBD"},
+	 {3, 9, -1, 2, 0, 1},
+	 6,
+	 "a\xEF\xBF\xBD",
+	 "a||||||\xEF\xBF\xBD"},
 	{"{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},\"content\":\" \"},"
 	 "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
 	 "\"model\":{\"merges\":[],\"vocab\":{\"<0xE2>\":0,\"<0x82>\":1,\"<0xAC>\":2,\"_a\":3,\"_\":4}}}",
-	 {4, 3, 0, 1, 2, 3, 0, 1}, 8, " a\xE2\x82\xAC a\xEF\xBF\xBD\xEF\xBF\xBD", "| a||||\xE2\x82\xAC a|||\xEF\xBF\xBD\xEF\xBF\xBD"},
+	 {4, 3, 0, 1, 2, 3, 0, 1},
+	 8,
+	 " a\xE2\x82\xAC a\xEF\xBF\xBD\xEF\xBF\xBD",
+	 "| a||||\xE2\x82\xAC a|||\xEF\xBF\xBD\xEF\xBF\xBD"},
 	{"{\"model\":{\"merges\":[],\"vocab\":{\"a\":0,\"b\":1}}}", {0, 1, 1}, 3, "a b b", "a| b| b|"},
-	{"{\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},\"model\":{\"merges\":[],\"vocab\":{\"_a\":0}}}", {0, 0}, 2, "a a", "a| a|"},
+	{"{\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},\"model\":{\"merges\":[],\"vocab\":{\"_a\":0}}}",
+	 {0, 0},
+	 2,
+	 "a a",
+	 "a| a|"},
 };
 
 static void test_decode(void **state)
@@ -270,15 +290,16 @@ static size_t agreed_characters(uint32_t *out, size_t most)
 
 static const char *const known[] = {
 	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+	"?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
 	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
 };
 
 static void random_text(struct ts_str *out, const uint32_t *pool, size_t pool_size, const struct ts_random_key *key, uint64_t *counter)
 {
 	static const char *const parts[] = {
-		" ", "  ", "\n", "\r\n", "\t", " \n ", "\xC2\x85", "\xE3\x80\x80", "'s", "'S", "'\xC5\xBF", "'ll", "'LL", "'r",
-		"'Re", "'d", "'", "''", "a", "Zz", "12", "3", "4567", ".", "!?", "...\n", "-",
+		" ",  "  ", "\n", "\r\n", "\t", " \n ", "\xC2\x85", "\xE3\x80\x80", "'s", "'S", "'\xC5\xBF", "'ll", "'LL", "'r", "'Re",
+		"'d", "'",  "''", "a",    "Zz", "12",   "3",        "4567",         ".",  "!?", "...\n",     "-",
 	};
 	size_t count = sizeof(parts) / sizeof(parts[0]), length = 1 + below(key, counter, 40);
 	ts_str_clear(out);
@@ -378,7 +399,8 @@ static int whole_life(const char *json, size_t n)
 	struct ts_error err = {0};
 	ts_ids ids = {0};
 	struct ts_str text = {0};
-	const char *sample = "<x> e\xCC\x81" "ab 12\n\xC3\xBC, <x>x";
+	const char *sample = "<x> e\xCC\x81"
+			     "ab 12\n\xC3\xBC, <x>x";
 	int status = ts_tokenizer_parse(&t, json, n, "file", &err);
 	if (!status)
 		status = ts_tokenizer_encode(t, sample, strlen(sample), true, &ids, &err);
@@ -396,13 +418,18 @@ static void test_failing_allocations(void **state)
 	json_t *root = load_cases(), *parts = NULL;
 	struct ts_str json = {0};
 	struct ts_error err = {0};
-	const char *text = "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Replace\",\"pattern\":"
-			   "{\"Regex\":\"\\\\s\"},\"content\":\"\xE2\x96\x81\"}]},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":"
-			   "[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\w+\"},\"behavior\":\"Contiguous\",\"invert\":true},{\"type\":\"Metaspace\","
-			   "\"replacement\":\"\xE2\x96\x81\"},{\"type\":\"Digits\"}]},\"added_tokens\":[{\"content\":\"<x>\",\"id\":23,\"special\":true},"
-			   "{\"content\":\", \",\"id\":24,\"normalized\":false}],\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
-			   "\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\","
-			   "\"content\":\" \",\"start\":1,\"stop\":1}]},\"model\":{\"byte_fallback\":true}}";
+	const char *text =
+		"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Replace\",\"pattern\":"
+		"{\"Regex\":\"\\\\s\"},\"content\":\"\xE2\x96\x81\"}]},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":"
+		"[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\w+\"},\"behavior\":\"Contiguous\",\"invert\":true},{\"type\":"
+		"\"Metaspace\","
+		"\"replacement\":\"\xE2\x96\x81\"},{\"type\":\"Digits\"}]},\"added_tokens\":[{\"content\":\"<x>\",\"id\":23,\"special\":"
+		"true},"
+		"{\"content\":\", "
+		"\",\"id\":24,\"normalized\":false}],\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
+		"\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":\" "
+		"\"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\","
+		"\"content\":\" \",\"start\":1,\"stop\":1}]},\"model\":{\"byte_fallback\":true}}";
 	if (ts_json_parse(text, strlen(text), "parts", &parts, &err))
 		fail_msg("%s", err.message);
 	build(root, parts, &json);
@@ -427,9 +454,9 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),	      cmocka_unit_test(test_refused),	  cmocka_unit_test(test_nesting),
-		cmocka_unit_test(test_bad_text),      cmocka_unit_test(test_decode),	  cmocka_unit_test(test_known_matchers),
-		cmocka_unit_test(test_worst_cases),   cmocka_unit_test(test_regex_limit), cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_cases),       cmocka_unit_test(test_refused),     cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_bad_text),    cmocka_unit_test(test_decode),      cmocka_unit_test(test_known_matchers),
+		cmocka_unit_test(test_worst_cases), cmocka_unit_test(test_regex_limit), cmocka_unit_test(test_failing_allocations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

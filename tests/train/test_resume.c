@@ -61,7 +61,8 @@ static int train(const struct ts_train_options *o, size_t stop_after, struct ste
 	struct ts_context context = {.user = w ? w : &silent, .log = note_warning, .stop = &seen->stop};
 	struct student s = student_open("qwen3", 4, 1);
 	s.adapter->config.dropout = 0.1;
-	int status = ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, o, &context, &(struct ts_train_hooks){.user = seen, .step = record_step}, err);
+	int status = ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, o, &context,
+			      &(struct ts_train_hooks){.user = seen, .step = record_step}, err);
 	if (params) {
 		*params = malloc(s.adapter->count * sizeof(float));
 		memcpy(*params, s.adapter->params, s.adapter->count * sizeof(float));
@@ -288,7 +289,8 @@ static int victim(const char *dir)
 	o.checkpoint_steps = 1;
 	struct student s = student_open("qwen3", 4, 1);
 	s.adapter->config.dropout = 0.1;
-	int status = ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step}, &err);
+	int status = ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step},
+			      &err);
 	snprintf(path, sizeof(path), "%s/adapter", dir);
 	if (!status)
 		status = ts_adapter_save(s.adapter, path, &err);

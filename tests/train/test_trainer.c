@@ -52,7 +52,8 @@ static void test_golden_trajectory(void **state)
 		struct ts_train_options o = golden_options();
 		struct steps_seen seen = {0};
 		golden_examples(g.values, o.seed, rows);
-		ok(ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step}, &err));
+		ok(ts_train(s.model, s.adapter, rows, GOLDEN_ROWS, &o, NULL, &(struct ts_train_hooks){.user = &seen, .step = record_step},
+			    &err));
 		assert_int_equal(seen.count, GOLDEN_STEPS);
 		for (size_t t = 0; t < GOLDEN_STEPS; t++) {
 			const json_t *want = json_array_get(json_object_get(g.values, "train_ce"), t);
@@ -258,7 +259,9 @@ static void test_hook_ends_run(void **state)
 	struct ts_train_options o = golden_options();
 	struct ts_error err = {0};
 	golden_examples(g.values, o.seed, rows);
-	assert_int_equal(ts_train(s.model, s.adapter, rows, 40, &o, NULL, &(struct ts_train_hooks){.user = NULL, .step = refuse_third}, &err), TS_EIO);
+	assert_int_equal(
+		ts_train(s.model, s.adapter, rows, 40, &o, NULL, &(struct ts_train_hooks){.user = NULL, .step = refuse_third}, &err),
+		TS_EIO);
 	assert_string_equal(err.message, "journal full");
 	release_examples(rows, GOLDEN_ROWS);
 	student_close(&s);

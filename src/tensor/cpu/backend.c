@@ -5,7 +5,8 @@
 #include <omp.h>
 #include <string.h>
 
-static const char *const isa_names[] = {[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
+static const char *const isa_names[] = {
+	[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
 
 const char *ts_isa_name(enum ts_isa isa)
 {
@@ -32,8 +33,8 @@ bool ts_isa_available(enum ts_isa isa)
 	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
 	bool f16c = c >> 29 & 1;
 	bool avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-		      __builtin_cpu_supports("avx512dq");
+	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 	return isa == TS_ISA_AVX2 ? avx2 : avx512;
 #else
 	return false;
@@ -133,7 +134,8 @@ static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, si
 #pragma omp parallel for num_threads(b->threads) reduction(|| : bad) schedule(static) if (elements > 100000)
 	for (size_t p = 0; p < panels; p++) {
 		size_t rows = out - 16 * p < 16 ? out - 16 * p : 16;
-		bad = !pack_panel((char *)w->data + 16 * p * in * size, (const unsigned char *)src + 16 * p * in * size, t, rows, in) || bad;
+		bad = !pack_panel((char *)w->data + 16 * p * in * size, (const unsigned char *)src + 16 * p * in * size, t, rows, in) ||
+		      bad;
 	}
 	if (bad) {
 		weight_free(b, w);
@@ -165,8 +167,13 @@ static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int
 	size_t elements;
 	if (!ts_mul_size(pages, (size_t)kv_heads * (size_t)head_dim * TS_KV_PAGE, &elements) || !ts_add_size(elements, 16, &elements))
 		return TS_ENOMEM; /* sixteen more, since the kernels read whole vectors */
-	*pool = (struct ts_kv_pool){.layers = layers, .kv_heads = kv_heads, .head_dim = head_dim, .pages = pages, .dtype = t,
-				    .k = ts_calloc((size_t)layers, sizeof(void *)), .v = ts_calloc((size_t)layers, sizeof(void *))};
+	*pool = (struct ts_kv_pool){.layers = layers,
+				    .kv_heads = kv_heads,
+				    .head_dim = head_dim,
+				    .pages = pages,
+				    .dtype = t,
+				    .k = ts_calloc((size_t)layers, sizeof(void *)),
+				    .v = ts_calloc((size_t)layers, sizeof(void *))};
 	bool complete = pool->k && pool->v;
 	for (int i = 0; complete && i < layers; i++) {
 		pool->k[i] = ts_calloc_aligned(elements, ts_dtype_size(t));
@@ -195,12 +202,33 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		ts_kernels_plain(&k);
 	}
 	*ops = (struct ts_backend_ops){
-		.alloc = alloc, .free = release, .reserve = reserve, .weight_new = weight_new, .weight_free = weight_free, .weight_bytes = weight_bytes,
-		.kv_new = kv_new, .kv_free = kv_free, .matmul = k.matmul, .matmul_dx = k.matmul_dx, .embed = k.embed, .rmsnorm = k.rmsnorm,
-		.rmsnorm_backward = k.rmsnorm_backward, .rope_table = k.rope_table, .rope = k.rope, .swiglu = k.swiglu,
-		.swiglu_backward = k.swiglu_backward, .add = k.add, .kv_append = k.kv_append, .attention = k.attention,
-		.attention_backward = k.attention_backward, .lora = k.lora, .lora_backward = k.lora_backward, .vocab_forward = k.vocab_forward,
-		.cross_entropy_backward = k.cross_entropy_backward, .adamw = k.adamw, .sum_squares = k.sum_squares,
+		.alloc = alloc,
+		.free = release,
+		.reserve = reserve,
+		.weight_new = weight_new,
+		.weight_free = weight_free,
+		.weight_bytes = weight_bytes,
+		.kv_new = kv_new,
+		.kv_free = kv_free,
+		.matmul = k.matmul,
+		.matmul_dx = k.matmul_dx,
+		.embed = k.embed,
+		.rmsnorm = k.rmsnorm,
+		.rmsnorm_backward = k.rmsnorm_backward,
+		.rope_table = k.rope_table,
+		.rope = k.rope,
+		.swiglu = k.swiglu,
+		.swiglu_backward = k.swiglu_backward,
+		.add = k.add,
+		.kv_append = k.kv_append,
+		.attention = k.attention,
+		.attention_backward = k.attention_backward,
+		.lora = k.lora,
+		.lora_backward = k.lora_backward,
+		.vocab_forward = k.vocab_forward,
+		.cross_entropy_backward = k.cross_entropy_backward,
+		.adamw = k.adamw,
+		.sum_squares = k.sum_squares,
 	};
 }
 
@@ -211,7 +239,8 @@ static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 #ifdef __x86_64__
 		if (*isa == TS_ISA_PLAIN)
 			return ts_fail(err, TS_EUNSUPPORTED,
-				       "this CPU lacks AVX2, FMA or F16C, which this program needs to be usable; \"plain\" runs anywhere, very slowly");
+				       "this CPU lacks AVX2, FMA or F16C, which this program needs to be usable; \"plain\" runs anywhere, "
+				       "very slowly");
 #endif
 	}
 	if (!ts_isa_available(*isa))

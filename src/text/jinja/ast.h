@@ -8,12 +8,42 @@
 #include "text/jinja/value.h"
 
 enum ts_j_token_kind {
-	TS_J_T_EOF, TS_J_T_DATA, TS_J_T_VAR_BEGIN, TS_J_T_VAR_END, TS_J_T_BLOCK_BEGIN, TS_J_T_BLOCK_END,
-	TS_J_T_NAME, TS_J_T_STRING, TS_J_T_INT, TS_J_T_FLOAT,
-	TS_J_T_ADD, TS_J_T_SUB, TS_J_T_MUL, TS_J_T_DIV, TS_J_T_FLOORDIV, TS_J_T_MOD, TS_J_T_POW, TS_J_T_TILDE,
-	TS_J_T_LBRACKET, TS_J_T_RBRACKET, TS_J_T_LPAREN, TS_J_T_RPAREN, TS_J_T_LBRACE, TS_J_T_RBRACE,
-	TS_J_T_EQ, TS_J_T_NE, TS_J_T_GT, TS_J_T_GE, TS_J_T_LT, TS_J_T_LE, TS_J_T_ASSIGN,
-	TS_J_T_DOT, TS_J_T_COLON, TS_J_T_PIPE, TS_J_T_COMMA, TS_J_T_SEMICOLON,
+	TS_J_T_EOF,
+	TS_J_T_DATA,
+	TS_J_T_VAR_BEGIN,
+	TS_J_T_VAR_END,
+	TS_J_T_BLOCK_BEGIN,
+	TS_J_T_BLOCK_END,
+	TS_J_T_NAME,
+	TS_J_T_STRING,
+	TS_J_T_INT,
+	TS_J_T_FLOAT,
+	TS_J_T_ADD,
+	TS_J_T_SUB,
+	TS_J_T_MUL,
+	TS_J_T_DIV,
+	TS_J_T_FLOORDIV,
+	TS_J_T_MOD,
+	TS_J_T_POW,
+	TS_J_T_TILDE,
+	TS_J_T_LBRACKET,
+	TS_J_T_RBRACKET,
+	TS_J_T_LPAREN,
+	TS_J_T_RPAREN,
+	TS_J_T_LBRACE,
+	TS_J_T_RBRACE,
+	TS_J_T_EQ,
+	TS_J_T_NE,
+	TS_J_T_GT,
+	TS_J_T_GE,
+	TS_J_T_LT,
+	TS_J_T_LE,
+	TS_J_T_ASSIGN,
+	TS_J_T_DOT,
+	TS_J_T_COLON,
+	TS_J_T_PIPE,
+	TS_J_T_COMMA,
+	TS_J_T_SEMICOLON,
 };
 
 struct ts_j_token {
@@ -33,39 +63,44 @@ int ts_j_lex(const char *source, size_t n, const char *place, struct ts_arena *a
 
 enum ts_j_node_kind {
 	/* expressions */
-	TS_J_N_CONST,     /* value */
-	TS_J_N_NAME,      /* name */
-	TS_J_N_NSREF,     /* name . attr, only as a target */
-	TS_J_N_LIST, TS_J_N_TUPLE, /* items */
-	TS_J_N_DICT,      /* items: key, value, key, value, ... */
-	TS_J_N_ATTR,      /* a . name */
-	TS_J_N_ITEM,      /* a [ b ] */
-	TS_J_N_SLICE,     /* a [ items[0] : items[1] : items[2] ], each may be NULL */
-	TS_J_N_CALL,      /* a ( args ) */
-	TS_J_N_FILTER,    /* a (NULL in a filter block) | name ( args ) */
-	TS_J_N_TEST,      /* a is name ( args ) */
-	TS_J_N_NOT, TS_J_N_NEG, TS_J_N_POS,
-	TS_J_N_AND, TS_J_N_OR,
-	TS_J_N_BINARY,    /* a op b */
-	TS_J_N_CONCAT,    /* items */
-	TS_J_N_COMPARE,   /* items[0] ops[0] items[1] ops[1] ... */
-	TS_J_N_COND,      /* b if a else c (c may be NULL) */
+	TS_J_N_CONST, /* value */
+	TS_J_N_NAME,  /* name */
+	TS_J_N_NSREF, /* name . attr, only as a target */
+	TS_J_N_LIST,
+	TS_J_N_TUPLE,  /* items */
+	TS_J_N_DICT,   /* items: key, value, key, value, ... */
+	TS_J_N_ATTR,   /* a . name */
+	TS_J_N_ITEM,   /* a [ b ] */
+	TS_J_N_SLICE,  /* a [ items[0] : items[1] : items[2] ], each may be NULL */
+	TS_J_N_CALL,   /* a ( args ) */
+	TS_J_N_FILTER, /* a (NULL in a filter block) | name ( args ) */
+	TS_J_N_TEST,   /* a is name ( args ) */
+	TS_J_N_NOT,
+	TS_J_N_NEG,
+	TS_J_N_POS,
+	TS_J_N_AND,
+	TS_J_N_OR,
+	TS_J_N_BINARY,  /* a op b */
+	TS_J_N_CONCAT,  /* items */
+	TS_J_N_COMPARE, /* items[0] ops[0] items[1] ops[1] ... */
+	TS_J_N_COND,    /* b if a else c (c may be NULL) */
 	/* statements */
-	TS_J_N_DATA,      /* value */
-	TS_J_N_PRINT,     /* a */
-	TS_J_N_IF,        /* items: test, body, test, body, ...; c = else body or NULL */
-	TS_J_N_FOR,       /* target a in b if c: body, else_body; flag = recursive */
-	TS_J_N_SET,       /* a = b */
-	TS_J_N_SETBLOCK,  /* a, filter b (may be NULL), body */
-	TS_J_N_MACRO,     /* name, params, body */
-	TS_J_N_CALLBLOCK, /* a = the call; params, body */
-	TS_J_N_GENERATION, /* body, in a scope of its own like a call block */
+	TS_J_N_DATA,        /* value */
+	TS_J_N_PRINT,       /* a */
+	TS_J_N_IF,          /* items: test, body, test, body, ...; c = else body or NULL */
+	TS_J_N_FOR,         /* target a in b if c: body, else_body; flag = recursive */
+	TS_J_N_SET,         /* a = b */
+	TS_J_N_SETBLOCK,    /* a, filter b (may be NULL), body */
+	TS_J_N_MACRO,       /* name, params, body */
+	TS_J_N_CALLBLOCK,   /* a = the call; params, body */
+	TS_J_N_GENERATION,  /* body, in a scope of its own like a call block */
 	TS_J_N_FILTERBLOCK, /* filter a, body */
-	TS_J_N_WITH,      /* items: target, value, ...; body */
-	TS_J_N_BLOCK,     /* name, body; flag = scoped */
-	TS_J_N_BREAK, TS_J_N_CONTINUE,
+	TS_J_N_WITH,        /* items: target, value, ...; body */
+	TS_J_N_BLOCK,       /* name, body; flag = scoped */
+	TS_J_N_BREAK,
+	TS_J_N_CONTINUE,
 	TS_J_N_UNSUPPORTED, /* name of a statement that fails when reached */
-	TS_J_N_BODY,      /* items: statements */
+	TS_J_N_BODY,        /* items: statements */
 };
 
 /* The binary and comparison operators are token kinds; these two have no token of their own. */
@@ -121,9 +156,9 @@ struct ts_j_parser {
 	const char *place;
 	struct ts_error *err;
 	int depth;
-	int loops;  /* enclosing loops that break and continue may leave */
-	int fors;   /* enclosing for statements: `loop` may not be assigned there */
-	int soft;   /* inside an if: an unknown filter or test only fails when reached */
+	int loops; /* enclosing loops that break and continue may leave */
+	int fors;  /* enclosing for statements: `loop` may not be assigned there */
+	int soft;  /* inside an if: an unknown filter or test only fails when reached */
 	struct ts_j_macro_context *macro;
 };
 

@@ -196,8 +196,7 @@ int ts_j_call(struct ts_j *in, const struct ts_j_value *callee, const struct ts_
 							: ts_j_fail(in, "loop() takes one argument");
 		break;
 	case TS_J_UNDEFINED:
-		status = ts_j_fail(in, "'%s' is undefined or forbidden and cannot be called",
-				   callee->u.s ? callee->u.s->data : "value");
+		status = ts_j_fail(in, "'%s' is undefined or forbidden and cannot be called", callee->u.s ? callee->u.s->data : "value");
 		break;
 	default:
 		status = ts_j_fail(in, "'%s' object is not callable", ts_j_type(callee));

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILTER(name)                                                                                                                \
-	static int name(struct ts_j *in, const struct ts_j_value *v, const struct ts_j_args *args, struct ts_j_value *out)
+#define FILTER(name) static int name(struct ts_j *in, const struct ts_j_value *v, const struct ts_j_args *args, struct ts_j_value *out)
 
 static int no_args(struct ts_j *in, const char *what, const struct ts_j_args *args)
 {
@@ -389,8 +388,8 @@ static int percent_encode(struct ts_j *in, struct ts_str *text, const struct ts_
 	for (size_t i = 0; i < s.u.s->n; i++) {
 		unsigned char c = (unsigned char)s.u.s->data[i];
 		char code[4];
-		bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("_.-~", c)) ||
-			     (c == '/' && !query);
+		bool plain =
+			(c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("_.-~", c)) || (c == '/' && !query);
 		snprintf(code, sizeof(code), "%%%02X", c);
 		if (query && c == ' ')
 			strcpy(code, "+");
@@ -432,11 +431,30 @@ FILTER(f_urlencode)
 }
 
 static const struct ts_j_filter_def filters[] = {
-	{"trim", f_trim}, {"tojson", ts_j_tojson}, {"upper", f_upper}, {"lower", f_lower}, {"capitalize", f_capitalize},
-	{"title", f_title}, {"replace", f_replace}, {"string", f_string}, {"default", f_default}, {"d", f_default}, {"int", f_int},
-	{"float", f_float}, {"abs", f_abs}, {"round", f_round}, {"indent", f_indent}, {"escape", f_escape}, {"e", f_escape},
-	{"forceescape", f_forceescape}, {"safe", f_safe}, {"format", f_format}, {"wordcount", f_wordcount}, {"center", f_center},
-	{"truncate", f_truncate}, {"urlencode", f_urlencode},
+	{"trim", f_trim},
+	{"tojson", ts_j_tojson},
+	{"upper", f_upper},
+	{"lower", f_lower},
+	{"capitalize", f_capitalize},
+	{"title", f_title},
+	{"replace", f_replace},
+	{"string", f_string},
+	{"default", f_default},
+	{"d", f_default},
+	{"int", f_int},
+	{"float", f_float},
+	{"abs", f_abs},
+	{"round", f_round},
+	{"indent", f_indent},
+	{"escape", f_escape},
+	{"e", f_escape},
+	{"forceescape", f_forceescape},
+	{"safe", f_safe},
+	{"format", f_format},
+	{"wordcount", f_wordcount},
+	{"center", f_center},
+	{"truncate", f_truncate},
+	{"urlencode", f_urlencode},
 };
 
 static const struct ts_j_filter_def *find(const struct ts_j_string *name)

@@ -361,11 +361,12 @@ static const struct {
 	char text[3];
 	enum ts_j_token_kind kind;
 } operators[] = {
-	{"//", TS_J_T_FLOORDIV}, {"**", TS_J_T_POW}, {"==", TS_J_T_EQ}, {"!=", TS_J_T_NE}, {">=", TS_J_T_GE}, {"<=", TS_J_T_LE},
-	{"+", TS_J_T_ADD}, {"-", TS_J_T_SUB}, {"/", TS_J_T_DIV}, {"*", TS_J_T_MUL}, {"%", TS_J_T_MOD}, {"~", TS_J_T_TILDE},
-	{"[", TS_J_T_LBRACKET}, {"]", TS_J_T_RBRACKET}, {"(", TS_J_T_LPAREN}, {")", TS_J_T_RPAREN}, {"{", TS_J_T_LBRACE},
-	{"}", TS_J_T_RBRACE}, {">", TS_J_T_GT}, {"<", TS_J_T_LT}, {"=", TS_J_T_ASSIGN}, {".", TS_J_T_DOT}, {":", TS_J_T_COLON},
-	{"|", TS_J_T_PIPE}, {",", TS_J_T_COMMA}, {";", TS_J_T_SEMICOLON},
+	{"//", TS_J_T_FLOORDIV}, {"**", TS_J_T_POW},   {"==", TS_J_T_EQ},      {"!=", TS_J_T_NE},      {">=", TS_J_T_GE},
+	{"<=", TS_J_T_LE},       {"+", TS_J_T_ADD},    {"-", TS_J_T_SUB},      {"/", TS_J_T_DIV},      {"*", TS_J_T_MUL},
+	{"%", TS_J_T_MOD},       {"~", TS_J_T_TILDE},  {"[", TS_J_T_LBRACKET}, {"]", TS_J_T_RBRACKET}, {"(", TS_J_T_LPAREN},
+	{")", TS_J_T_RPAREN},    {"{", TS_J_T_LBRACE}, {"}", TS_J_T_RBRACE},   {">", TS_J_T_GT},       {"<", TS_J_T_LT},
+	{"=", TS_J_T_ASSIGN},    {".", TS_J_T_DOT},    {":", TS_J_T_COLON},    {"|", TS_J_T_PIPE},     {",", TS_J_T_COMMA},
+	{";", TS_J_T_SEMICOLON},
 };
 
 static int balance(struct lexer *x, char c)

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define METHOD(name)                                                                                                                \
-	static int name(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, struct ts_j_value *out)
+#define METHOD(name) static int name(struct ts_j *in, const struct ts_j_value *self, const struct ts_j_args *args, struct ts_j_value *out)
 
 int ts_j_bind(struct ts_j *in, const char *what, const struct ts_j_args *args, const char *const *params, size_t n, size_t required,
 	      const struct ts_j_value **got)
@@ -148,20 +147,23 @@ METHOD(cycler_reset)
 }
 
 static const struct ts_j_method_def list_methods[] = {
-	{"index", list_index}, {"count", list_count}, {"copy", copy}, {"append", NULL}, {"extend", NULL}, {"insert", NULL},
-	{"pop", NULL}, {"remove", NULL}, {"reverse", NULL}, {"sort", NULL}, {"clear", NULL}, {NULL, NULL},
+	{"index", list_index}, {"count", list_count}, {"copy", copy},    {"append", NULL}, {"extend", NULL}, {"insert", NULL},
+	{"pop", NULL},         {"remove", NULL},      {"reverse", NULL}, {"sort", NULL},   {"clear", NULL},  {NULL, NULL},
 };
 static const struct ts_j_method_def tuple_methods[] = {{"index", list_index}, {"count", list_count}, {NULL, NULL}};
 static const struct ts_j_method_def dict_methods[] = {
 	{"items", dict_items}, {"keys", dict_keys}, {"values", dict_values}, {"get", dict_get}, {"copy", copy}, {"update", NULL},
-	{"pop", NULL}, {"popitem", NULL}, {"setdefault", NULL}, {"clear", NULL}, {NULL, NULL},
+	{"pop", NULL},         {"popitem", NULL},   {"setdefault", NULL},    {"clear", NULL},   {NULL, NULL},
 };
 static const struct ts_j_method_def cycler_methods[] = {{"next", cycler_next}, {"reset", cycler_reset}, {NULL, NULL}};
 
 const struct ts_j_method_def *ts_j_method_find(enum ts_j_kind kind, const struct ts_j_string *name)
 {
-	const struct ts_j_method_def *def = kind == TS_J_LIST ? list_methods : kind == TS_J_TUPLE ? tuple_methods :
-					    kind == TS_J_DICT ? dict_methods : kind == TS_J_CYCLER ? cycler_methods : NULL;
+	const struct ts_j_method_def *def = kind == TS_J_LIST     ? list_methods
+					    : kind == TS_J_TUPLE  ? tuple_methods
+					    : kind == TS_J_DICT   ? dict_methods
+					    : kind == TS_J_CYCLER ? cycler_methods
+								  : NULL;
 	for (; def && def->name; def++)
 		if (ts_j_is_text(name, def->name))
 			return def;

@@ -214,8 +214,12 @@ int ts_j_escape(struct ts_j *in, const struct ts_j_value *v, struct ts_j_value *
 	TS_TRY(ts_j_to_str(in, v, &s));
 	for (size_t i = 0; !s.safe && i < s.u.s->n && !status; i++) {
 		const char *c = s.u.s->data + i;
-		const char *e = *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : *c == '>' ? "&gt;" : *c == '"' ? "&#34;" :
-				*c == '\'' ? "&#39;" : NULL;
+		const char *e = *c == '&'    ? "&amp;"
+				: *c == '<'  ? "&lt;"
+				: *c == '>'  ? "&gt;"
+				: *c == '"'  ? "&#34;"
+				: *c == '\'' ? "&#39;"
+					     : NULL;
 		status = e ? ts_j_put(in, &text, e, strlen(e)) : ts_j_put(in, &text, c, 1);
 	}
 	if (s.safe)

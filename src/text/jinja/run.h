@@ -9,11 +9,11 @@
 #include "text/jinja/value.h"
 #include "text/template.h"
 
-#define TS_J_MAX_STEPS ((uint64_t)50000000)
-#define TS_J_MAX_DEPTH 1000
+#define TS_J_MAX_STEPS  ((uint64_t)50000000)
+#define TS_J_MAX_DEPTH  1000
 #define TS_J_MAX_MEMORY ((size_t)512 << 20)
 #define TS_J_MAX_OUTPUT ((size_t)64 << 20)
-#define TS_J_MAX_RANGE 100000
+#define TS_J_MAX_RANGE  100000
 
 enum { TS_J_BREAK = 1, TS_J_CONTINUE = 2 };
 
@@ -81,8 +81,8 @@ struct ts_j_loop {
 /* value.c: making and asking values */
 int ts_j_fail(struct ts_j *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int ts_j_limit(struct ts_j *, const char *what);
-int ts_j_work(struct ts_j *, size_t bytes); /* counts the handling of so many bytes as steps */
-int ts_j_deeper(struct ts_j *);             /* one level more; undone by depth-- */
+int ts_j_work(struct ts_j *, size_t bytes);   /* counts the handling of so many bytes as steps */
+int ts_j_deeper(struct ts_j *);               /* one level more; undone by depth-- */
 void *ts_j_alloc(struct ts_j *, size_t size); /* zeroed; NULL with the error set */
 int ts_j_alloc_status(const struct ts_j *);   /* the status behind that NULL */
 struct ts_j_string *ts_j_arena_string(struct ts_arena *, const char *s, size_t n);
@@ -114,7 +114,7 @@ bool ts_j_iterable(const struct ts_j_value *);
 int ts_j_equal(struct ts_j *, const struct ts_j_value *, const struct ts_j_value *, bool *out);
 int ts_j_compare(struct ts_j *, int op, const struct ts_j_value *, const struct ts_j_value *, bool *out);
 int ts_j_contains(struct ts_j *, const struct ts_j_value *item, const struct ts_j_value *in, bool *out);
-bool ts_j_number(const struct ts_j_value *); /* bool, int, float */
+bool ts_j_number(const struct ts_j_value *);                /* bool, int, float */
 bool ts_j_integer(const struct ts_j_value *, int64_t *out); /* bool, int */
 double ts_j_as_real(const struct ts_j_value *);
 int ts_j_iter_start(struct ts_j *, const struct ts_j_value *, struct ts_j_iter *);
@@ -138,6 +138,14 @@ int ts_j_tojson(struct ts_j *, const struct ts_j_value *, const struct ts_j_args
 /* format.c: `%`, str.format */
 int ts_j_percent(struct ts_j *, const struct ts_j_string *format, const struct ts_j_value *arg, struct ts_j_value *out);
 int ts_j_str_format(struct ts_j *, const struct ts_j_value *self, const struct ts_j_args *, struct ts_j_value *out);
+/* str_split.c */
+int ts_j_str_split(struct ts_j *, const struct ts_j_value *self, const struct ts_j_args *, struct ts_j_value *out);
+int ts_j_str_rsplit(struct ts_j *, const struct ts_j_value *self, const struct ts_j_args *, struct ts_j_value *out);
+int ts_j_str_splitlines(struct ts_j *, const struct ts_j_value *self, const struct ts_j_args *, struct ts_j_value *out);
+/* The last place of `sep` in s[0..n), or NULL. */
+const char *ts_j_last_hit(const char *s, size_t n, const struct ts_j_string *sep);
+/* Bounds the searches that may compare the whole `part` at every place of `s`. */
+int ts_j_search_work(struct ts_j *, const struct ts_j_string *s, const struct ts_j_string *part);
 
 /* access.c */
 int ts_j_attribute(struct ts_j *, const struct ts_j_value *, const struct ts_j_string *name, struct ts_j_value *out);
@@ -192,7 +200,7 @@ bool ts_j_line_break(uint32_t c);
 uint32_t ts_j_point(const char *s, size_t *length); /* decodes good UTF-8 */
 enum ts_j_case { TS_J_LOWER, TS_J_UPPER, TS_J_TITLE };
 int ts_j_put_case(struct ts_str *, const struct ts_j_string *, size_t at, size_t length, enum ts_j_case); /* the character at `at` */
-int ts_j_put_text_case(struct ts_str *, const struct ts_j_string *, enum ts_j_case); /* lower or upper throughout */
+int ts_j_put_text_case(struct ts_str *, const struct ts_j_string *, enum ts_j_case);                      /* lower or upper throughout */
 bool ts_j_is_upper(uint32_t c);
 bool ts_j_is_lower(uint32_t c);
 bool ts_j_is_cased(uint32_t c);

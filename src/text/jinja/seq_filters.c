@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#define FILTER(name)                                                                                                                \
-	static int name(struct ts_j *in, const struct ts_j_value *v, const struct ts_j_args *args, struct ts_j_value *out)
+#define FILTER(name) static int name(struct ts_j *in, const struct ts_j_value *v, const struct ts_j_args *args, struct ts_j_value *out)
 
 static int no_args(struct ts_j *in, const char *what, const struct ts_j_args *args)
 {
@@ -521,10 +520,29 @@ FILTER(s_attr)
 }
 
 static const struct ts_j_filter_def filters[] = {
-	{"length", s_length}, {"count", s_length}, {"first", s_first}, {"last", s_last}, {"join", s_join}, {"list", s_list},
-	{"map", s_map}, {"select", s_select}, {"reject", s_reject}, {"selectattr", s_selectattr}, {"rejectattr", s_rejectattr},
-	{"items", s_items}, {"dictsort", s_dictsort}, {"sort", s_sort}, {"unique", s_unique}, {"reverse", s_reverse}, {"min", s_min},
-	{"max", s_max}, {"sum", s_sum}, {"batch", s_batch}, {"slice", s_slice}, {"groupby", s_groupby}, {"attr", s_attr},
+	{"length", s_length},
+	{"count", s_length},
+	{"first", s_first},
+	{"last", s_last},
+	{"join", s_join},
+	{"list", s_list},
+	{"map", s_map},
+	{"select", s_select},
+	{"reject", s_reject},
+	{"selectattr", s_selectattr},
+	{"rejectattr", s_rejectattr},
+	{"items", s_items},
+	{"dictsort", s_dictsort},
+	{"sort", s_sort},
+	{"unique", s_unique},
+	{"reverse", s_reverse},
+	{"min", s_min},
+	{"max", s_max},
+	{"sum", s_sum},
+	{"batch", s_batch},
+	{"slice", s_slice},
+	{"groupby", s_groupby},
+	{"attr", s_attr},
 };
 
 const struct ts_j_filter_def *ts_j_sequence_filter(const struct ts_j_string *name)

@@ -18,12 +18,25 @@ struct ts_j_string {
 };
 
 enum ts_j_kind {
-	TS_J_UNDEFINED, TS_J_NONE, TS_J_BOOL, TS_J_INT, TS_J_FLOAT, TS_J_STRING, TS_J_LIST, TS_J_TUPLE, TS_J_DICT,
+	TS_J_UNDEFINED,
+	TS_J_NONE,
+	TS_J_BOOL,
+	TS_J_INT,
+	TS_J_FLOAT,
+	TS_J_STRING,
+	TS_J_LIST,
+	TS_J_TUPLE,
+	TS_J_DICT,
 	TS_J_RANGE,
 	TS_J_ITER,      /* a generator: yields its items once */
 	TS_J_VIEW,      /* dict.keys(), .values(), .items() */
 	TS_J_NAMESPACE, /* a dict with attribute assignment */
-	TS_J_LOOP, TS_J_FUNCTION, TS_J_METHOD, TS_J_MACRO, TS_J_CYCLER, TS_J_JOINER,
+	TS_J_LOOP,
+	TS_J_FUNCTION,
+	TS_J_METHOD,
+	TS_J_MACRO,
+	TS_J_CYCLER,
+	TS_J_JOINER,
 };
 
 struct ts_j_list;
@@ -46,7 +59,7 @@ struct ts_j_value {
 		struct ts_j_list *list;      /* list, tuple */
 		struct ts_j_dict *dict;      /* dict, view, namespace */
 		const struct ts_j_range *range;
-		struct ts_j_stream *stream;  /* iterator, cycler, joiner */
+		struct ts_j_stream *stream; /* iterator, cycler, joiner */
 		struct ts_j_loop *loop;
 		const struct ts_j_method *method;
 		const struct ts_j_macro *macro;

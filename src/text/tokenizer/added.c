@@ -120,7 +120,8 @@ static int index_token(struct ts_added *a, size_t at, const struct ts_normalizer
 	if (status)
 		return status == TS_ENOMEM ? ts_fail_memory(err) : status;
 	if (!t->display.len)
-		return ts_fail(err, TS_EUNSUPPORTED, "%s: added_tokens[%zu]: nothing is left of \"%.80s\" once normalised", place, row, t->content);
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: added_tokens[%zu]: nothing is left of \"%.80s\" once normalised", place, row,
+			       t->content);
 	status = tree_put(t->normalized ? &a->normalized : &a->plain, t->display.data, t->display.len, (int32_t)at);
 	if (status == TS_EFORMAT)
 		return ts_fail(err, status, "%s: added_tokens[%zu]: another token is \"%.80s\" too", place, row, t->display.data);
@@ -164,7 +165,7 @@ int ts_added_parse(struct ts_added *a, const json_t *value, const struct ts_bpe 
 		return 0;
 	if (!json_is_array(value))
 		return ts_fail(err, TS_EFORMAT, "%s: expected \"added_tokens\" to be an array", place);
-	json_array_foreach(value, row, item)
+	json_array_foreach (value, row, item)
 		TS_TRY(put_token(a, item, row, &next, model, normalizer, place, err));
 	return 0;
 }

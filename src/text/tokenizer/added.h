@@ -51,7 +51,7 @@ struct ts_added_walk {
 	size_t n;
 	size_t from, given; /* where to search, and up to where parts were handed out */
 	const struct ts_added_token *waiting;
-	size_t stop;        /* end of the waiting token */
+	size_t stop; /* end of the waiting token */
 };
 /* true: the next part is s[*start..*end), *token names it, or is NULL for a gap. false: no more. */
 bool ts_added_walk_next(struct ts_added_walk *, size_t *start, size_t *end, const struct ts_added_token **token);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define NONE UINT32_MAX
+#define NONE      UINT32_MAX
 #define SCAN_MOST 32 /* symbols up to which scanning beats the heap */
 
 uint32_t ts_bpe_byte_char(unsigned char b)

@@ -14,20 +14,20 @@ struct ts_bpe_merge {
 };
 
 struct ts_bpe {
-	struct ts_map vocab;          /* token -> id */
-	const char **tokens;          /* by id, into the vocabulary's keys; NULL = a hole */
+	struct ts_map vocab; /* token -> id */
+	const char **tokens; /* by id, into the vocabulary's keys; NULL = a hole */
 	uint32_t *token_lengths;
-	size_t size;                  /* largest id + 1 */
-	struct ts_bpe_merge *merges;  /* hash table, a power of two of slots */
+	size_t size;                 /* largest id + 1 */
+	struct ts_bpe_merge *merges; /* hash table, a power of two of slots */
 	size_t merge_slots;
-	int32_t unk;                  /* id, or -1 */
-	int32_t ascii[128];           /* id of the one-character token, or -1 */
-	int32_t byte_tokens[256];     /* id of "<0xHH>", or -1 */
-	int32_t alphabet[256];        /* id of the byte-level character of a byte, or -1 */
+	int32_t unk;              /* id, or -1 */
+	int32_t ascii[128];       /* id of the one-character token, or -1 */
+	int32_t byte_tokens[256]; /* id of "<0xHH>", or -1 */
+	int32_t alphabet[256];    /* id of the byte-level character of a byte, or -1 */
 	bool fuse_unk, byte_fallback, ignore_merges;
-	bool bytes;                   /* words come as raw bytes that stand for their byte-level characters */
-	bool cut_marks;               /* no merge joins a mark (U+2581) to another character before it: words may be cut there */
-	char *prefix, *suffix;        /* continuing_subword_prefix, end_of_word_suffix; NULL or not empty */
+	bool bytes;            /* words come as raw bytes that stand for their byte-level characters */
+	bool cut_marks;        /* no merge joins a mark (U+2581) to another character before it: words may be cut there */
+	char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL or not empty */
 };
 
 /* `model` is the "model" of a tokenizer.json. Must be released also after a failure. */

@@ -30,8 +30,8 @@ static int put_token(struct ts_bpe *m, const char *token, size_t len, const json
 {
 	json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
 	if (id < 0 || (size_t)id >= ID_MOST)
-		return ts_fail(err, TS_EFORMAT, "%s: vocab: \"%.80s\": expected an id from 0 to %zu, found %s%lld", place, token, ID_MOST - 1,
-			       json_is_integer(value) ? "" : "no integer, ", (long long)(json_is_integer(value) ? id : 0));
+		return ts_fail(err, TS_EFORMAT, "%s: vocab: \"%.80s\": expected an id from 0 to %zu, found %s%lld", place, token,
+			       ID_MOST - 1, json_is_integer(value) ? "" : "no integer, ", (long long)(json_is_integer(value) ? id : 0));
 	if ((size_t)id + 1 > m->size)
 		m->size = (size_t)id + 1;
 	return ts_map_put(&m->vocab, token, len, id) ? ts_fail_memory(err) : 0;
@@ -44,8 +44,7 @@ static int parse_vocab(struct ts_bpe *m, json_t *vocab, const char *place, struc
 	json_t *id;
 	if (!json_is_object(vocab))
 		return ts_fail(err, TS_EFORMAT, "%s: model: expected \"vocab\" to be an object", place);
-	json_object_keylen_foreach(vocab, token, len, id)
-		TS_TRY(put_token(m, token, len, id, place, err));
+	json_object_keylen_foreach(vocab, token, len, id) TS_TRY(put_token(m, token, len, id, place, err));
 	m->tokens = ts_calloc(m->size, sizeof(*m->tokens));
 	m->token_lengths = ts_calloc(m->size, sizeof(*m->token_lengths));
 	if (!m->tokens || !m->token_lengths)

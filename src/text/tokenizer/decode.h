@@ -22,9 +22,9 @@ struct ts_decode_op {
 	struct ts_pattern *pattern; /* REPLACE */
 	char *text;                 /* REPLACE: what is put there; STRIP, METASPACE: the character */
 	size_t len;
-	size_t start, stop;         /* STRIP: how many at each end */
-	bool drop_first;            /* METASPACE: the first token loses its marks */
-	bool whole;                 /* comes after tokens were fused and must see all of the text: wait for the end */
+	size_t start, stop; /* STRIP: how many at each end */
+	bool drop_first;    /* METASPACE: the first token loses its marks */
+	bool whole;         /* comes after tokens were fused and must see all of the text: wait for the end */
 };
 
 struct ts_decoder {

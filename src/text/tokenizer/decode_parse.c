@@ -100,7 +100,7 @@ static int parse_sequence(struct parser *p, const json_t *value, int depth)
 	size_t i;
 	if (!json_is_array(list))
 		return ts_fail(p->err, TS_EFORMAT, "%s: Sequence: expected \"decoders\" to be an array", p->place);
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		TS_TRY(parse(p, item, depth + 1));
 	return 0;
 }

@@ -23,9 +23,10 @@ static int push_special(struct parser *p, const json_t *specials, const char *na
 	size_t i;
 	if (!json_is_array(ids))
 		return ts_fail(p->err, TS_EFORMAT, "%s: TemplateProcessing: special token \"%.80s\" has no ids", p->place, name);
-	json_array_foreach(ids, i, id) {
+	json_array_foreach (ids, i, id) {
 		if (!json_is_integer(id) || json_integer_value(id) < 0 || (size_t)json_integer_value(id) >= p->t->size)
-			return ts_fail(p->err, TS_EFORMAT, "%s: TemplateProcessing: \"%.80s\": an id is not in the vocabulary", p->place, name);
+			return ts_fail(p->err, TS_EFORMAT, "%s: TemplateProcessing: \"%.80s\": an id is not in the vocabulary", p->place,
+				       name);
 		TS_TRY(push(p, (int32_t)json_integer_value(id)));
 	}
 	return 0;
@@ -54,7 +55,7 @@ static int parse_template(struct parser *p, const json_t *value)
 	if (!json_is_array(single))
 		return ts_fail(p->err, TS_EFORMAT, "%s: TemplateProcessing: expected \"single\" to be an array", p->place);
 	p->t->has_template = true;
-	json_array_foreach(single, i, piece)
+	json_array_foreach (single, i, piece)
 		TS_TRY(parse_piece(p, piece, json_object_get(value, "special_tokens")));
 	return 0;
 }
@@ -75,7 +76,7 @@ static int parse(struct parser *p, const json_t *value, int depth)
 	size_t i;
 	if (!json_is_array(list))
 		return ts_fail(p->err, TS_EFORMAT, "%s: Sequence: expected \"processors\" to be an array", p->place);
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		TS_TRY(parse(p, item, depth + 1));
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define DEPTH_MOST 8 /* of nested sequences */
-#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define GPT2       "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 struct parser {
 	struct ts_pretokenizer *plan;
@@ -122,7 +122,7 @@ static int parse_sequence(struct parser *p, const json_t *value, int depth)
 	size_t i;
 	if (!json_is_array(list))
 		return ts_fail(p->err, TS_EFORMAT, "%s: Sequence: expected \"pretokenizers\" to be an array", p->place);
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		TS_TRY(parse(p, item, depth + 1));
 	return 0;
 }

@@ -10,7 +10,7 @@ enum ts_pretoken_kind {
 	TS_PRETOKEN_PREFIX,  /* put `text` in front unless it stands there */
 	TS_PRETOKEN_REPLACE, /* every space becomes `text` */
 	TS_PRETOKEN_SPLIT,
-	TS_PRETOKEN_BYTES,   /* every byte becomes its byte-level character */
+	TS_PRETOKEN_BYTES, /* every byte becomes its byte-level character */
 };
 
 enum ts_pretoken_behaviour { TS_SPLIT_ISOLATED, TS_SPLIT_REMOVED, TS_SPLIT_WITH_PREVIOUS, TS_SPLIT_WITH_NEXT, TS_SPLIT_CONTIGUOUS };
@@ -35,8 +35,8 @@ void ts_pretokenizer_release(struct ts_pretokenizer *);
 
 struct ts_pretoken_run {
 	const struct ts_pretokenizer *plan;
-	struct ts_pattern_run **patterns; /* by op; NULL until needed */
-	struct ts_str *scratch;           /* by op */
+	struct ts_pattern_run **patterns;                 /* by op; NULL until needed */
+	struct ts_str *scratch;                           /* by op */
 	int (*word)(void *user, const char *s, size_t n); /* gets each word, in order, never empty; negative = stop with this status */
 	void *user;
 	struct ts_error *err;

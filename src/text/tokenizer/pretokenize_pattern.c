@@ -13,7 +13,7 @@
 
 #define MATCH_LIMIT 50000000u
 #define STACK_FIRST ((size_t)32 << 10)
-#define STACK_MOST ((size_t)16 << 20)
+#define STACK_MOST  ((size_t)16 << 20)
 
 struct ts_pattern {
 	char *string; /* a fixed string, or NULL */
@@ -37,7 +37,8 @@ static const struct {
 	ts_pattern_cover cover;
 } known[] = {
 	{"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", ts_words_gpt2},
-	{"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+	{"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+	 "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
 	 ts_words_llama3},
 	{"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
 	 ts_words_qwen2},
@@ -198,7 +199,8 @@ static int search_regex(struct ts_pattern_run *run, const char *s, size_t n, siz
 	if (rc == PCRE2_ERROR_NOMEMORY)
 		return ts_fail_memory(err);
 	if (rc < 0)
-		return ts_fail(err, TS_ELIMIT, "the tokenizer's regular expression needs too much work on a text of %zu bytes (PCRE2 %d)", n, rc);
+		return ts_fail(err, TS_ELIMIT, "the tokenizer's regular expression needs too much work on a text of %zu bytes (PCRE2 %d)",
+			       n, rc);
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(run->data);
 	*start = at[0];
 	*end = at[1] > at[0] ? at[1] : at[0];

@@ -38,8 +38,8 @@ static int put_class(struct reader *r, const char *members, bool negated)
 /* \p{Name}, \P{Name}, \p{^Name}: general categories and binary properties keep their name, scripts get "sc:". */
 static int put_property(struct reader *r)
 {
-	static const char *const plain[] = {"Any", "Alphabetic", "White_Space", "Uppercase", "Lowercase", "Emoji", "Extended_Pictographic",
-					    "Ideographic"};
+	static const char *const plain[] = {"Any",       "Alphabetic", "White_Space",           "Uppercase",
+					    "Lowercase", "Emoji",      "Extended_Pictographic", "Ideographic"};
 	const char *close = strchr(r->at, '}');
 	if (r->at[2] != '{' || !close)
 		return refuse(r, "a property without braces");

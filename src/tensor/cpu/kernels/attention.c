@@ -54,7 +54,7 @@ static void soften(struct queries *s, size_t i, size_t low, size_t high, real sc
 		v_store(p + 16 * k, v[k]);
 	}
 	real rescale = 1; /* exp(0) */
-	if (old != now) /* -Inf before the first block */
+	if (old != now)   /* -Inf before the first block */
 		rescale = old == -(real)INFINITY ? 0 : r_exp(old - now);
 	s->sum[i] = r_fma(s->sum[i], rescale, v_sum(sum));
 	s->maximum[i] = now;
@@ -72,8 +72,18 @@ static void walk_block(const struct attention *a, struct queries *s, size_t bloc
 	size_t dim = (size_t)pool->head_dim, size = v_elements_size(pool->dtype);
 	size_t at = (page * (size_t)pool->kv_heads + kv_head) * dim * BLOCK * size;
 	real scale = 1 / r_sqrt((real)dim);
-	struct ts_product scores = {.c = s->scores, .ldc = BLOCK, .a = s->packed, .lda = dim, .layout = A_BLOCKS, .b = (const char *)pool->k[a->layer] + at,
-				    .panel_step = 16, .row_step = BLOCK, .type = pool->dtype, .rows = s->n, .cols = BLOCK, .k = dim};
+	struct ts_product scores = {.c = s->scores,
+				    .ldc = BLOCK,
+				    .a = s->packed,
+				    .lda = dim,
+				    .layout = A_BLOCKS,
+				    .b = (const char *)pool->k[a->layer] + at,
+				    .panel_step = 16,
+				    .row_step = BLOCK,
+				    .type = pool->dtype,
+				    .rows = s->n,
+				    .cols = BLOCK,
+				    .k = dim};
 	TS_NAME(product)(&scores);
 	size_t low[QUERIES], high[QUERIES];
 	bool seen[QUERIES];
@@ -87,9 +97,19 @@ static void walk_block(const struct attention *a, struct queries *s, size_t bloc
 			;
 		if (!seen[i])
 			continue;
-		struct ts_product values = {.c = s->values + i * TS_HEAD_DIM_MAX, .ldc = TS_HEAD_DIM_MAX, .a = s->scores + i * BLOCK + low[i], .lda = BLOCK,
-					    .layout = A_ROWS, .b = (const char *)pool->v[a->layer] + at + low[i] * dim * size, .panel_step = 16,
-					    .row_step = dim, .type = pool->dtype, .rows = end - i, .cols = dim, .k = high[i] - low[i], .accumulate = true};
+		struct ts_product values = {.c = s->values + i * TS_HEAD_DIM_MAX,
+					    .ldc = TS_HEAD_DIM_MAX,
+					    .a = s->scores + i * BLOCK + low[i],
+					    .lda = BLOCK,
+					    .layout = A_ROWS,
+					    .b = (const char *)pool->v[a->layer] + at + low[i] * dim * size,
+					    .panel_step = 16,
+					    .row_step = dim,
+					    .type = pool->dtype,
+					    .rows = end - i,
+					    .cols = dim,
+					    .k = high[i] - low[i],
+					    .accumulate = true};
 		TS_NAME(product)(&values);
 	}
 }
@@ -117,7 +137,9 @@ static void finish(const struct attention *a, const struct queries *s)
 static void run_task(const struct attention *a, real *scratch, const struct ts_segment *segment, size_t kv_head, size_t first, size_t n)
 {
 	size_t dim = (size_t)a->pool->head_dim;
-	struct queries s = {.n = n, .packed = scratch, .scores = scratch + QUERIES * TS_HEAD_DIM_MAX,
+	struct queries s = {.n = n,
+			    .packed = scratch,
+			    .scores = scratch + QUERIES * TS_HEAD_DIM_MAX,
 			    .values = scratch + QUERIES * (TS_HEAD_DIM_MAX + BLOCK)};
 	for (size_t i = 0; i < n; i++) {
 		size_t row = (first + i) / a->group, head = kv_head * a->group + (first + i) % a->group;
@@ -149,11 +171,20 @@ static void attention_part(const void *argument, size_t thread, size_t threads)
 	}
 }
 
-static void attention(struct ts_backend *b, real *out, real *lse, const real *q, const struct ts_kv_pool *pool, int layer, size_t heads, size_t window,
-		      const struct ts_segment *segments, size_t count)
+static void attention(struct ts_backend *b, real *out, real *lse, const real *q, const struct ts_kv_pool *pool, int layer, size_t heads,
+		      size_t window, const struct ts_segment *segments, size_t count)
 {
-	struct attention a = {.b = b, .out = out, .lse = lse, .q = q, .pool = pool, .layer = layer, .heads = heads, .group = heads / (size_t)pool->kv_heads,
-			      .window = window, .segments = segments, .count = count};
+	struct attention a = {.b = b,
+			      .out = out,
+			      .lse = lse,
+			      .q = q,
+			      .pool = pool,
+			      .layer = layer,
+			      .heads = heads,
+			      .group = heads / (size_t)pool->kv_heads,
+			      .window = window,
+			      .segments = segments,
+			      .count = count};
 	size_t work = 0;
 	for (size_t s = 0; s < count; s++)
 		work += segments[s].rows * (segments[s].position + segments[s].rows + BLOCK) * heads * (size_t)pool->head_dim * 2;
@@ -180,8 +211,8 @@ static void store_kv(void *to, size_t at, size_t step, const real *x, size_t n, 
 			((uint16_t *)to)[at + i * step] = narrow(x[i]);
 }
 
-static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v, const struct ts_segment *segments,
-		      size_t count)
+static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v,
+		      const struct ts_segment *segments, size_t count)
 {
 	(void)b;
 	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads;

@@ -62,16 +62,27 @@ static void scores_to_gradients(struct blocks *s, size_t i, size_t low, size_t h
 }
 
 /* Queries [first, first + n) of `head` against the key block. */
-static void walk_queries(const struct backward *a, struct blocks *s, const struct ts_segment *g, size_t head, size_t block, size_t keys, size_t first,
-			 size_t n)
+static void walk_queries(const struct backward *a, struct blocks *s, const struct ts_segment *g, size_t head, size_t block, size_t keys,
+			 size_t first, size_t n)
 {
-	size_t dim = a->dim, wide = a->heads * dim, narrow = a->kv_heads * dim, row = g->row + first, kv_head = head / (a->heads / a->kv_heads);
+	size_t dim = a->dim, wide = a->heads * dim, narrow = a->kv_heads * dim, row = g->row + first,
+	       kv_head = head / (a->heads / a->kv_heads);
 	size_t query_at = row * wide + head * dim, key_at = (g->row + block * BLOCK) * narrow + kv_head * dim;
 	real scale = 1 / r_sqrt((real)dim);
 	copy_rows(s->queries, s->padded, a->q + query_at, wide, n, dim);
 	copy_rows(s->douts, s->padded, a->dout + query_at, wide, n, dim);
-	struct ts_product p = {.c = s->p, .ldc = BLOCK, .a = s->queries, .lda = s->padded, .layout = A_ROWS, .b = s->keys_turned, .panel_step = 16,
-			       .row_step = BLOCK, .type = TS_F32, .rows = n, .cols = BLOCK, .k = dim};
+	struct ts_product p = {.c = s->p,
+			       .ldc = BLOCK,
+			       .a = s->queries,
+			       .lda = s->padded,
+			       .layout = A_ROWS,
+			       .b = s->keys_turned,
+			       .panel_step = 16,
+			       .row_step = BLOCK,
+			       .type = TS_F32,
+			       .rows = n,
+			       .cols = BLOCK,
+			       .k = dim};
 	TS_NAME(product)(&p);
 	p.c = s->ds;
 	p.a = s->douts;
@@ -82,15 +93,37 @@ static void walk_queries(const struct backward *a, struct blocks *s, const struc
 		ts_visible(first + i, a->window, block, &low, &high);
 		scores_to_gradients(s, i, low, high, a->lse[(row + i) * a->heads + head], dot(a->dout + at, a->out + at, dim), scale);
 	}
-	p = (struct ts_product){.c = a->dv + key_at, .ldc = narrow, .a = s->p, .lda = BLOCK, .layout = A_COLUMNS, .b = s->douts, .panel_step = 16,
-				.row_step = s->padded, .type = TS_F32, .rows = keys, .cols = dim, .k = n, .accumulate = true};
+	p = (struct ts_product){.c = a->dv + key_at,
+				.ldc = narrow,
+				.a = s->p,
+				.lda = BLOCK,
+				.layout = A_COLUMNS,
+				.b = s->douts,
+				.panel_step = 16,
+				.row_step = s->padded,
+				.type = TS_F32,
+				.rows = keys,
+				.cols = dim,
+				.k = n,
+				.accumulate = true};
 	TS_NAME(product)(&p);
 	p.c = a->dk + key_at;
 	p.a = s->ds;
 	p.b = s->queries;
 	TS_NAME(product)(&p);
-	p = (struct ts_product){.c = a->dq + query_at, .ldc = wide, .a = s->ds, .lda = BLOCK, .layout = A_ROWS, .b = s->keys, .panel_step = 16,
-				.row_step = s->padded, .type = TS_F32, .rows = n, .cols = dim, .k = keys, .accumulate = true};
+	p = (struct ts_product){.c = a->dq + query_at,
+				.ldc = wide,
+				.a = s->ds,
+				.lda = BLOCK,
+				.layout = A_ROWS,
+				.b = s->keys,
+				.panel_step = 16,
+				.row_step = s->padded,
+				.type = TS_F32,
+				.rows = n,
+				.cols = dim,
+				.k = keys,
+				.accumulate = true};
 	TS_NAME(product)(&p);
 }
 
@@ -107,11 +140,18 @@ static void clear_gradients(const struct backward *a, const struct ts_segment *g
 static void run_task(const struct backward *a, real *scratch, const struct ts_segment *g, size_t kv_head)
 {
 	size_t dim = a->dim, narrow = a->kv_heads * dim, group = a->heads / a->kv_heads;
-	struct blocks s = {.padded = (dim + 15) & ~(size_t)15, .keys = scratch, .keys_turned = scratch + WIDE, .values_turned = scratch + 2 * WIDE,
-			   .queries = scratch + 3 * WIDE, .douts = scratch + 4 * WIDE, .p = scratch + 5 * WIDE, .ds = scratch + 5 * WIDE + BLOCK * BLOCK};
+	struct blocks s = {.padded = (dim + 15) & ~(size_t)15,
+			   .keys = scratch,
+			   .keys_turned = scratch + WIDE,
+			   .values_turned = scratch + 2 * WIDE,
+			   .queries = scratch + 3 * WIDE,
+			   .douts = scratch + 4 * WIDE,
+			   .p = scratch + 5 * WIDE,
+			   .ds = scratch + 5 * WIDE + BLOCK * BLOCK};
 	clear_gradients(a, g, kv_head);
 	for (size_t block = 0; block * BLOCK < g->rows; block++) {
-		size_t start = block * BLOCK, keys = g->rows - start < BLOCK ? g->rows - start : BLOCK, at = (g->row + start) * narrow + kv_head * dim;
+		size_t start = block * BLOCK, keys = g->rows - start < BLOCK ? g->rows - start : BLOCK,
+		       at = (g->row + start) * narrow + kv_head * dim;
 		if (keys < BLOCK) { /* lanes without a key must hold something finite */
 			memset(s.keys_turned, 0, dim * BLOCK * sizeof(real));
 			memset(s.values_turned, 0, dim * BLOCK * sizeof(real));
@@ -136,8 +176,8 @@ static void backward_part(const void *argument, size_t thread, size_t threads)
 				run_task(a, scratch, &a->segments[s], h);
 }
 
-static void attention_backward(struct ts_backend *b, real *dq, real *dk, real *dv, const real *dout, const real *out, const real *lse, const real *q,
-			       const real *k, const real *v, size_t heads, size_t kv_heads, size_t head_dim, size_t window,
+static void attention_backward(struct ts_backend *b, real *dq, real *dk, real *dv, const real *dout, const real *out, const real *lse,
+			       const real *q, const real *k, const real *v, size_t heads, size_t kv_heads, size_t head_dim, size_t window,
 			       const struct ts_segment *segments, size_t count)
 {
 	struct backward a = {b, dq, dk, dv, dout, out, lse, q, k, v, heads, kv_heads, head_dim, window, segments, count};

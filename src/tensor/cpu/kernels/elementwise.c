@@ -13,11 +13,11 @@ struct arrays {
 };
 
 /* Loops over [first, last) in sixteens with LOAD and STORE that know the tail. */
-#define LOAD(p) (n == 16 ? v_load((p) + i) : v_load_n((p) + i, n))
+#define LOAD(p)     (n == 16 ? v_load((p) + i) : v_load_n((p) + i, n))
 #define STORE(p, v) (n == 16 ? v_store((p) + i, v) : v_store_n((p) + i, v, n))
-#define EACH_SIXTEEN(total)                                                                                                                          \
-	size_t first, last;                                                                                                                          \
-	ts_share(total, 1024, thread, threads, &first, &last);                                                                                       \
+#define EACH_SIXTEEN(total)                                                                                                                \
+	size_t first, last;                                                                                                                \
+	ts_share(total, 1024, thread, threads, &first, &last);                                                                             \
 	for (size_t i = first, n; i < last && (n = last - i < 16 ? last - i : 16); i += 16)
 
 static void spread(const struct ts_backend *b, void (*body)(const void *, size_t, size_t), const struct arrays *a)

@@ -56,12 +56,25 @@ static size_t packed_rows(const struct ts_backend *b, size_t rows, size_t width)
 	return rows < PACK_ROWS || width < PACK_WIDTH || fit < PACK_ROWS ? 0 : fit;
 }
 
-static void matmul(struct ts_backend *b, real *y, size_t ldy, const real *x, const struct ts_weight *w, size_t first, size_t count, const real *bias,
-		   size_t rows)
+static void matmul(struct ts_backend *b, real *y, size_t ldy, const real *x, const struct ts_weight *w, size_t first, size_t count,
+		   const real *bias, size_t rows)
 {
-	struct matmul m = {.b = b, .x = x, .ldx = w->in, .p = {.c = y, .ldc = ldy, .a = x, .lda = w->in, .layout = A_ROWS,
-			   .b = TS_NAME(panel)(w, first), .panel_step = 16 * w->in, .row_step = 16, .type = w->dtype, .rows = rows, .cols = count,
-			   .k = w->in, .bias = bias}};
+	struct matmul m = {.b = b,
+			   .x = x,
+			   .ldx = w->in,
+			   .p = {.c = y,
+				 .ldc = ldy,
+				 .a = x,
+				 .lda = w->in,
+				 .layout = A_ROWS,
+				 .b = TS_NAME(panel)(w, first),
+				 .panel_step = 16 * w->in,
+				 .row_step = 16,
+				 .type = w->dtype,
+				 .rows = rows,
+				 .cols = count,
+				 .k = w->in,
+				 .bias = bias}};
 	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, w->in);
 	if (!pack) {
 		m.by_rows = rows >= 2 * V_ROWS * threads;
@@ -90,8 +103,10 @@ void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, siz
 			real wide[256];
 			for (size_t i = 0; i < 16; i++) {
 				const char *from = panel + (column + j + i) * 16 * size;
-				v16 v = j + i >= columns ? v_zero() : w->dtype == TS_F32 ? v_load_as(from, TS_F32)
-					: w->dtype == TS_BF16 ? v_load_as(from, TS_BF16) : v_load_as(from, TS_F16);
+				v16 v = j + i >= columns      ? v_zero()
+					: w->dtype == TS_F32  ? v_load_as(from, TS_F32)
+					: w->dtype == TS_BF16 ? v_load_as(from, TS_BF16)
+							      : v_load_as(from, TS_F16);
 				v_store(wide + 16 * i, v);
 			}
 			v_transpose(to + n * TS_TURN_COLUMNS + j, TS_TURN_COLUMNS, wide, 16);
@@ -137,11 +152,23 @@ static void dx_part(const void *argument, size_t thread, size_t n)
 	}
 }
 
-static void matmul_dx(struct ts_backend *b, real *dx, const real *dy, size_t ldy, const struct ts_weight *w, size_t first, size_t count, size_t rows,
-		      bool accumulate)
+static void matmul_dx(struct ts_backend *b, real *dx, const real *dy, size_t ldy, const struct ts_weight *w, size_t first, size_t count,
+		      size_t rows, bool accumulate)
 {
-	struct matmul_dx m = {.b = b, .w = w, .first = first, .count = count, .p = {.c = dx, .ldc = w->in, .a = dy, .lda = ldy, .layout = A_ROWS,
-			      .panel_step = 16, .row_step = TS_TURN_COLUMNS, .type = TS_F32, .rows = rows, .accumulate = accumulate}};
+	struct matmul_dx m = {.b = b,
+			      .w = w,
+			      .first = first,
+			      .count = count,
+			      .p = {.c = dx,
+				    .ldc = w->in,
+				    .a = dy,
+				    .lda = ldy,
+				    .layout = A_ROWS,
+				    .panel_step = 16,
+				    .row_step = TS_TURN_COLUMNS,
+				    .type = TS_F32,
+				    .rows = rows,
+				    .accumulate = accumulate}};
 	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, count);
 	if (!pack) {
 		m.by_rows = rows >= 128 * threads;

@@ -17,13 +17,13 @@ typedef float real;
 #endif
 
 #define TS_PASTE_(a, b) a##_##b
-#define TS_PASTE(a, b) TS_PASTE_(a, b)
-#define TS_NAME(name) TS_PASTE(ts_##name, TS_ISA)
+#define TS_PASTE(a, b)  TS_PASTE_(a, b)
+#define TS_NAME(name)   TS_PASTE(ts_##name, TS_ISA)
 
 enum {
 	TS_HEAD_DIM_MAX = 256,
-	TS_LOCAL = 96 << 10,     /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs 90112 */
-	TS_SHARED_ROWS = 256,    /* rows of `width` columns (at most TS_SHARED_WIDTH) in the shared scratch */
+	TS_LOCAL = 96 << 10,  /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs 90112 */
+	TS_SHARED_ROWS = 256, /* rows of `width` columns (at most TS_SHARED_WIDTH) in the shared scratch */
 	TS_SHARED_WIDTH = 16384,
 	TS_SHARED_MIN = 512,
 	TS_SMALL_WORK = 1000000, /* multiply-adds: about 8 us with AVX-512, several times what waking a thread costs */
@@ -41,40 +41,42 @@ struct ts_cpu {
 	struct ts_backend_ops ops;
 	real *shared; /* one region used by all threads of an operation */
 	size_t shared_count;
-	real *local; /* [threads][TS_LOCAL] */
+	real *local;       /* [threads][TS_LOCAL] */
 	size_t small_work; /* operations of fewer multiply-adds run on one thread */
 };
 
 struct ts_kernels {
-	void (*matmul)(struct ts_backend *, real *y, size_t ldy, const real *x, const struct ts_weight *, size_t first, size_t count, const real *bias,
-		       size_t rows);
-	void (*matmul_dx)(struct ts_backend *, real *dx, const real *dy, size_t ldy, const struct ts_weight *, size_t first, size_t count, size_t rows,
-			  bool accumulate);
+	void (*matmul)(struct ts_backend *, real *y, size_t ldy, const real *x, const struct ts_weight *, size_t first, size_t count,
+		       const real *bias, size_t rows);
+	void (*matmul_dx)(struct ts_backend *, real *dx, const real *dy, size_t ldy, const struct ts_weight *, size_t first, size_t count,
+			  size_t rows, bool accumulate);
 	void (*embed)(struct ts_backend *, real *y, const int32_t *ids, const struct ts_weight *, size_t rows);
 	void (*rmsnorm)(struct ts_backend *, real *y, const real *x, const real *weight, size_t rows, size_t dim, float eps);
-	void (*rmsnorm_backward)(struct ts_backend *, real *dx, const real *dy, const real *x, const real *weight, size_t rows, size_t dim, float eps,
-				 bool accumulate);
-	void (*rope_table)(struct ts_backend *, real *cosines, real *sines, const uint32_t *positions, const real *inv_freq, size_t rows, size_t half,
-			   float scale);
-	void (*rope)(struct ts_backend *, real *x, const real *cosines, const real *sines, size_t rows, size_t heads, size_t half, bool inverse);
+	void (*rmsnorm_backward)(struct ts_backend *, real *dx, const real *dy, const real *x, const real *weight, size_t rows, size_t dim,
+				 float eps, bool accumulate);
+	void (*rope_table)(struct ts_backend *, real *cosines, real *sines, const uint32_t *positions, const real *inv_freq, size_t rows,
+			   size_t half, float scale);
+	void (*rope)(struct ts_backend *, real *x, const real *cosines, const real *sines, size_t rows, size_t heads, size_t half,
+		     bool inverse);
 	void (*swiglu)(struct ts_backend *, real *y, const real *gate, const real *up, size_t n);
 	void (*swiglu_backward)(struct ts_backend *, real *dgate, real *dup, const real *dy, const real *gate, const real *up, size_t n);
 	void (*add)(struct ts_backend *, real *y, const real *x, size_t n);
-	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const real *k, const real *v, const struct ts_segment *,
-			  size_t segments);
-	void (*attention)(struct ts_backend *, real *out, real *lse, const real *q, const struct ts_kv_pool *, int layer, size_t heads, size_t window,
+	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const real *k, const real *v,
 			  const struct ts_segment *, size_t segments);
-	void (*attention_backward)(struct ts_backend *, real *dq, real *dk, real *dv, const real *dout, const real *out, const real *lse, const real *q,
-				   const real *k, const real *v, size_t heads, size_t kv_heads, size_t head_dim, size_t window,
-				   const struct ts_segment *, size_t segments);
-	void (*lora)(struct ts_backend *, real *y, real *h, const real *x, const real *a, const real *b, size_t rows, size_t in, size_t out, size_t rank,
-		     float scale, const struct ts_dropout *);
-	void (*lora_backward)(struct ts_backend *, real *da, real *db, real *dx, const real *dy, const real *x, const real *h, const real *a,
-			      const real *b, size_t rows, size_t in, size_t out, size_t rank, float scale, const struct ts_dropout *);
-	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, const real *hidden, const struct ts_weight *, const int32_t *targets,
-			      size_t rows);
-	void (*cross_entropy_backward)(struct ts_backend *, real *dhidden, const real *hidden, const struct ts_weight *, const int32_t *targets,
-				       const real *lse, float scale, size_t rows);
+	void (*attention)(struct ts_backend *, real *out, real *lse, const real *q, const struct ts_kv_pool *, int layer, size_t heads,
+			  size_t window, const struct ts_segment *, size_t segments);
+	void (*attention_backward)(struct ts_backend *, real *dq, real *dk, real *dv, const real *dout, const real *out, const real *lse,
+				   const real *q, const real *k, const real *v, size_t heads, size_t kv_heads, size_t head_dim,
+				   size_t window, const struct ts_segment *, size_t segments);
+	void (*lora)(struct ts_backend *, real *y, real *h, const real *x, const real *a, const real *b, size_t rows, size_t in, size_t out,
+		     size_t rank, float scale, const struct ts_dropout *);
+	void (*lora_backward)(struct ts_backend *, real *da, real *db, real *dx, const real *dy, const real *x, const real *h,
+			      const real *a, const real *b, size_t rows, size_t in, size_t out, size_t rank, float scale,
+			      const struct ts_dropout *);
+	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, const real *hidden, const struct ts_weight *,
+			      const int32_t *targets, size_t rows);
+	void (*cross_entropy_backward)(struct ts_backend *, real *dhidden, const real *hidden, const struct ts_weight *,
+				       const int32_t *targets, const real *lse, float scale, size_t rows);
 	void (*adamw)(struct ts_backend *, real *param, const real *grad, real *m, real *v, size_t n, const struct ts_adamw *);
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
 };

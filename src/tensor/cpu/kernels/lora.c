@@ -90,8 +90,18 @@ static void forward_h(const struct lora *l, real *scratch, size_t row, size_t n)
 	for (size_t j = 0; j < l->rank; j += RANKS)
 		for (size_t i = 0; i < l->in; i += step) {
 			size_t ranks = least(RANKS, l->rank - j), terms = least(step, l->in - i);
-			struct ts_product p = {.c = l->h + row * l->rank + j, .ldc = l->rank, .a = l->x + row * l->in + i, .lda = l->in, .layout = A_ROWS,
-					       .b = turned, .panel_step = 16, .row_step = RANKS, .type = TS_F32, .rows = n, .cols = ranks, .k = terms,
+			struct ts_product p = {.c = l->h + row * l->rank + j,
+					       .ldc = l->rank,
+					       .a = l->x + row * l->in + i,
+					       .lda = l->in,
+					       .layout = A_ROWS,
+					       .b = turned,
+					       .panel_step = 16,
+					       .row_step = RANKS,
+					       .type = TS_F32,
+					       .rows = n,
+					       .cols = ranks,
+					       .k = terms,
 					       .accumulate = i > 0};
 			if (l->drop) {
 				drop_chunk(l, dropped, mask, row, n, i, terms);
@@ -113,9 +123,19 @@ static void forward_y(const struct lora *l, real *scratch, size_t row, size_t n)
 		for (size_t j = 0; j < l->rank; j += TERMS) {
 			size_t terms = least(TERMS, l->rank - j);
 			TS_NAME(transpose)(turned, OUTS, l->w + o * l->rank + j, l->rank, outs, terms);
-			struct ts_product p = {.c = product, .ldc = OUTS, .a = l->h + row * l->rank + j, .lda = l->rank, .layout = A_ROWS, .b = turned,
-					       .panel_step = 16, .row_step = OUTS, .type = TS_F32, .rows = n, .cols = (outs + 15) & ~(size_t)15,
-					       .k = terms, .accumulate = j > 0};
+			struct ts_product p = {.c = product,
+					       .ldc = OUTS,
+					       .a = l->h + row * l->rank + j,
+					       .lda = l->rank,
+					       .layout = A_ROWS,
+					       .b = turned,
+					       .panel_step = 16,
+					       .row_step = OUTS,
+					       .type = TS_F32,
+					       .rows = n,
+					       .cols = (outs + 15) & ~(size_t)15,
+					       .k = terms,
+					       .accumulate = j > 0};
 			TS_NAME(product)(&p);
 		}
 		for (size_t r = 0; r < n; r++)
@@ -147,10 +167,20 @@ static const struct ts_dropout *active(const struct ts_dropout *d)
 	return d && d->p > 0 ? d : NULL;
 }
 
-static void lora(struct ts_backend *b, real *y, real *h, const real *x, const real *a, const real *w, size_t rows, size_t in, size_t out, size_t rank,
-		 float scale, const struct ts_dropout *drop)
+static void lora(struct ts_backend *b, real *y, real *h, const real *x, const real *a, const real *w, size_t rows, size_t in, size_t out,
+		 size_t rank, float scale, const struct ts_dropout *drop)
 {
-	struct lora l = {.b = b, .y = y, .h = h, .x = x, .a = a, .w = w, .rows = rows, .in = in, .out = out, .rank = rank, .scale = scale,
+	struct lora l = {.b = b,
+			 .y = y,
+			 .h = h,
+			 .x = x,
+			 .a = a,
+			 .w = w,
+			 .rows = rows,
+			 .in = in,
+			 .out = out,
+			 .rank = rank,
+			 .scale = scale,
 			 .drop = active(drop)};
 	ts_spread(ts_threads_for(b, rows * (in + out) * rank, rows), forward_part, &l);
 }
@@ -174,9 +204,19 @@ static void dh_part(const void *argument, size_t thread, size_t threads)
 		for (size_t i = 0; i < outs; i++)
 			for (size_t j = 0; j < l->padded_rank; j++)
 				w[i * l->padded_rank + j] = j < l->rank ? l->w[(o + i) * l->rank + j] : 0;
-		struct ts_product p = {.c = l->dh + first * l->padded_rank, .ldc = l->padded_rank, .a = l->scaled + first * l->out + o, .lda = l->out,
-				       .layout = A_ROWS, .b = w, .panel_step = 16, .row_step = l->padded_rank, .type = TS_F32, .rows = last - first,
-				       .cols = l->padded_rank, .k = outs, .accumulate = o > 0};
+		struct ts_product p = {.c = l->dh + first * l->padded_rank,
+				       .ldc = l->padded_rank,
+				       .a = l->scaled + first * l->out + o,
+				       .lda = l->out,
+				       .layout = A_ROWS,
+				       .b = w,
+				       .panel_step = 16,
+				       .row_step = l->padded_rank,
+				       .type = TS_F32,
+				       .rows = last - first,
+				       .cols = l->padded_rank,
+				       .k = outs,
+				       .accumulate = o > 0};
 		TS_NAME(product)(&p);
 	}
 }
@@ -190,8 +230,18 @@ static void add_dx(const struct lora *l, real *scratch, const real *mask, size_t
 		for (size_t t = 0; t < terms; t++)
 			for (size_t i = 0; i < FEATURES; i++)
 				a[t * FEATURES + i] = i < count ? l->a[(j + t) * l->in + first + i] : 0;
-		struct ts_product p = {.c = product, .ldc = FEATURES, .a = l->dh + j, .lda = l->padded_rank, .layout = A_ROWS, .b = a, .panel_step = 16,
-				       .row_step = FEATURES, .type = TS_F32, .rows = l->n, .cols = (count + 15) & ~(size_t)15, .k = terms,
+		struct ts_product p = {.c = product,
+				       .ldc = FEATURES,
+				       .a = l->dh + j,
+				       .lda = l->padded_rank,
+				       .layout = A_ROWS,
+				       .b = a,
+				       .panel_step = 16,
+				       .row_step = FEATURES,
+				       .type = TS_F32,
+				       .rows = l->n,
+				       .cols = (count + 15) & ~(size_t)15,
+				       .k = terms,
 				       .accumulate = j > 0};
 		TS_NAME(product)(&p);
 	}
@@ -210,28 +260,62 @@ static void gradients_part(const void *argument, size_t thread, size_t threads)
 	real *dropped = ts_local(l->b, thread), *mask = dropped + LORA_ROWS * FEATURES;
 	size_t first, last;
 	ts_share(l->out, 4, thread, threads, &first, &last);
-	struct ts_product p = {.c = l->db + first * l->rank, .ldc = l->rank, .a = l->scaled + first, .lda = l->out, .layout = A_COLUMNS, .b = l->padded_h,
-			       .panel_step = 16, .row_step = l->padded_rank, .type = TS_F32, .rows = last - first, .cols = l->rank, .k = l->n,
+	struct ts_product p = {.c = l->db + first * l->rank,
+			       .ldc = l->rank,
+			       .a = l->scaled + first,
+			       .lda = l->out,
+			       .layout = A_COLUMNS,
+			       .b = l->padded_h,
+			       .panel_step = 16,
+			       .row_step = l->padded_rank,
+			       .type = TS_F32,
+			       .rows = last - first,
+			       .cols = l->rank,
+			       .k = l->n,
 			       .accumulate = true};
 	TS_NAME(product)(&p);
 	ts_share(l->in, FEATURES, thread, threads, &first, &last);
 	for (size_t f = first; f < last; f += FEATURES) {
 		size_t count = least(FEATURES, last - f);
 		drop_chunk(l, dropped, mask, l->at, l->n, f, count);
-		p = (struct ts_product){.c = l->da + f, .ldc = l->in, .a = l->dh, .lda = l->padded_rank, .layout = A_COLUMNS, .b = dropped, .panel_step = 16,
-					.row_step = FEATURES, .type = TS_F32, .rows = l->rank, .cols = count, .k = l->n, .accumulate = true};
+		p = (struct ts_product){.c = l->da + f,
+					.ldc = l->in,
+					.a = l->dh,
+					.lda = l->padded_rank,
+					.layout = A_COLUMNS,
+					.b = dropped,
+					.panel_step = 16,
+					.row_step = FEATURES,
+					.type = TS_F32,
+					.rows = l->rank,
+					.cols = count,
+					.k = l->n,
+					.accumulate = true};
 		TS_NAME(product)(&p);
 		if (l->dx)
 			add_dx(l, mask + LORA_ROWS * FEATURES, mask, f, count);
 	}
 }
 
-static void lora_backward(struct ts_backend *b, real *da, real *db, real *dx, const real *dy, const real *x, const real *h, const real *a, const real *w,
-			  size_t rows, size_t in, size_t out, size_t rank, float scale, const struct ts_dropout *drop)
+static void lora_backward(struct ts_backend *b, real *da, real *db, real *dx, const real *dy, const real *x, const real *h, const real *a,
+			  const real *w, size_t rows, size_t in, size_t out, size_t rank, float scale, const struct ts_dropout *drop)
 {
 	const struct ts_cpu *cpu = b->state;
-	struct lora l = {.b = b, .da = da, .db = db, .dx = dx, .dy = dy, .x = x, .kept_h = h, .a = a, .w = w, .in = in, .out = out, .rank = rank,
-			 .scale = scale, .drop = active(drop), .padded_rank = (rank + 15) & ~(size_t)15};
+	struct lora l = {.b = b,
+			 .da = da,
+			 .db = db,
+			 .dx = dx,
+			 .dy = dy,
+			 .x = x,
+			 .kept_h = h,
+			 .a = a,
+			 .w = w,
+			 .in = in,
+			 .out = out,
+			 .rank = rank,
+			 .scale = scale,
+			 .drop = active(drop),
+			 .padded_rank = (rank + 15) & ~(size_t)15};
 	size_t fit = least(LORA_ROWS, cpu->shared_count / (out + 2 * l.padded_rank)), threads;
 	l.scaled = cpu->shared;
 	for (; l.at < rows; l.at += fit) {

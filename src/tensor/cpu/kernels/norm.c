@@ -17,8 +17,8 @@ static void spread(const struct ts_backend *b, void (*body)(const void *, size_t
 	ts_spread(ts_threads_for(b, j->rows * work_per_row, j->rows), body, j);
 }
 
-#define LOAD(p) (n == 16 ? v_load((p) + i) : v_load_n((p) + i, n))
-#define STORE(p, v) (n == 16 ? v_store((p) + i, v) : v_store_n((p) + i, v, n))
+#define LOAD(p)             (n == 16 ? v_load((p) + i) : v_load_n((p) + i, n))
+#define STORE(p, v)         (n == 16 ? v_store((p) + i, v) : v_store_n((p) + i, v, n))
 #define EACH_SIXTEEN(total) for (size_t i = 0, n; i < (total) && (n = (total) - i < 16 ? (total) - i : 16); i += 16)
 
 /* 1 / sqrt(mean(x^2) + eps) */
@@ -77,11 +77,13 @@ static void rmsnorm_backward_part(const void *argument, size_t thread, size_t th
 	}
 }
 
-static void rmsnorm_backward(struct ts_backend *b, real *dx, const real *dy, const real *x, const real *weight, size_t rows, size_t dim, float eps,
-			     bool accumulate)
+static void rmsnorm_backward(struct ts_backend *b, real *dx, const real *dy, const real *x, const real *weight, size_t rows, size_t dim,
+			     float eps, bool accumulate)
 {
 	spread(b, rmsnorm_backward_part,
-	       &(struct rows_job){.out = dx, .in1 = x, .in2 = dy, .weight = weight, .rows = rows, .dim = dim, .eps = eps, .flag = accumulate}, 4 * dim);
+	       &(struct rows_job){
+		       .out = dx, .in1 = x, .in2 = dy, .weight = weight, .rows = rows, .dim = dim, .eps = eps, .flag = accumulate},
+	       4 * dim);
 }
 
 /* The angle is rounded to f32, as the reference does; its sine and cosine are rounded once more from double. */
@@ -101,11 +103,12 @@ static void rope_table_part(const void *argument, size_t thread, size_t threads)
 	}
 }
 
-static void rope_table(struct ts_backend *b, real *cosines, real *sines, const uint32_t *positions, const real *inv_freq, size_t rows, size_t half,
-		       float scale)
+static void rope_table(struct ts_backend *b, real *cosines, real *sines, const uint32_t *positions, const real *inv_freq, size_t rows,
+		       size_t half, float scale)
 {
 	spread(b, rope_table_part,
-	       &(struct rows_job){.out = cosines, .out2 = sines, .in1 = inv_freq, .positions = positions, .rows = rows, .dim = half, .eps = scale},
+	       &(struct rows_job){
+		       .out = cosines, .out2 = sines, .in1 = inv_freq, .positions = positions, .rows = rows, .dim = half, .eps = scale},
 	       100 * half);
 }
 
@@ -130,9 +133,11 @@ static void rope_part(const void *argument, size_t thread, size_t threads)
 	}
 }
 
-static void rope(struct ts_backend *b, real *x, const real *cosines, const real *sines, size_t rows, size_t heads, size_t half, bool inverse)
+static void rope(struct ts_backend *b, real *x, const real *cosines, const real *sines, size_t rows, size_t heads, size_t half,
+		 bool inverse)
 {
-	spread(b, rope_part, &(struct rows_job){.out = x, .in1 = cosines, .in2 = sines, .rows = rows, .dim = half, .heads = heads, .flag = inverse},
+	spread(b, rope_part,
+	       &(struct rows_job){.out = x, .in1 = cosines, .in2 = sines, .rows = rows, .dim = half, .heads = heads, .flag = inverse},
 	       4 * heads * half);
 }
 

@@ -65,10 +65,10 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels, con
 	}
 }
 
-#define TILE(rows, panels)                                                                                                                           \
-	case (rows) * 16 + (panels):                                                                                                                 \
-		if ((rows) <= V_ROWS && (panels) <= V_PANELS(rows))                                                                                  \
-			run_tile(t, rows, panels, type, columns);                                                                                    \
+#define TILE(rows, panels)                                                                                                                 \
+	case (rows) * 16 + (panels):                                                                                                       \
+		if ((rows) <= V_ROWS && (panels) <= V_PANELS(rows))                                                                        \
+			run_tile(t, rows, panels, type, columns);                                                                          \
 		break;
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 4) TILE(rows, 8)
 
@@ -90,10 +90,10 @@ INLINE void choose_tile(const struct tile *t, size_t rows, size_t panels, const 
 	}
 }
 
-#define CHOOSER(name, type, columns)                                                                                                                 \
-	static void name(const struct tile *t, size_t rows, size_t panels)                                                                           \
-	{                                                                                                                                            \
-		choose_tile(t, rows, panels, type, columns);                                                                                         \
+#define CHOOSER(name, type, columns)                                                                                                       \
+	static void name(const struct tile *t, size_t rows, size_t panels)                                                                 \
+	{                                                                                                                                  \
+		choose_tile(t, rows, panels, type, columns);                                                                               \
 	}
 CHOOSER(f32_rows, TS_F32, false)
 CHOOSER(f32_columns, TS_F32, true)
@@ -140,7 +140,11 @@ void TS_NAME(product)(const struct ts_product *p)
 		return;
 	void (*run)(const struct tile *, size_t, size_t) = choosers[p->type][p->layout != A_ROWS];
 	size_t size = v_elements_size(p->type), blocks = block_count(p->rows), most = V_PANELS(block_rows(p->rows, blocks, 0));
-	struct tile t = {.ldc = p->ldc, .lda = p->lda, .panel_bytes = p->panel_step * size, .row_bytes = p->row_step * size, .k = p->k,
+	struct tile t = {.ldc = p->ldc,
+			 .lda = p->lda,
+			 .panel_bytes = p->panel_step * size,
+			 .row_bytes = p->row_step * size,
+			 .k = p->k,
 			 .accumulate = p->accumulate};
 	size_t panels = most;
 	for (size_t j = 0; j < p->cols; j += 16 * panels) {
@@ -186,7 +190,9 @@ static void transpose_edge(real *to, size_t ld_to, const real *from, size_t ld_f
 {
 	real block[256], turned[256];
 	for (size_t j = 0; j < 16; j++)
-		v_store(block + 16 * j, j >= rows ? v_zero() : columns == 16 ? v_load(from + j * ld_from) : v_load_n(from + j * ld_from, columns));
+		v_store(block + 16 * j, j >= rows       ? v_zero()
+					: columns == 16 ? v_load(from + j * ld_from)
+							: v_load_n(from + j * ld_from, columns));
 	v_transpose(turned, 16, block, 16);
 	for (size_t i = 0; i < columns; i++)
 		v_store(to + i * ld_to, v_load(turned + 16 * i));

@@ -5,7 +5,7 @@
 #include "tensor/cpu/kernels/vec_x86.h"
 
 /* 16 registers: at most 12 accumulators, two of weights, one of the left side */
-#define V_ROWS 6
+#define V_ROWS         6
 #define V_PANELS(rows) ((rows) == 1 ? 4 : (rows) <= 3 ? 2 : 1)
 
 typedef struct {
@@ -52,7 +52,8 @@ INLINE __m256 v_widen8_(__m128i x)
 
 INLINE v16 v_load_bf16(const uint16_t *p)
 {
-	return (v16){v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)p)), v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)))};
+	return (v16){v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)p)),
+		     v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)))};
 }
 
 INLINE v16 v_load_f16(const uint16_t *p)

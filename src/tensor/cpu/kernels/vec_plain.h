@@ -2,7 +2,7 @@
 #ifndef TS_TENSOR_CPU_KERNELS_VEC_PLAIN_H
 #define TS_TENSOR_CPU_KERNELS_VEC_PLAIN_H
 
-#define V_ROWS 4
+#define V_ROWS         4
 #define V_PANELS(rows) ((rows) == 1 ? 2 : 1)
 
 typedef struct {
@@ -12,14 +12,14 @@ typedef struct {
 #define V_LANES for (int i = 0; i < 16; i++)
 
 #ifdef TS_REAL_DOUBLE
-#define r_fma fma
+#define r_fma  fma
 #define r_sqrt sqrt
-#define r_exp ts_exp
-#define r_ln ts_ln
+#define r_exp  ts_exp
+#define r_ln   ts_ln
 #else
-#define r_fma fmaf
-#define r_sqrt sqrtf
-#define r_exp ts_expf_inline
+#define r_fma   fmaf
+#define r_sqrt  sqrtf
+#define r_exp   ts_expf_inline
 #define r_ln(x) (float)ts_ln_inline((double)(x))
 #endif
 

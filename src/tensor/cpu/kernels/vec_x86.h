@@ -4,9 +4,9 @@
 
 #include <immintrin.h>
 
-#define r_fma fmaf
-#define r_sqrt sqrtf
-#define r_exp ts_expf_inline
+#define r_fma   fmaf
+#define r_sqrt  sqrtf
+#define r_exp   ts_expf_inline
 #define r_ln(x) (float)ts_ln_inline((double)(x))
 
 /* the tree from 8 lanes down: 4, 2, 1 */
@@ -26,11 +26,14 @@ INLINE float v_maximum8_(__m256 a)
 
 INLINE void v_transpose8_(float *to, size_t ld_to, const float *from, size_t ld)
 {
-	__m256 a = _mm256_loadu_ps(from), b = _mm256_loadu_ps(from + ld), c = _mm256_loadu_ps(from + 2 * ld), d = _mm256_loadu_ps(from + 3 * ld);
+	__m256 a = _mm256_loadu_ps(from), b = _mm256_loadu_ps(from + ld), c = _mm256_loadu_ps(from + 2 * ld),
+	       d = _mm256_loadu_ps(from + 3 * ld);
 	__m256 e = _mm256_loadu_ps(from + 4 * ld), f = _mm256_loadu_ps(from + 5 * ld), g = _mm256_loadu_ps(from + 6 * ld);
 	__m256 h = _mm256_loadu_ps(from + 7 * ld);
-	__m256 ab0 = _mm256_unpacklo_ps(a, b), ab1 = _mm256_unpackhi_ps(a, b), cd0 = _mm256_unpacklo_ps(c, d), cd1 = _mm256_unpackhi_ps(c, d);
-	__m256 ef0 = _mm256_unpacklo_ps(e, f), ef1 = _mm256_unpackhi_ps(e, f), gh0 = _mm256_unpacklo_ps(g, h), gh1 = _mm256_unpackhi_ps(g, h);
+	__m256 ab0 = _mm256_unpacklo_ps(a, b), ab1 = _mm256_unpackhi_ps(a, b), cd0 = _mm256_unpacklo_ps(c, d),
+	       cd1 = _mm256_unpackhi_ps(c, d);
+	__m256 ef0 = _mm256_unpacklo_ps(e, f), ef1 = _mm256_unpackhi_ps(e, f), gh0 = _mm256_unpacklo_ps(g, h),
+	       gh1 = _mm256_unpackhi_ps(g, h);
 	__m256 low[4] = {_mm256_shuffle_ps(ab0, cd0, 0x44), _mm256_shuffle_ps(ab0, cd0, 0xee), _mm256_shuffle_ps(ab1, cd1, 0x44),
 			 _mm256_shuffle_ps(ab1, cd1, 0xee)};
 	__m256 high[4] = {_mm256_shuffle_ps(ef0, gh0, 0x44), _mm256_shuffle_ps(ef0, gh0, 0xee), _mm256_shuffle_ps(ef1, gh1, 0x44),

@@ -100,8 +100,8 @@ static void forward_part(const void *argument, size_t thread, size_t threads)
 		forward_rows(v, ts_local(v->b, thread), packed, count, row, least(VOCAB_ROWS, last - row));
 }
 
-static void vocab_forward(struct ts_backend *b, real *lse, real *picked, const real *hidden, const struct ts_weight *w, const int32_t *targets,
-			  size_t rows)
+static void vocab_forward(struct ts_backend *b, real *lse, real *picked, const real *hidden, const struct ts_weight *w,
+			  const int32_t *targets, size_t rows)
 {
 	struct vocab v = {.b = b, .lse = lse, .picked = picked, .hidden = hidden, .w = w, .targets = targets, .rows = rows};
 	ts_spread(ts_threads_for(b, rows * w->in * w->out, rows), forward_part, &v);
@@ -136,8 +136,18 @@ static void backward_rows(const struct vocab *v, real *scratch, real *packed, co
 		for (size_t column = 0; column < in; column += TS_TURN_COLUMNS) {
 			size_t wide = least(TS_TURN_COLUMNS, in - column);
 			TS_NAME(turn_panels)(turned, v->w, chunk, columns, column, wide);
-			struct ts_product p = {.c = sums + column, .ldc = in, .a = logits, .lda = VOCAB_CHUNK, .layout = A_ROWS, .b = turned,
-					       .panel_step = 16, .row_step = TS_TURN_COLUMNS, .type = TS_F32, .rows = n, .cols = wide, .k = columns,
+			struct ts_product p = {.c = sums + column,
+					       .ldc = in,
+					       .a = logits,
+					       .lda = VOCAB_CHUNK,
+					       .layout = A_ROWS,
+					       .b = turned,
+					       .panel_step = 16,
+					       .row_step = TS_TURN_COLUMNS,
+					       .type = TS_F32,
+					       .rows = n,
+					       .cols = wide,
+					       .k = columns,
 					       .accumulate = chunk > 0};
 			TS_NAME(product)(&p);
 		}
@@ -165,11 +175,13 @@ static void backward_part(const void *argument, size_t thread, size_t threads)
 	}
 }
 
-static void cross_entropy_backward(struct ts_backend *b, real *dhidden, const real *hidden, const struct ts_weight *w, const int32_t *targets,
-				   const real *lse, float scale, size_t rows)
+static void cross_entropy_backward(struct ts_backend *b, real *dhidden, const real *hidden, const struct ts_weight *w,
+				   const int32_t *targets, const real *lse, float scale, size_t rows)
 {
-	struct vocab v = {.b = b, .dhidden = dhidden, .hidden = hidden, .known_lse = lse, .w = w, .targets = targets, .rows = rows, .scale = scale};
-	size_t parts = least(rows, ((const struct ts_cpu *)b->state)->shared_count / (2 * w->in)); /* each needs room for one row and its sums */
+	struct vocab v = {
+		.b = b, .dhidden = dhidden, .hidden = hidden, .known_lse = lse, .w = w, .targets = targets, .rows = rows, .scale = scale};
+	size_t parts =
+		least(rows, ((const struct ts_cpu *)b->state)->shared_count / (2 * w->in)); /* each needs room for one row and its sums */
 	ts_spread(ts_threads_for(b, rows * w->in * w->out * 2, parts), backward_part, &v);
 }
 
