@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include "cli/describe.h"
 #include "cli/terminal.h"
 #include "core/file.h"
 #include "generate/local.h"
@@ -53,6 +54,10 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 	bool help;
 	int found;
 	s->command = c;
+	if (c->visitor) {
+		c->visitor->visit(c->visitor->user, c, options, count);
+		return TS_EXIT_OK;
+	}
 	int status = ts_options_parse(options, count, argc, argv, &found, &help, &s->err);
 	if (!status && help)
 		return ts_session_usage(c, options, count);
