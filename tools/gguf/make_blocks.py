@@ -33,5 +33,5 @@ rng = numpy.random.default_rng(20260)
 for kind, has_minimum in TYPES:
     raw = numpy.array(list(blocks(kind, has_minimum, rng)), dtype=numpy.uint8)
     wide = quants.dequantize(raw, kind).astype(numpy.float32).reshape(-1).view(numpy.uint32)
-    print(f"\t{{\"{kind.name}\", {kind.value}, {raw.size},\n\t {{{lines(raw.reshape(-1), str, 34)}}},\n\t {{{lines(wide, lambda v: f'0x{v:08x}', 11)}}}}},")
+    print(f"\t{{\"{kind.name}\", {kind.value}, {raw.size},\n\t {{{lines(raw.reshape(-1), str, 24)}}},\n\t {{{lines(wide, lambda v: f'0x{v:08x}', 11)}}}}},")
 print("};\n/* clang-format on */\n\n#endif")

@@ -46,12 +46,12 @@ def compare(run, file, prompts, pairs):
     run(name, compare_tokenizer, file, prompts + [r for _, r in pairs])
     run(name, text.compare_template, file, prompts, pairs)
     tok = load_tokenizer(file)
-    both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in pairs[:12]]
+    both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in pairs[:4]]
     lists = [tok.encode(tok.apply_chat_template(b, tokenize=False), add_special_tokens=False) for b in both]
-    lists = [lists[0][:1], *lists, [i for ids in lists for i in ids][:500]]
+    lists = [lists[0][:1], *lists, [i for ids in lists for i in ids][:300]]
     run(name, decoder.compare_logits, file, lists)
     run(name, decoder.compare_logits, file, lists, "--chunk", 7)
     run(name, decoder.compare_greedy, file, prompts[::8], 96)
     rows = [{"instruction": p, "response": r} for p, r in pairs[:16]]
-    run(name, lora.compare_ours, file, rows, lists[:4], "--epochs", 1, "--rank", 8, "--targets", lora.ALL)
-    run(f"{name}, all-linear", lora.compare_theirs, file, lists[:4], r=5, lora_alpha=7, target_modules="all-linear", task_type="CAUSAL_LM")
+    run(name, lora.compare_ours, file, rows, lists[:3], "--epochs", 1, "--rank", 8, "--targets", lora.ALL)
+    run(f"{name}, all-linear", lora.compare_theirs, file, lists[:3], r=5, lora_alpha=7, target_modules="all-linear", task_type="CAUSAL_LM")
