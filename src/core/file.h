@@ -35,7 +35,8 @@ void ts_mapping_close(struct ts_mapping *);
 /* Tell the system that these bytes will not be read again. */
 void ts_mapping_drop(const struct ts_mapping *, size_t offset, size_t n);
 
-/* An exclusive lock on a file, held until closed or until the process ends. TS_ELOCKED when another has it. */
+/* An exclusive lock on a file, held until closed or until the process ends. TS_ELOCKED when another has it; the message says which process.
+ * The holder may remove the file before it lets go. */
 int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err);
 void ts_lock_release(int fd);
 
