@@ -42,6 +42,19 @@ int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err)
 	return status;
 }
 
+int ts_text_check(const char *text, size_t n, const char *place, size_t line, struct ts_error *err)
+{
+	size_t bad = ts_utf8_check(text, n), start = 0;
+	if (bad == n)
+		return 0;
+	for (size_t i = 0; i < bad; i++)
+		if (text[i] == '\n') {
+			start = i + 1;
+			line++;
+		}
+	return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu of the line", place, line, bad - start + 1);
+}
+
 static int write_all(int fd, const char *data, size_t n)
 {
 	while (n) {

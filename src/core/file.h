@@ -15,6 +15,8 @@ int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err);
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err);
 /* Whether ts_file_write could make the file: for long work, before it begins. */
 int ts_file_check_writable(const char *path, struct ts_error *err);
+/* Is this text of `place` UTF-8? TS_EFORMAT names the line (its first one is `line`) and the byte in it, both counted from 1. */
+int ts_text_check(const char *text, size_t n, const char *place, size_t line, struct ts_error *err);
 bool ts_file_exists(const char *path);
 bool ts_dir_exists(const char *path);
 /* Makes the folder and its parents. */

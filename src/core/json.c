@@ -6,18 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The line and the byte in it, both counted from 1. */
-static int bad_utf8(const char *text, size_t bad, const char *place, size_t line, struct ts_error *err)
-{
-	size_t start = 0;
-	for (size_t i = 0; i < bad; i++)
-		if (text[i] == '\n') {
-			start = i + 1;
-			line++;
-		}
-	return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu of the line", place, line, bad - start + 1);
-}
-
 static int parse(const char *text, size_t n, size_t flags, const char *place, size_t line, json_t **out, struct ts_error *err)
 {
 	json_error_t e;
@@ -27,9 +15,7 @@ static int parse(const char *text, size_t n, size_t flags, const char *place, si
 	/* Where a value cannot be allocated the parser stops without a word. */
 	if (json_error_code(&e) == json_error_out_of_memory || !*e.text)
 		return ts_fail_memory(err);
-	size_t bad = ts_utf8_check(text, n);
-	if (bad < n)
-		return bad_utf8(text, bad, place, line, err);
+	TS_TRY(ts_text_check(text, n, place, line, err));
 	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0), e.text,
 		       e.column);
 }
