@@ -38,7 +38,7 @@ static int instruction_prompt(struct generate *g, const json_t *row, const char 
 	const char *label;
 	enum ts_label meaning;
 	struct ts_str turn = {0};
-	TS_TRY(ts_json_text(row, "prompt_label", &label, "row", err));
+	TS_TRY(ts_json_text(row, "prompt_label", &label, "", err));
 	TS_TRY(ts_label_read(&g->rule, label, &meaning, err));
 	g->unlabelled += !label && !attempt;
 	const struct ts_method *method = ts_method_find(g->no_steering ? "rejection" : "thinksafe");
@@ -81,8 +81,8 @@ static int row_prompt(struct generate *g, const json_t *row, uint64_t attempt, s
 	*templated = false;
 	if (json_object_get(row, "ids"))
 		return ids_prompt(g, row, attempt, out, err);
-	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
-	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
+	TS_TRY(ts_json_text(row, "instruction", &instruction, "", err));
+	TS_TRY(ts_json_text(row, "prompt", &prompt, "", err));
 	*templated = messages || instruction;
 	if (messages)
 		return messages_prompt(g, messages, attempt, out, err);
@@ -111,6 +111,8 @@ static int make_prompts(struct generate *g)
 			if (status)
 				return ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
 			g->templated = templated;
+			g->prompts[i * g->samples + k].file = s->in;
+			g->prompts[i * g->samples + k].number = i + 1;
 		}
 	if (g->unlabelled)
 		ts_log(&s->context, TS_LOG_WARN, "%zu of %zu rows have no prompt_label: they are not steered", g->unlabelled, n);
@@ -152,6 +154,7 @@ static int open_store(struct generate *g, struct ts_str *path)
 		return ts_store_open(&g->store, ":memory:", &s->err);
 	if (ts_str_printf(path, "%s.journal", s->out))
 		return ts_fail_memory(&s->err);
+	TS_TRY(ts_session_lock(s, s->out, ".lock"));
 	TS_TRY(settings_text(g, g->settings, &s->err));
 	TS_TRY(ts_store_open(&g->store, path->data, &s->err));
 	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);

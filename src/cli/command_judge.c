@@ -103,7 +103,7 @@ static int keyword_verdict(struct judge *j, const struct ts_keywords *k, const s
 	char id[64];
 	enum ts_label meaning = TS_LABEL_NONE;
 	bool refusal;
-	int status = ts_json_text(row, "prompt_label", &label, "row", err);
+	int status = ts_json_text(row, "prompt_label", &label, "", err);
 	if (!status)
 		status = ts_label_read(rule, label, &meaning, err);
 	if (status)

@@ -49,8 +49,8 @@ static int row_example(struct train *t, const json_t *row, struct ts_example *e,
 	const char *instruction, *response;
 	if (json_object_get(row, "ids"))
 		return ids_example(t, row, e, err);
-	TS_TRY(ts_json_need_text(row, "instruction", &instruction, "row", err));
-	TS_TRY(ts_json_need_text(row, "response", &response, "row", err));
+	TS_TRY(ts_json_need_text(row, "instruction", &instruction, "", err));
+	TS_TRY(ts_json_need_text(row, "response", &response, "", err));
 	TS_TRY(ts_session_open_chat(&t->session));
 	ts_chat_set_now(t->session.chat, t->moment);
 	return ts_example_make(e, t->session.chat, instruction, response, !t->no_thinking, t->max_length, err);
@@ -166,6 +166,7 @@ static int run(struct train *t)
 	ts_str_release(&moment);
 	TS_TRY(found);
 	TS_TRY(ts_dir_make(s->out, &s->err));
+	TS_TRY(ts_session_lock(s, s->out, "/lock"));
 	if (ts_path_join(&checkpoints, s->out, "adapter_model.safetensors"))
 		return ts_fail_memory(&s->err);
 	int writable = ts_session_check_out(s, checkpoints.data);

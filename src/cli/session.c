@@ -12,7 +12,14 @@
 
 void ts_session_init(struct ts_session *s)
 {
-	*s = (struct ts_session){.batch = 64, .chunk = 512, .seed = 42, .in = "-"};
+	*s = (struct ts_session){.batch = 64, .chunk = 512, .seed = 42, .in = "-", .lock = -1};
+}
+
+int ts_session_lock(struct ts_session *s, const char *out, const char *ending)
+{
+	if (ts_str_printf(&s->lock_path, "%s%s", out, ending))
+		return ts_fail_memory(&s->err);
+	return ts_lock_acquire(s->lock_path.data, &s->lock, &s->err);
 }
 
 void ts_session_close(struct ts_session *s)
@@ -21,6 +28,11 @@ void ts_session_close(struct ts_session *s)
 	ts_model_close(s->model);
 	ts_chat_close(s->chat);
 	ts_backend_free(s->backend);
+	if (s->lock >= 0) {
+		ts_path_remove(s->lock_path.data, NULL);
+		ts_lock_release(s->lock);
+	}
+	ts_str_release(&s->lock_path);
 }
 
 int ts_session_usage(const struct ts_command *c, const struct ts_option *options, size_t count)

@@ -21,6 +21,8 @@ struct ts_session {
 	const struct ts_command *command;
 	bool wrong_usage; /* the failure is the command line's: exit status 2 */
 	bool resumable;   /* a stop loses nothing: exit status 3 */
+	int lock;         /* of ts_session_lock; -1 = none */
+	struct ts_str lock_path;
 	/* opened on demand */
 	struct ts_context context;
 	struct ts_backend *backend;
@@ -85,6 +87,9 @@ int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responde
 int ts_session_read_rows(struct ts_session *, json_t **rows);
 /* Before long work: whether its result can be written to `path` at all. NULL = standard output. */
 int ts_session_check_out(struct ts_session *, const char *path);
+/* Keeps other programs from the same journal or checkpoints until the session is closed: the file `out` + `ending` is locked, and removed in
+ * the end. TS_ELOCKED. */
+int ts_session_lock(struct ts_session *, const char *out, const char *ending);
 /* Writes the array's rows as JSON Lines to --out (whole) or stdout. */
 int ts_session_write_rows(struct ts_session *, const json_t *rows);
 /* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */

@@ -120,4 +120,5 @@ void ts_terminal_init(struct ts_context *context, bool quiet)
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file over the limit (ulimit -f) is an error that is told, like a full disk */
 }

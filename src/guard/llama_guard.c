@@ -134,7 +134,7 @@ static int done_request(void *user, const struct ts_request *request, const stru
 	struct pending *p = g->pending.data[request->index];
 	int status;
 	if (answer->status) {
-		status = report_unjudged(g, &p->the_case, "the guard's logits are not finite");
+		status = report_unjudged(g, &p->the_case, TS_GUARD_NOT_FINITE);
 	} else {
 		/* P(unsafe) / (P(safe) + P(unsafe)) as a logistic of the difference: nothing overflows. */
 		double difference = (double)answer->probe_logprobs[0] - (double)answer->probe_logprobs[1];

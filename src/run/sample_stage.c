@@ -85,9 +85,12 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 {
 	struct job *j = user;
 	struct ts_str text = {0};
-	if (answer->status)
-		return ts_fail(j->err, answer->status, "%s: prompt %zu: the model's logits are not finite after %zu tokens", j->s->title,
-			       request->index + 1, answer->len);
+	if (answer->status) {
+		const struct ts_prompt *p = &j->prompts[request->index];
+		return ts_fail(j->err, answer->status,
+			       "%s: %s%sprompt %zu: expected finite logits, found NaN or Inf after %zu tokens of the response", j->s->title,
+			       p->file ? p->file : "", p->file ? ": " : "", p->file ? p->number : request->index + 1, answer->len);
+	}
 	bool stopped = answer->finish == TS_FINISH_STOP;
 	int status = ts_response_text(j->s->chat, answer->ids, answer->len, stopped, j->s->templated, &text);
 	if (!status) {

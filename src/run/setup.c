@@ -36,6 +36,8 @@ static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, stru
 	for (size_t i = 0; i < e.set.items.len; i++) {
 		const char *instruction = e.set.items.data[i].instruction;
 		int status = ts_prompt_user(&e.prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
+		e.prompts[i].file = recipe->file.path;
+		e.prompts[i].number = i + 1;
 		if (!status)
 			status = check_length(r, &e.prompts[i], err);
 		if (status)
@@ -111,6 +113,10 @@ static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error 
 		status = ts_prompt_user(&t->tries[i], r->chat, ts_str_c(&turn), r->recipe->seed, "generate", i, err);
 	if (!status)
 		status = check_length(r, &t->tries[0], err);
+	for (size_t i = 0; i < tries && !status; i++) {
+		t->tries[i].file = r->recipe->train_prompts.path;
+		t->tries[i].number = (size_t)(t - r->train.data) + 1;
+	}
 	ts_str_release(&turn);
 	return status;
 }
@@ -158,6 +164,8 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 		r->alpha_rows[i] = harmful[order[i]];
 		const char *instruction = r->train.data[r->alpha_rows[i]].instruction;
 		status = ts_prompt_user(&r->alpha[i], r->chat, instruction, r->recipe->seed, "alpha", 0, err);
+		r->alpha[i].file = r->recipe->train_prompts.path;
+		r->alpha[i].number = r->alpha_rows[i] + 1;
 	}
 	ts_free(harmful);
 	ts_free(order);
