@@ -20,6 +20,8 @@ static const struct ts_command commands[] = {
 	{"eval", "the recipe's evaluations of one model, with intervals", "eval RECIPE.yaml [--model DIR] [--adapter DIR] [options]",
 	 "thinksafe eval testbed/recipe.yaml --adapter runs/demo/adapter --json", ts_command_eval},
 	{"report", "a finished run as a table or JSON", "report RUN [--json]", "thinksafe report runs/demo", ts_command_report},
+	{"chat", "talk to a model, with or without the adapter", "chat --model DIR [--adapter DIR] [options]",
+	 "thinksafe chat --model testbed/student --adapter runs/demo/adapter --top-k 20", ts_command_chat},
 	{"score", "log-probabilities of texts", "score --model DIR [--in FILE] [--out FILE] [--logits FILE]",
 	 "echo '{\"prompt\":\"Hello\"}' | thinksafe score --model testbed/student", ts_command_score},
 	{"tokenize", "text to token ids, and back with --decode", "tokenize --model DIR [--in FILE] [--decode]",
