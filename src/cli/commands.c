@@ -49,6 +49,13 @@ static const struct ts_command commands[] = {
 		.run = ts_command_report,
 	},
 	{
+		.name = "chat",
+		.summary = "talk to a model, with or without the adapter",
+		.usage = "chat --model DIR [--adapter DIR] [options]",
+		.example = "thinksafe chat --model testbed/student --adapter runs/demo/adapter --top-k 20",
+		.run = ts_command_chat,
+	},
+	{
 		.name = "score",
 		.summary = "log-probabilities of texts",
 		.usage = "score --model DIR [--in FILE] [--out FILE] [--logits FILE]",

@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 #include "core/json.h"
-#include "generate/engine.h"
+#include "generate/local.h"
 #include "text/chat.h"
 
 #include <stdio.h>
@@ -69,6 +69,23 @@ void ts_session_close(struct ts_session *);
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}
 
+/* Options of sampling; ts_sampling_options_default gives the recipe's. */
+struct ts_sampling_options {
+	double temperature, top_p;
+	size_t top_k, max_new_tokens;
+};
+#define TS_OPTIONS_SAMPLING(o)                                                                                                             \
+	{"temperature", "T", "0 = always the most probable token (0.6)", TS_OPT_REAL, &(o)->temperature, NULL},                            \
+		{"top-p", "P", "nucleus; 1 = off (0.95)", TS_OPT_REAL, &(o)->top_p, NULL},                                                 \
+		{"top-k", "K", "0 = off (off; Qwen3: 20)", TS_OPT_COUNT, &(o)->top_k, NULL},                                               \
+	{                                                                                                                                  \
+		"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &(o)->max_new_tokens, NULL                       \
+	}
+void ts_sampling_options_default(struct ts_sampling_options *);
+/* TS_EINVAL with the option's name when a value is out of range. */
+int ts_sampling_options_check(const struct ts_sampling_options *, struct ts_error *err);
+struct ts_sampling ts_sampling_options_get(const struct ts_sampling_options *);
+
 /* Prints usage, options and example to stdout. */
 struct ts_command;
 int ts_session_usage(const struct ts_command *, const struct ts_option *, size_t count);
@@ -82,6 +99,8 @@ int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__
 int ts_session_open_chat(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
+/* What an engine over the opened model (and chat, if open, for its end token) is made of. */
+struct ts_local ts_session_local(const struct ts_session *, size_t max_length);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */
 int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responder **out);
 int ts_session_read_rows(struct ts_session *, json_t **rows);
@@ -121,6 +140,7 @@ void ts_commands_usage(FILE *to);
 
 int ts_command_run(const struct ts_command *, int argc, char **argv);
 int ts_command_generate(const struct ts_command *, int argc, char **argv);
+int ts_command_chat(const struct ts_command *, int argc, char **argv);
 int ts_command_judge(const struct ts_command *, int argc, char **argv);
 int ts_command_train(const struct ts_command *, int argc, char **argv);
 int ts_command_eval(const struct ts_command *, int argc, char **argv);

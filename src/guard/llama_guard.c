@@ -158,7 +158,7 @@ static int tick_request(void *user)
 static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context, struct ts_error *err)
 {
 	struct llama_guard *g = (struct llama_guard *)guard;
-	struct ts_source source = {g, next_request, done_request, cases->tick ? tick_request : NULL};
+	struct ts_source source = {.user = g, .next = next_request, .done = done_request, .tick = cases->tick ? tick_request : NULL};
 	g->source = cases;
 	int status = g->responder->run(g->responder, &source, context, err);
 	for (size_t i = 0; i < g->pending.len; i++)

@@ -128,7 +128,7 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 		status = find_missing(&j, n, &distinct, &longest);
 	if (!status && j.todo_count) {
 		struct ts_responder *responder;
-		struct ts_source source = {&j, next, done, tick};
+		struct ts_source source = {.user = &j, .next = next, .done = done, .tick = tick};
 		j.had = distinct - j.todo_count;
 		j.shown = UINT64_MAX;
 		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);
