@@ -26,7 +26,7 @@ static const struct {
 	const char *key, *argument, *help;
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
-	{"model", "DIR", "student checkpoint"},
+	{"model", "PATH", "student: checkpoint folder or GGUF file"},
 	{"guard", "DIR", "guard checkpoint (Llama-Guard-3), or the word keywords"},
 	{"refusal_judge", "WORD", "keywords"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},

@@ -109,16 +109,16 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR is needed");
-	if (!ts_dir_exists(s->model_dir))
-		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder", s->model_dir);
+		return ts_session_wrong(s, "--model PATH is needed");
+	if (!ts_dir_exists(s->model_dir) && !ts_file_exists(s->model_dir))
+		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder or GGUF file", s->model_dir);
 	return 0;
 }
 
 int ts_session_open_chat(struct ts_session *s)
 {
 	TS_TRY(need_model(s));
-	return s->chat ? 0 : ts_chat_open(&s->chat, s->model_dir, &s->err);
+	return s->chat ? 0 : ts_local_open_chat_as(&s->chat, s->model_dir, s->pre, &s->err);
 }
 
 static int open_backend(struct ts_session *s)

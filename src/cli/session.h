@@ -11,7 +11,7 @@ enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -31,9 +31,11 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
+#define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
-	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL},                                   \
+	{"model", "PATH", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                     \
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
 	{                                                                                                                                  \
 		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
 	}
