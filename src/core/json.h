@@ -33,5 +33,7 @@ int ts_json_need_text(const json_t *object, const char *key, const char **out, c
  * accepted. Blank lines are skipped. *out is a JSON array of objects; a bad row is named by file and line.
  * `path` "-" reads standard input. An empty file gives an empty array. */
 int ts_rows_load(const char *path, json_t **out, struct ts_error *err);
+/* The same of a text that was read already; it ends with a NUL, as a ts_str does. */
+int ts_rows_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
 
 #endif

@@ -23,7 +23,7 @@ struct llama_guard {
 
 const char *ts_judgement_name(enum ts_judgement j)
 {
-	static const char *const names[] = {"safe", "unsafe", "unjudged"};
+	static const char *const names[] = {"safe", "unsafe", "unjudged", "refusal", "compliance"};
 	return names[j];
 }
 

@@ -74,13 +74,14 @@ static int check_files(struct ts_run *r, struct ts_error *err)
 	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
 	TS_TRY(check(r, "model", hash, err));
 	TS_TRY(check(r, "tokenizer and template", ts_chat_hash(r->chat), err));
-	TS_TRY(check_guard(r, err));
+	if (r->recipe->guard.text && !ts_recipe_keyword_guard(r->recipe))
+		TS_TRY(check_guard(r, err));
 	if (r->recipe->refusal_phrases.path)
 		TS_TRY(check_file(r, "refusal phrases", r->recipe->refusal_phrases.path, err));
 	for (size_t i = 0; i < r->evals.len; i++) {
 		char name[160];
 		snprintf(name, sizeof(name), "evaluation set %.100s", r->evals.data[i].recipe->name);
-		TS_TRY(check_file(r, name, r->evals.data[i].recipe->file.path, err));
+		TS_TRY(check_file(r, name, r->evals.data[i].recipe->rows.file.path, err));
 	}
 	return 0;
 }
@@ -171,6 +172,18 @@ static int check_adapter_file(struct ts_run *r, const char *what, const char *di
 	return check_file(r, what, path, err);
 }
 
+/* A run with one file has had this name from the start. */
+static int check_prompts(struct ts_run *r, struct ts_error *err)
+{
+	char name[64] = "training prompts";
+	for (size_t i = 0; i < r->recipe->prompt_count; i++) {
+		if (i)
+			snprintf(name, sizeof(name), "training prompts, file %zu", i + 1);
+		TS_TRY(check_file(r, name, r->recipe->prompts[i].rows.file.path, err));
+	}
+	return 0;
+}
+
 int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 {
 	TS_TRY(check_use(r, "a whole run", err));
@@ -178,7 +191,7 @@ int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 	TS_TRY(check_recipe(r, err));
 	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));
-	TS_TRY(check_file(r, "training prompts", r->recipe->train_prompts.path, err));
+	TS_TRY(check_prompts(r, err));
 	return write_notes(r, err);
 }
 
