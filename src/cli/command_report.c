@@ -72,7 +72,8 @@ int ts_command_report(const struct ts_command *command, int argc, char **argv)
 	int words;
 	const struct ts_option options[] = {
 		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
-		{"html", "FILE", "a page that needs nothing else: charts, settings, samples (-: standard output)", TS_OPT_TEXT, &page, NULL},
+		{"html", "FILE", "a page that needs nothing else: charts, settings, samples (-: standard output)", TS_OPT_TEXT, &page,
+		 NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
 	if (code < 0 && words != 1)

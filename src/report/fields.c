@@ -16,7 +16,8 @@ int report_block(const json_t *object, const char *key, json_type type, const ch
 static int load(const char *dir, const char *path, json_t **metrics, struct ts_error *err)
 {
 	if (!ts_dir_exists(dir))
-		return ts_fail(err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir, ts_file_exists(dir) ? "a file" : "nothing");
+		return ts_fail(err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
+			       ts_file_exists(dir) ? "a file" : "nothing");
 	if (!ts_file_exists(path))
 		return ts_fail(err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
 	return ts_json_load(path, metrics, err);

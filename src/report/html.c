@@ -48,10 +48,11 @@ static int head(struct html *h, const char *dir)
 	TS_TRY(html_raw(h, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 			   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 			   "<meta name=\"color-scheme\" content=\"light dark\">\n"));
-	TS_TRY(html_printf(h,
-			   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src %s; script-src %s; base-uri 'none'; "
-			   "form-action 'none'\">\n<title>",
-			   style, script));
+	TS_TRY(html_printf(
+		h,
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src %s; script-src %s; base-uri 'none'; "
+		"form-action 'none'\">\n<title>",
+		style, script));
 	TS_TRY(run_name(h, dir));
 	TS_TRY(html_raw(h, " - thinksafe</title>\n<style>"));
 	if (ts_str_append(h->out, html_style.data, html_style.size))
@@ -74,10 +75,11 @@ static int banner(struct html *h, const char *dir)
 		TS_TRY(html_text(h, value));
 		TS_TRY(html_raw(h, !strcmp(value, "keywords") ? "</b> (keyword stand-in)</span>" : "</b></span>"));
 	}
-	return html_raw(h, "</div>\n<button type=\"button\" id=\"theme\" hidden>Theme: auto</button></header>\n<nav aria-label=\"Sections\">"
-			   "<a href=\"#results\">Results</a> <a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
-			   "<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
-			   "<a href=\"#settings\">Settings</a></nav>\n<main>\n");
+	return html_raw(h,
+			"</div>\n<button type=\"button\" id=\"theme\" hidden>Theme: auto</button></header>\n<nav aria-label=\"Sections\">"
+			"<a href=\"#results\">Results</a> <a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
+			"<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
+			"<a href=\"#settings\">Settings</a></nav>\n<main>\n");
 }
 
 static int sections(struct html *h, const char *dir, const struct ts_str *recipe)

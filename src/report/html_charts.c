@@ -62,8 +62,9 @@ static int open_plot(struct html *h, const struct frame *f)
 	TS_TRY(html_raw(h, "<div class=\"plot\"><div class=\"y\" aria-hidden=\"true\">"));
 	for (int i = f->lines; i >= 0; i--)
 		TS_TRY(html_printf(h, "<span>%.6g%s</span>", f->scale * f->step * i, f->unit));
-	TS_TRY(html_printf(h, "</div><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path class=\"grid\" d=\"", WIDTH,
-			   HEIGHT));
+	TS_TRY(html_printf(h,
+			   "</div><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path class=\"grid\" d=\"",
+			   WIDTH, HEIGHT));
 	for (int i = 0; i <= f->lines; i++)
 		TS_TRY(html_printf(h, "M0 %.1fH%d", HEIGHT * (1 - (double)i / f->lines), WIDTH));
 	return html_raw(h, "\"/>");
@@ -88,18 +89,25 @@ static double value_of(const struct ts_step *s, enum series which)
 	return which == LOSS ? s->loss : which == GRAD_NORM ? s->grad_norm : s->lr;
 }
 
-/* Means of `group` steps each; a step that is no number leaves a gap. */
-static int curve(struct html *h, const struct ts_steps *steps, enum series which, size_t group, double top)
+/* The mean of steps [begin, end); NaN when one of them is no number. */
+static double mean_of(const struct ts_steps *steps, enum series which, size_t begin, size_t end)
+{
+	double sum = 0;
+	for (size_t i = begin; i < end; i++)
+		sum += value_of(&steps->rows.data[i], which);
+	return sum / (double)(end - begin);
+}
+
+/* Means of `group` steps, each with `more` steps on both sides taken in; what is no number leaves a gap. */
+static int curve(struct html *h, const struct ts_steps *steps, enum series which, size_t group, size_t more, double top, const char *style)
 {
 	bool open = false;
 	size_t n = steps->rows.len;
-	TS_TRY(html_raw(h, "<path class=\"line\" d=\""));
+	TS_TRY(html_printf(h, "<path class=\"%s\" d=\"", style));
 	for (size_t i = 0; i < n; i += group) {
 		size_t end = i + group < n ? i + group : n;
-		double sum = 0;
-		for (size_t j = i; j < end; j++)
-			sum += value_of(&steps->rows.data[j], which);
-		double y = sum / (double)(end - i), x = n > 1 ? WIDTH * ((double)(i + end - 1) / 2) / (double)(n - 1) : 0;
+		double y = mean_of(steps, which, i > more ? i - more : 0, end + more < n ? end + more : n);
+		double x = n > 1 ? WIDTH * ((double)(i + end - 1) / 2) / (double)(n - 1) : 0;
 		if (isfinite(y))
 			TS_TRY(html_printf(h, "%s%.1f %.1f", open ? "L" : "M", x, HEIGHT * (1 - y / top)));
 		open = isfinite(y);
@@ -107,24 +115,51 @@ static int curve(struct html *h, const struct ts_steps *steps, enum series which
 	return html_raw(h, "\"/>");
 }
 
-static int figure(struct html *h, const struct ts_steps *steps, enum series which, const char *title, const char *style)
+/* What of a curve is said in its title. */
+struct summary {
+	double first, last, largest;
+};
+
+static struct summary summarize(const struct ts_steps *steps, enum series which)
 {
-	double largest = 0, last = NAN, first = NAN;
-	size_t n = steps->rows.len, group = (n + MOST_POINTS - 1) / MOST_POINTS;
-	for (size_t i = 0; i < n; i++) {
+	struct summary s = {NAN, NAN, 0};
+	for (size_t i = 0; i < steps->rows.len; i++) {
 		double y = value_of(&steps->rows.data[i], which);
 		if (!isfinite(y))
 			continue;
-		largest = y > largest ? y : largest;
-		first = isfinite(first) ? first : y;
-		last = y;
+		s.largest = y > s.largest ? y : s.largest;
+		s.first = isfinite(s.first) ? s.first : y;
+		s.last = y;
 	}
-	struct frame f = frame_for(largest, which == LOSS ? 4 : 3);
-	TS_TRY(html_printf(h, "<figure class=\"%s\"><figcaption><b>%s</b> <span>%.3g at the first step, %.3g at the last%s", style, title, first,
-			   last, group > 1 ? ", means of " : ""));
-	TS_TRY(group > 1 ? html_printf(h, "%zu steps</span></figcaption>", group) : html_raw(h, "</span></figcaption>"));
+	return s;
+}
+
+static int caption(struct html *h, enum series which, const struct summary *s, size_t group, size_t more)
+{
+	static const char *const titles[] = {[LOSS] = "Loss", [GRAD_NORM] = "Gradient norm, before clipping", [RATE] = "Learning rate"};
+	TS_TRY(html_printf(h, "<figcaption><b>%s</b> <span>", titles[which]));
+	if (which == LOSS)
+		TS_TRY(html_printf(h, "%.3g at the first step, %.3g at the last", s->first, s->last));
+	else
+		TS_TRY(html_printf(h, "largest %.3g", s->largest));
+	if (more)
+		TS_TRY(html_printf(h, "; the strong line is the mean of %zu steps", 2 * more + group));
+	if (group > 1)
+		TS_TRY(html_printf(h, "; %zu steps to a point", group));
+	return html_raw(h, "</span></figcaption>");
+}
+
+static int figure(struct html *h, const struct ts_steps *steps, enum series which)
+{
+	size_t n = steps->rows.len, group = (n + MOST_POINTS - 1) / MOST_POINTS, more = which != RATE && n >= 40 ? n / 40 : 0;
+	struct summary s = summarize(steps, which);
+	struct frame f = frame_for(s.largest, which == LOSS ? 4 : 3);
+	TS_TRY(html_printf(h, "<figure class=\"%s\">", which == LOSS ? "large" : "small"));
+	TS_TRY(caption(h, which, &s, group, more));
 	TS_TRY(open_plot(h, &f));
-	TS_TRY(curve(h, steps, which, group, f.top));
+	TS_TRY(curve(h, steps, which, group, 0, f.top, more ? "faint" : "line"));
+	if (more)
+		TS_TRY(curve(h, steps, which, group, more, f.top, "line"));
 	TS_TRY(close_plot(h, steps->rows.data[0].step, steps->rows.data[n - 1].step, "step"));
 	return html_raw(h, "</figure>\n");
 }
@@ -162,10 +197,10 @@ int html_training(struct html *h)
 	TS_GOTO(html_raw(h, "<section id=\"training\"><h2>Training</h2>\n"));
 	TS_GOTO(training_words(h));
 	if (steps.rows.len) {
-		TS_GOTO(figure(h, &steps, LOSS, "Loss", "large"));
+		TS_GOTO(figure(h, &steps, LOSS));
 		TS_GOTO(html_raw(h, "<div class=\"pair\">"));
-		TS_GOTO(figure(h, &steps, RATE, "Learning rate", "small"));
-		TS_GOTO(figure(h, &steps, GRAD_NORM, "Gradient norm before clipping", "small"));
+		TS_GOTO(figure(h, &steps, RATE));
+		TS_GOTO(figure(h, &steps, GRAD_NORM));
 		TS_GOTO(html_raw(h, "</div>"));
 	}
 	TS_GOTO(html_raw(h, "</section>\n"));
@@ -250,10 +285,11 @@ int html_length_charts(struct html *h)
 {
 	if (!h->sets.len)
 		return 0;
-	TS_TRY(html_raw(h, "<section id=\"lengths\"><h2>Lengths of responses</h2>\n"
-			   "<p>Tokens of a response, thinking included; the height is the share of responses.</p>\n<div class=\"pair\">\n"));
+	TS_TRY(html_raw(h,
+			"<section id=\"lengths\"><h2>Lengths of responses</h2>\n"
+			"<p>Tokens of a response, thinking included; the height is the share of responses.</p>\n<div class=\"pair\">\n"));
 	TS_TRY(histogram(h, h->lengths[HTML_HARMFUL], "Harmful evaluation prompts", "before", "after"));
 	TS_TRY(histogram(h, h->lengths[HTML_HARMLESS], "Harmless evaluation prompts", "before", "after"));
-	TS_TRY(histogram(h, h->lengths[HTML_TRAINING], "Generated for training", "benign", "harmful, steered"));
+	TS_TRY(histogram(h, h->lengths[HTML_TRAINING], "Generated for training", "benign", "harmful"));
 	return html_raw(h, "</div></section>\n");
 }

@@ -234,9 +234,10 @@ int html_samples(struct html *h)
 {
 	TS_TRY(html_raw(h, "<section id=\"samples\"><h2>Samples</h2>\n"));
 	if (!h->sets.len)
-		return html_raw(h, "<p>This run\xe2\x80\x99s journal was written by an earlier version of the program and does not say which "
-				   "sample belongs to which prompt. <code>thinksafe run</code> with the same recipe and folder adds that "
-				   "without working again.</p></section>\n");
+		return html_raw(h,
+				"<p>This run\xe2\x80\x99s journal was written by an earlier version of the program and does not say which "
+				"sample belongs to which prompt. <code>thinksafe run</code> with the same recipe and folder adds that "
+				"without working again.</p></section>\n");
 	TS_TRY(left_out(h));
 	if (ts_str_append(h->out, html_browser.data, html_browser.size))
 		return ts_fail_memory(h->err);

@@ -1,8 +1,6 @@
 /* The end of the page: the whole recipe, what the run was made from (hashes), and what it took. */
 #include "report/internal.h"
 
-#include "core/json.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,8 +54,9 @@ static int run_table(struct html *h)
 
 static int hashes(struct html *h)
 {
-	TS_TRY(html_raw(h, "<h3>Made from</h3>\n<p class=\"note\">SHA-256 of every file that a result depends on, as the journal keeps them.</p>\n"
-			   "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Hashes\"><table class=\"pairs\"><tbody>\n"));
+	TS_TRY(html_raw(
+		h, "<h3>Made from</h3>\n<p class=\"note\">SHA-256 of every file that a result depends on, as the journal keeps them.</p>\n"
+		   "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Hashes\"><table class=\"pairs\"><tbody>\n"));
 	TS_TRY(ts_store_each_meta(h->store, hash_row, h, h->err));
 	return html_raw(h, "</tbody></table></div>\n");
 }
@@ -68,6 +67,8 @@ static int machine_row(struct html *h, const char *key, const char *title, const
 {
 	const json_t *v = json_object_get(h->timing, key);
 	char text[64];
+	if (json_is_string(v) && json_string_length(v) == 64)
+		return hash_row(h, title, json_string_value(v), h->err);
 	if (json_is_string(v))
 		return pair(h, title, json_string_value(v), "");
 	if (!json_is_number(v))
@@ -106,9 +107,10 @@ static int timing(struct html *h)
 	double total = 0;
 	if (!json_is_object(h->timing))
 		return 0;
-	TS_TRY(html_raw(h, "<h3>Program and time</h3>\n<p class=\"note\">Of the machine that ran it; two runs of one recipe may differ here and "
-			   "nowhere else.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Program\">"
-			   "<table class=\"pairs\"><tbody>\n"));
+	TS_TRY(html_raw(
+		h, "<h3>Program and time</h3>\n<p class=\"note\">Of the machine that ran it; two runs of one recipe may differ here and "
+		   "nowhere else.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Program\">"
+		   "<table class=\"pairs\"><tbody>\n"));
 	TS_TRY(machine_row(h, "version", "thinksafe", ""));
 	TS_TRY(machine_row(h, "build", "SHA-256 of the program", ""));
 	TS_TRY(machine_row(h, "backend", "backend", ""));

@@ -103,10 +103,12 @@ int html_results(struct html *h)
 		TS_TRY(html_read_eval(h, entry, &e));
 		TS_TRY(eval(h, &e));
 	}
-	return html_raw(h, "</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-			   "independent. \xe2\x80\x9c" "By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-			   "one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-			   "as independent.</p></section>\n");
+	return html_raw(h,
+			"</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+			"independent. \xe2\x80\x9c"
+			"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+			"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+			"as independent.</p></section>\n");
 }
 
 /* --- safe with and without steering --- */
@@ -148,7 +150,8 @@ static int alpha_figures(struct html *h, const json_t *alpha)
 	}
 	if (isfinite(cost))
 		TS_TRY(html_printf(h,
-				   "<div><dt>\xe2\x88\x92log \xce\xb1<sub>ref</sub></dt><dd><b>%.3f</b><p>How far, in nats, the student\xe2\x80\x99s own "
+				   "<div><dt>\xe2\x88\x92log \xce\xb1<sub>ref</sub></dt><dd><b>%.3f</b><p>How far, in nats, the "
+				   "student\xe2\x80\x99s own "
 				   "safe responses are from the student.</p></dd></div>\n",
 				   cost));
 	return html_raw(h, "</dl>\n");
@@ -162,7 +165,8 @@ int html_alpha(struct html *h)
 		return 0;
 	TS_TRY(html_raw(h, "<section id=\"alpha\"><h2>Safe on harmful training prompts</h2>\n<table class=\"bars\"><thead><tr><td></td>"));
 	TS_TRY(html_raw(h, axis));
-	TS_TRY(html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead><tbody>\n"));
+	TS_TRY(html_raw(h,
+			"<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead><tbody>\n"));
 	TS_TRY(alpha_row(h, alpha, "ref", "plain, \xce\xb1<sub>ref</sub>", "before"));
 	TS_TRY(alpha_row(h, alpha, "steered", "steered, \xce\xb1<sub>steered</sub>", "after"));
 	TS_TRY(html_raw(h, "</tbody></table>\n"));
@@ -201,7 +205,8 @@ static int reason_cells(struct html *h, const json_t *row, const int64_t totals[
 		if (!totals[i])
 			continue;
 		TS_TRY(ts_json_int(row, reasons[i].key, 0, &n, h->place, h->err));
-		TS_TRY(html_printf(h, "<td class=\"num%s\">%lld</td>", n ? "" : " zero", (long long)n));
+		TS_TRY(html_printf(h, "<td class=\"num reason%s\" data-name=\"%s\">%lld</td>", n ? "" : " zero", reasons[i].title,
+				   (long long)n));
 	}
 	return 0;
 }
@@ -229,7 +234,7 @@ static int kept_table(struct html *h, const json_t *labels, const int64_t totals
 	const json_t *row;
 	const char *name;
 	TS_TRY(html_raw(h, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Kept for training, per label\">"
-			   "<table class=\"bars kept\"><thead><tr><td></td>"));
+			   "<table class=\"bars\"><thead><tr><td></td>"));
 	TS_TRY(html_raw(h, axis));
 	TS_TRY(html_raw(h, "<th class=\"num\">kept</th><th class=\"num\">count</th>"));
 	for (i = 0; i < REASONS; i++)
@@ -279,9 +284,10 @@ int html_kept(struct html *h)
 	}
 	if (labels)
 		TS_TRY(kept_table(h, labels, totals));
-	return html_printf(h,
-			   "<p class=\"note\">%s No thinking: the response never closes it. Unsafe: the guard did not call it safe. Unjudged: the "
-			   "guard gave no verdict. Prefix: the prompt\xe2\x80\x99s tokens do not begin the example\xe2\x80\x99s. Duplicate: the "
-			   "prompt occurred before, and is in no count.</p></section>\n",
-			   dropped ? "Columns name why the others were dropped." : "Nothing was dropped.");
+	return html_printf(
+		h,
+		"<p class=\"note\">%s No thinking: the response never closes it. Unsafe: the guard did not call it safe. Unjudged: the "
+		"guard gave no verdict. Prefix: the prompt\xe2\x80\x99s tokens do not begin the example\xe2\x80\x99s. Duplicate: the "
+		"prompt occurred before, and is in no count.</p></section>\n",
+		dropped ? "Columns name why the others were dropped." : "Nothing was dropped.");
 }

@@ -59,9 +59,9 @@ struct html_eval {
 
 /* What the numbers allow to be said of a change. */
 enum html_change {
-	HTML_NO_CLAIM,  /* nothing to compare */
-	HTML_FEW,       /* too few distinct prompts for any claim */
-	HTML_UNRESOLVED,/* the interval holds 0, or the test does not agree with it */
+	HTML_NO_CLAIM,   /* nothing to compare */
+	HTML_FEW,        /* too few distinct prompts for any claim */
+	HTML_UNRESOLVED, /* the interval holds 0, or the test does not agree with it */
 	HTML_FELL,
 	HTML_ROSE,
 };

@@ -130,7 +130,8 @@ int ts_store_put_sample(struct ts_store *s, const char *stage, const char *key, 
 	int bound =
 		store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) |
 		sqlite3_bind_text64(q, 3, sample->response_len ? sample->response : "", sample->response_len, SQLITE_STATIC, SQLITE_UTF8) |
-		store_bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) | sqlite3_bind_int(q, 6, sample->prompt_tokens) |
+		store_bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) |
+		sqlite3_bind_int(q, 6, sample->prompt_tokens) |
 		sqlite3_bind_blob64(q, 7, sample->id_count ? (const void *)sample->ids : "", sample->id_count * sizeof(*sample->ids),
 				    SQLITE_STATIC);
 	return store_write(s, q, bound, added, err);
@@ -200,8 +201,8 @@ int ts_store_put_verdict(struct ts_store *s, const char *stage, const char *key,
 	if (!isnan(p) && !(p >= 0 && p <= 1))
 		return ts_fail(err, TS_EINVAL, "journal: probability: expected 0 to 1, found %g", p);
 	TS_TRY(store_query(s, STORE_PUT_VERDICT, &q, err));
-	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) | store_bind_text(q, 3, judge) | store_bind_text(q, 4, verdict->verdict) |
-		    (isnan(p) ? sqlite3_bind_null(q, 5) : sqlite3_bind_double(q, 5, p)) |
+	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) | store_bind_text(q, 3, judge) |
+		    store_bind_text(q, 4, verdict->verdict) | (isnan(p) ? sqlite3_bind_null(q, 5) : sqlite3_bind_double(q, 5, p)) |
 		    store_bind_text(q, 6, verdict->detail ? verdict->detail : "");
 	return store_write(s, q, bound, added, err);
 }
@@ -247,7 +248,8 @@ int ts_store_count_verdicts(struct ts_store *s, const char *stage, const char *j
 {
 	sqlite3_stmt *q;
 	TS_TRY(store_query(s, STORE_COUNT_VERDICTS, &q, err));
-	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, judge) | (verdict ? store_bind_text(q, 3, verdict) : sqlite3_bind_null(q, 3));
+	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, judge) |
+		    (verdict ? store_bind_text(q, 3, verdict) : sqlite3_bind_null(q, 3));
 	return read_count(s, q, bound, out, err);
 }
 
@@ -273,8 +275,8 @@ int ts_store_get_steps(struct ts_store *s, struct ts_steps *out, struct ts_error
 		TS_TRY(store_next(s, q, 0, &row, err));
 		if (!row)
 			return 0;
-		struct ts_step step = {sqlite3_column_int64(q, 0), store_column_real(q, 1), store_column_real(q, 2), store_column_real(q, 3),
-				       sqlite3_column_int64(q, 4)};
+		struct ts_step step = {sqlite3_column_int64(q, 0), store_column_real(q, 1), store_column_real(q, 2),
+				       store_column_real(q, 3), sqlite3_column_int64(q, 4)};
 		if (ts_vec_push(&out->rows, step)) {
 			store_done(q);
 			return ts_fail_memory(err);

@@ -103,19 +103,19 @@ int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
 
 /* A prompt of the run: which samples are its, and what became of it. For people and reports; no stage reads it. */
 struct ts_prompt_row {
-	const char *set;         /* the evaluation's name, or "train" */
-	const char *kind;        /* "safety", "over_refusal", "reasoning", "train" */
-	int64_t number;          /* in its set, from 1 */
-	const char *prompt;      /* the user's, without steering */
-	const char *label;       /* of a training row */
-	const char *gold;        /* the right answer */
-	const char *keys;        /* of its samples, with spaces between: "before" and "after" share one; a training row has one for each
+	const char *set;          /* the evaluation's name, or "train" */
+	const char *kind;         /* "safety", "over_refusal", "reasoning", "train" */
+	int64_t number;           /* in its set, from 1 */
+	const char *prompt;       /* the user's, without steering */
+	const char *label;        /* of a training row */
+	const char *gold;         /* the right answer */
+	const char *keys;         /* of its samples, with spaces between: "before" and "after" share one; a training row has one for each
 				  * try of "generate", in their order */
-	const char *plain_key;   /* of the sample of stage "alpha" */
-	const char *outcome[2];  /* before, after: "unsafe", "refused", "right", ...; of a training row one: "kept", or why not */
-	const char *extracted[2];/* before, after: the answer that was compared with gold */
-	int64_t cluster;         /* rows of one pair have the same */
-	int64_t accepted;        /* the try that was kept, from 0; -1 = none */
+	const char *plain_key;    /* of the sample of stage "alpha" */
+	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ...; of a training row one: "kept", or why not */
+	const char *extracted[2]; /* before, after: the answer that was compared with gold */
+	int64_t cluster;          /* rows of one pair have the same */
+	int64_t accepted;         /* the try that was kept, from 0; -1 = none */
 	bool harmful;
 };
 /* All rows at once, in one transaction; what was there before goes. Texts that may be missing are NULL: all but set, kind, prompt, keys. */

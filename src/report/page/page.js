@@ -131,24 +131,24 @@
 		return box;
 	}
 
+	/* Verdicts, the answer that was graded, the length: with dots between. */
 	function facts(r, s) {
-		const line = make("p", "facts");
+		const parts = [];
 		for (const v of s.verdicts) {
 			const p = v.p === undefined ? "" : ", P(unsafe) " + v.p.toFixed(3);
-			line.append(make("span", "verdict " + v.verdict, v.verdict), " " + v.judge + p + (v.detail ? ", " + v.detail : "") + " ");
+			parts.push(make("span", null, null, make("b", "verdict " + v.verdict, v.verdict), " by " + v.judge + p));
+			if (v.detail) parts.push(v.detail);
 		}
-		const wordOf = s.stage === "before" ? r.outcome : s.stage === "after" ? r.after : null;
-		if (wordOf && !s.verdicts.length) line.append(make("span", "verdict " + wordOf, wordOf), " ");
-		const extracted = s.stage === "before" ? r.extracted : s.stage === "after" ? r.extractedAfter : undefined;
-		if (extracted !== undefined) line.append("answer " + extracted + " ");
-		line.append(make("span", "muted", number(s.tokens) + " tokens" + (s.finish === "stop" ? "" : ", cut by " + s.finish)));
-		return line;
+		const own = s.stage === "before" ? [r.outcome, r.extracted] : s.stage === "after" ? [r.after, r.extractedAfter] : [];
+		if (own[0] && !s.verdicts.length) parts.push(make("b", "verdict " + own[0], own[0]));
+		if (own[1] !== undefined) parts.push("answer " + own[1]);
+		parts.push(number(s.tokens) + " tokens" + (s.finish === "stop" ? "" : ", cut by " + s.finish));
+		return make("p", "facts", null, ...parts.flatMap((part, i) => (i ? [" \u00b7 ", part] : [part])));
 	}
 
 	function sampleTitle(r, s) {
 		if (s.stage !== "generate") return STAGES[s.stage] || s.stage;
-		const steered = r.harmful ? "generated, steered" : "generated";
-		return steered + (s.try ? ", try " + (s.try + 1) : "") + (r.accepted === s.try ? ", kept" : "");
+		return "generated" + (s.try ? ", try " + (s.try + 1) : "") + (r.accepted === s.try ? ", kept" : "");
 	}
 
 	function sampleBox(r, s) {
@@ -161,7 +161,7 @@
 		}
 		const answer = trim(s.answer);
 		if (!answer) box.append(make("p", "muted", "no answer"));
-		else if (hide) box.append(covered("answer", answer, "text"));
+		else if (hide) box.append(covered("answer judged " + s.verdicts.map((v) => v.verdict).join(", "), answer, "text"));
 		else box.append(make("div", "text", answer));
 		return box;
 	}
