@@ -43,9 +43,9 @@ static const struct ts_command commands[] = {
 	},
 	{
 		.name = "report",
-		.summary = "a finished run as a table or JSON",
-		.usage = "report RUN [--json]",
-		.example = "thinksafe report runs/demo",
+		.summary = "a finished run as a table, JSON or a page for the browser",
+		.usage = "report RUN [--json] [--html FILE]",
+		.example = "thinksafe report runs/demo --html report.html",
 		.run = ts_command_report,
 	},
 	{

@@ -38,9 +38,8 @@ struct outcomes {
 	size_t count, unjudged, n;
 };
 
-/* Hit or not, for one sample. */
-static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
-		     bool *unjudged, struct ts_error *err)
+int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
+		     bool *unjudged, struct ts_str *extracted, struct ts_error *err)
 {
 	bool refusal = false, found;
 	struct ts_verdict v;
@@ -68,6 +67,8 @@ static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	TS_TRY(ts_dataset_parse(e->grader, &dataset, err));
 	int status = ts_grade(dataset, s->response, s->response_len, gold, strlen(gold), &grade);
 	*hit = grade.equal;
+	if (!status && extracted && grade.found)
+		status = ts_str_append(extracted, ts_str_c(&grade.extracted), grade.extracted.len);
 	ts_grade_release(&grade);
 	return status ? ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status)) : 0;
 }
@@ -86,7 +87,7 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		if (!found)
 			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name,
 				       i + 1);
-		int status = judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, err);
+		int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, NULL, err);
 		ts_sample_release(&s);
 		TS_TRY(status);
 		o->count += o->hit[i];
@@ -443,6 +444,8 @@ static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err
 	TS_TRY(ts_run_open_backend(r, err));
 	if (r->machine->version)
 		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
+	if (r->machine->build)
+		TS_TRY(set(timing, "build", json_string(r->machine->build), err));
 	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
 	TS_TRY(set_count(timing, "threads", (size_t)r->backend->threads, err));
 	TS_TRY(set_count(timing, "batch", r->machine->batch, err));

@@ -308,6 +308,7 @@ static int make_examples(struct ts_run *r, struct examples *out, struct ts_error
 		snprintf(name, sizeof(name), "row %zu", t->number);
 		if (!ts_example_usable(&e, name, false, r->context)) {
 			r->labels.data[t->label].broken_prefix++;
+			r->train.data[i].broken_prefix = true;
 			ts_example_release(&e);
 		} else if (ts_vec_push(&out->list, e)) {
 			ts_example_release(&e);
