@@ -90,3 +90,12 @@ int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
 	*out = r->guard;
 	return 0;
 }
+
+int ts_run_open_phrases(void *user, struct ts_guard **out, struct ts_error *err)
+{
+	struct ts_run *r = user;
+	if (!r->phrase_guard)
+		TS_TRY(ts_keywords_guard_new(&r->phrase_guard, r->phrases, err));
+	*out = r->phrase_guard;
+	return 0;
+}
