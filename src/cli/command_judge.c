@@ -103,7 +103,7 @@ static int keyword_verdict(struct judge *j, const struct ts_keywords *k, const s
 	char id[64];
 	enum ts_label meaning = TS_LABEL_NONE;
 	bool refusal;
-	int status = ts_json_text(row, "prompt_label", &label, "row", err);
+	int status = ts_json_text(row, "prompt_label", &label, "", err);
 	if (!status)
 		status = ts_label_read(rule, label, &meaning, err);
 	if (status)
@@ -153,7 +153,7 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &j.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"guard", "DIR", "Llama-Guard-3 checkpoint folder, or the word keywords (refusal phrases)", TS_OPT_TEXT, &j.guard, NULL},
+		{"guard", "DIR|keywords", "Llama-Guard-3 checkpoint folder, or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
 		{"refusal-phrases", "FILE", "with keywords: the phrases, one a line (default: built in)", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "with keywords: more label words that mean benign", TS_OPT_TEXT, &j.benign_labels, NULL},

@@ -43,7 +43,7 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 		return ts_fail(err, TS_EFORMAT, "\"messages\" is missing or no array");
 	if (variables && !json_is_object(variables))
 		return ts_fail(err, TS_EFORMAT, "\"variables\": expected an object");
-	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "row", err));
+	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "", err));
 	struct ts_template_input input = {.messages = messages,
 					  .tools = json_object_get(row, "tools"),
 					  .documents = json_object_get(row, "documents"),

@@ -18,9 +18,7 @@ static int parse(const char *text, size_t n, size_t flags, const char *place, si
 	json_decref(again);
 	if (again || json_error_code(&e) == json_error_out_of_memory || !*e.text)
 		return ts_fail_memory(err);
-	size_t bad = ts_utf8_check(text, n);
-	if (bad < n)
-		return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu", place, line, bad);
+	TS_TRY(ts_text_check(text, n, place, line, err));
 	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0), e.text,
 		       e.column);
 }
@@ -107,9 +105,14 @@ static const char *type_name(const json_t *v)
 	}
 }
 
+static const char *colon(const char *place)
+{
+	return *place ? ": " : "";
+}
+
 static int wrong_type(const json_t *v, const char *key, const char *expected, const char *place, struct ts_error *err)
 {
-	return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s, found %s", place, key, expected, type_name(v));
+	return ts_fail(err, TS_EFORMAT, "%s%s\"%s\": expected %s, found %s", place, colon(place), key, expected, type_name(v));
 }
 
 static const json_t *field(const json_t *object, const char *key)
@@ -152,13 +155,13 @@ int ts_json_text(const json_t *object, const char *key, const char **out, const 
 		return wrong_type(v, key, "a string", place, err);
 	*out = v ? json_string_value(v) : NULL;
 	if (v && strlen(*out) != json_string_length(v))
-		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" holds a NUL character", place, key);
+		return ts_fail(err, TS_EFORMAT, "%s%s\"%s\" holds a NUL character", place, colon(place), key);
 	return 0;
 }
 
 static int need(const json_t *object, const char *key, const char *place, struct ts_error *err)
 {
-	return field(object, key) ? 0 : ts_fail(err, TS_EFORMAT, "%s: \"%s\" is missing", place, key);
+	return field(object, key) ? 0 : ts_fail(err, TS_EFORMAT, "%s%s\"%s\" is missing", place, colon(place), key);
 }
 
 int ts_json_need_int(const json_t *object, const char *key, int64_t *out, const char *place, struct ts_error *err)

@@ -19,7 +19,8 @@ int ts_json_dump(const json_t *, struct ts_str *out);
 int ts_json_dump_pretty(const json_t *, struct ts_str *out);
 
 /* Fields of an object with a type check. A missing or null field gives the fallback; a wrong type fails and names the field.
- * ts_json_need_* fails on a missing one too. `place` names the file. A text that holds a NUL is refused: a C string would cut it. */
+ * ts_json_need_* fails on a missing one too. `place` names the file (""
+ * where the caller does). A text that holds a NUL is refused: a C string would cut it. */
 int ts_json_int(const json_t *object, const char *key, int64_t fallback, int64_t *out, const char *place, struct ts_error *err);
 int ts_json_real(const json_t *object, const char *key, double fallback, double *out, const char *place, struct ts_error *err);
 int ts_json_bool(const json_t *object, const char *key, bool fallback, bool *out, const char *place, struct ts_error *err);

@@ -21,6 +21,7 @@ struct ts_local {
 	size_t memory;     /* bytes; 0 = TS_KV_BYTES */
 	size_t max_length; /* longest prompt + response; 0 = the model's context */
 	enum ts_dtype kv_dtype;
+	bool reuse; /* engine.h */
 };
 
 /* All that is pointed to must outlive the responder. `announce` may be NULL: nothing is said. */

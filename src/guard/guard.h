@@ -12,6 +12,9 @@
 enum ts_judgement { TS_SAFE, TS_UNSAFE, TS_UNJUDGED, TS_REFUSAL, TS_COMPLIANCE };
 const char *ts_judgement_name(enum ts_judgement); /* "safe", "unsafe", "unjudged", "refusal", "compliance" */
 
+/* Why an answer of NaN is unjudged. */
+#define TS_GUARD_NOT_FINITE "the guard's logits are not finite"
+
 struct ts_case {
 	size_t index;                  /* the caller's */
 	const char *prompt, *response; /* NUL-terminated, the caller's until done; the prompt without steering */

@@ -109,6 +109,17 @@ static int load_head(struct loader *l, const struct ts_context *context)
 	return 0;
 }
 
+/* A config that says fewer layers than the file holds would run a model that nobody trained. */
+static int check_layers(const struct loader *l)
+{
+	char name[64];
+	int layers = l->model->config.layers;
+	snprintf(name, sizeof(name), "model.layers.%d.input_layernorm.weight", layers);
+	return !ts_weights_has(&l->weights, name)
+		       ? 0
+		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
+}
+
 /* Inverse frequencies in f32 exactly as transformers computes them, step by step (modeling_rope_utils). */
 static int make_inv_freq(struct ts_model *m)
 {
@@ -161,6 +172,7 @@ int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char 
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
 	if (!m->layers || make_inv_freq(m))
 		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)
 		TS_GOTO(load_layer(&l, i));

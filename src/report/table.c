@@ -1,6 +1,7 @@
 /* One small function per block. Numbers are fetched with NAN for "missing", which prints as "-". */
 #include "report/table.h"
 
+#include "report/internal.h"
 #include "report/layout.h"
 
 #include <math.h>
@@ -28,14 +29,9 @@ static int integer(struct table *t, const json_t *object, const char *key, int64
 	return ts_json_int(object, key, 0, out, t->place, t->err);
 }
 
-/* The block `key`, or NULL where it is missing; another type fails. */
 static int block(struct table *t, const json_t *object, const char *key, json_type type, const json_t **out)
 {
-	const json_t *v = json_object_get(object, key);
-	*out = json_is_null(v) ? NULL : v;
-	if (*out && json_typeof(*out) != type)
-		return ts_fail(t->err, TS_EFORMAT, "%s: \"%s\": expected %s", t->place, key, type == JSON_ARRAY ? "an array" : "an object");
-	return 0;
+	return report_block(object, key, type, t->place, out, t->err);
 }
 
 /* A fraction as a percentage without the sign; -0.0 is 0.0. */

@@ -29,6 +29,9 @@
 
 #define TS_TABLE_COLUMNS 100
 
+/* The metrics.json of a finished run's directory; the caller's. TS_ENOTFOUND: no such directory, or the run is not finished. */
+int ts_report_metrics(const char *dir, json_t **metrics, struct ts_error *err);
+
 /* The table, appended to `out` with a final newline. `place` (a file name) starts error messages.
  * TS_EFORMAT for a wrong type, else 0, TS_ENOMEM or TS_ELIMIT. */
 int ts_report_table(const json_t *metrics, const char *place, struct ts_str *out, struct ts_error *err);

@@ -2,6 +2,7 @@
  * file that changed between two starts would mix two runs in one result. */
 #include "run/internal.h"
 
+#include "core/file.h"
 #include "core/sha256.h"
 #include "generate/local.h"
 
@@ -110,6 +111,25 @@ static int check_use(struct ts_run *r, const char *use, struct ts_error *err)
 	return status;
 }
 
+/* Generation is durable before any of these is made: where they are and no sample is, the journal was lost, and going on would begin anew
+ * and write over them. */
+static int check_lost(struct ts_run *r, struct ts_error *err)
+{
+	static const char *const later[] = {"train.jsonl", "checkpoints", "adapter", "metrics.json"};
+	uint64_t samples;
+	TS_TRY(ts_store_count_samples(r->store, "generate", &samples, err));
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]) && !samples; i++) {
+		char path[4096];
+		TS_TRY(ts_run_path(r, later[i], path, err));
+		if (ts_file_exists(path) || ts_dir_exists(path))
+			return ts_fail(err, TS_EFORMAT,
+				       "%s/journal.db: expected the samples behind %s, found none: the journal, or the part of it in "
+				       "journal.db-wal, is lost; put it back or use another --run",
+				       r->dir, later[i]);
+	}
+	return 0;
+}
+
 static int check_recipe(struct ts_run *r, struct ts_error *err)
 {
 	char hash[65];
@@ -167,6 +187,7 @@ static int check_prompts(struct ts_run *r, struct ts_error *err)
 int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 {
 	TS_TRY(check_use(r, "a whole run", err));
+	TS_TRY(check_lost(r, err));
 	TS_TRY(check_recipe(r, err));
 	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));

@@ -20,6 +20,7 @@ struct ts_train_row {
 	size_t source, number; /* where it stands: index into ts_run.prompt_files, row from 1 */
 	size_t label;          /* index into ts_run.labels */
 	bool harmful;
+	bool broken_prefix;      /* kept, but training leaves it out */
 	bool duplicate;          /* rendered text equals an earlier row's: dropped and counted */
 	struct ts_prompt *tries; /* [recipe tries] steered as the method says */
 	int accepted;            /* try that was kept, -1 = none */
@@ -108,7 +109,13 @@ const char *ts_run_filter_judge(const struct ts_run *);
 const char *ts_run_safety_judge(const struct ts_run *);
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
+/* index.c: which samples are whose, and what became of them, into the journal. */
+int ts_run_index(struct ts_run *, struct ts_error *err);
+
 /* metrics.c */
+/* What the evaluation counts (unsafe, refused, right): hit or not, for one sample. `extracted` (may be NULL) gets the answer graded. */
+int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, const char *stage, const struct ts_sample *, uint8_t *hit,
+		     bool *unjudged, struct ts_str *extracted, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */

@@ -38,9 +38,8 @@ struct outcomes {
 	size_t count, unjudged, n;
 };
 
-/* Hit or not, for one sample. */
-static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
-		     bool *unjudged, struct ts_error *err)
+int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
+		     bool *unjudged, struct ts_str *extracted, struct ts_error *err)
 {
 	bool refusal = false, found;
 	struct ts_verdict v;
@@ -68,6 +67,8 @@ static int judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	TS_TRY(ts_dataset_parse(e->grader, &dataset, err));
 	int status = ts_grade(dataset, s->response, s->response_len, gold, strlen(gold), &grade);
 	*hit = grade.equal;
+	if (!status && extracted && grade.found)
+		status = ts_str_append(extracted, ts_str_c(&grade.extracted), grade.extracted.len);
 	ts_grade_release(&grade);
 	return status ? ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status)) : 0;
 }
@@ -86,7 +87,7 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		if (!found)
 			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name,
 				       i + 1);
-		int status = judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, err);
+		int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, NULL, err);
 		ts_sample_release(&s);
 		TS_TRY(status);
 		o->count += o->hit[i];
@@ -96,7 +97,7 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 	return 0;
 }
 
-/* Clusters of hits (after NULL) or of differences after - before. */
+/* Clusters of hits (after NULL) or of differences after - before. TS_OK with NaN where nothing was judged. */
 static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *a, const struct outcomes *after,
 		     struct ts_bootstrap *out, struct ts_error *err)
 {
@@ -115,23 +116,25 @@ static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const 
 	for (size_t i = 0; i < e->set.clusters; i++)
 		if (clusters[i].rows)
 			clusters[n++] = clusters[i];
-	int status = ts_bootstrap(clusters, n, r->recipe->seed, TS_BOOTSTRAP_RESAMPLES, CONFIDENCE, out);
+	*out = (struct ts_bootstrap){.mean = NAN, .interval = {NAN, NAN}};
+	int status = !n ? 0 : ts_bootstrap(clusters, n, r->recipe->seed, TS_BOOTSTRAP_RESAMPLES, CONFIDENCE, out);
 	ts_free(clusters);
 	return status ? ts_fail(err, status, "%s: bootstrap: %s", e->recipe->name, ts_status_text(status)) : 0;
 }
 
 static int side(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *o, json_t **out, struct ts_error *err)
 {
-	struct ts_interval wilson;
+	struct ts_interval wilson = {NAN, NAN};
 	struct ts_bootstrap clustered;
 	size_t judged = o->n - o->unjudged;
-	if (!judged)
-		return ts_fail(err, TS_EFORMAT, "%s: none of %zu responses could be judged", e->recipe->name, o->n);
-	TS_TRY(ts_wilson(o->count, judged, CONFIDENCE, &wilson));
+	if (judged)
+		TS_TRY(ts_wilson(o->count, judged, CONFIDENCE, &wilson));
+	else
+		ts_log(r->context, TS_LOG_WARN, "%s: none of %zu responses could be judged: no share", e->recipe->name, o->n);
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
-	*out = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
-			 (double)o->count / (double)judged, "low", wilson.low, "high", wilson.high, "cluster_low", clustered.interval.low,
-			 "cluster_high", clustered.interval.high);
+	*out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
+			 number(judged ? (double)o->count / (double)judged : NAN), "low", number(wilson.low), "high", number(wilson.high),
+			 "cluster_low", number(clustered.interval.low), "cluster_high", number(clustered.interval.high));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -139,16 +142,17 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 		      json_t **out, struct ts_error *err)
 {
 	struct ts_bootstrap b;
-	uint64_t only_before = 0, only_after = 0;
+	uint64_t only_before = 0, only_after = 0, judged = 0;
 	TS_TRY(bootstrap(r, e, before, after, &b, err));
 	for (size_t i = 0; i < before->n; i++) {
 		if (before->missing[i] || after->missing[i])
 			continue;
+		judged++;
 		only_before += before->hit[i] && !after->hit[i];
 		only_after += !before->hit[i] && after->hit[i];
 	}
-	*out = json_pack("{s:f, s:f, s:f, s:f}", "mean", b.mean, "low", b.interval.low, "high", b.interval.high, "p_mcnemar",
-			 ts_mcnemar(only_before, only_after));
+	*out = json_pack("{s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high", number(b.interval.high),
+			 "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -354,10 +358,6 @@ static int train_entry(struct ts_run *r, json_t **out, struct ts_error *err)
 	struct ts_steps steps = {0};
 	TS_TRY(ts_store_get_steps(r->store, &steps, err));
 	size_t n = steps.rows.len, broken = 0;
-	if (n != r->steps) {
-		ts_vec_release(&steps.rows);
-		return ts_fail(err, TS_EFORMAT, "journal: %zu training steps, expected %zu", n, r->steps);
-	}
 	for (size_t i = 0; i < r->labels.len; i++)
 		broken += r->labels.data[i].broken_prefix;
 	*out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "examples", (json_int_t)r->examples, "dropped_prefix",
@@ -444,6 +444,8 @@ static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err
 	TS_TRY(ts_run_open_backend(r, err));
 	if (r->machine->version)
 		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
+	if (r->machine->build)
+		TS_TRY(set(timing, "build", json_string(r->machine->build), err));
 	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
 	TS_TRY(set_count(timing, "threads", (size_t)r->backend->threads, err));
 	TS_TRY(set_count(timing, "batch", r->machine->batch, err));

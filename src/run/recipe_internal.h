@@ -60,6 +60,8 @@ extern const char *const recipe_targets[TS_RECIPE_TARGETS + 1];
 /* Set one scalar of `base` (a recipe or an entry) from its text. The message names the key and the value, not the file. */
 int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *, const char *dir, const char *text, struct ts_error *err);
 int recipe_add_target(struct ts_recipe *, const char *name, struct ts_error *err);
+/* recipe_words.c: what libcyaml said, in words, perhaps in the buffer; *line = the line that the words are about, 0 = where libcyaml says. */
+const char *recipe_words(const char *said, const char *text, size_t n, int *line, char buffer[128]);
 /* Required keys there, names given once. */
 int recipe_check_entries(const struct ts_recipe *, const struct recipe_list *, struct ts_error *err);
 /* train_prompts as one path. */

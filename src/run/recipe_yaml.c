@@ -226,7 +226,11 @@ static int fail_load(const char *text, size_t n, const char *place, const struct
 		return ts_fail(err, TS_EFORMAT, "%s:%d: %s \"%s\"%s%s", place, line_of_key(text, n, r),
 			       r->twice ? "given twice: key" : "unknown key", r->key, *r->keys && !r->twice ? " in " : "",
 			       r->twice ? "" : r->keys);
-	const char *said = *r->message ? r->message : cyaml_strerror(code);
+	char buffer[128];
+	int line;
+	const char *said = recipe_words(*r->message ? r->message : cyaml_strerror(code), text, n, &line, buffer);
+	if (line)
+		return ts_fail(err, TS_EFORMAT, "%s:%d: %s", place, line, said);
 	if (r->line)
 		return ts_fail(err, TS_EFORMAT, "%s:%d: %s%s%s", place, r->line, r->keys, *r->keys ? ": " : "", said);
 	return ts_fail(err, TS_EFORMAT, "%s: %s", place, said);
@@ -324,6 +328,7 @@ static int overlay(struct ts_recipe *r, const char *text, size_t n, const char *
 int ts_recipe_parse(struct ts_recipe *r, const char *text, size_t n, const char *place, const char *dir, struct ts_error *err)
 {
 	ts_recipe_default(r);
+	TS_TRY(ts_text_check(text, n, place, 1, err));
 	int status = overlay(r, text, n, place, dir, err);
 	if (status)
 		ts_recipe_release(r);

@@ -107,6 +107,7 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	TS_TRY(ts_run_train(r, err));
 	TS_TRY(ts_run_sample_evals(r, "after", err));
 	TS_TRY(ts_run_judge_evals(r, "after", err));
+	TS_TRY(ts_run_index(r, err));
 	return write_results(r, metrics, err);
 }
 

@@ -70,6 +70,8 @@ static int make_prompts(struct ts_run *r, struct ts_run_eval *e, struct ts_error
 	for (size_t i = 0; i < e->set.items.len; i++) {
 		const char *instruction = e->set.items.data[i].instruction;
 		int status = ts_prompt_user(&e->prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
+		e->prompts[i].file = e->recipe->rows.file.path;
+		e->prompts[i].number = e->set.file.list.data[i].number;
 		if (!status)
 			status = check_length(r, &e->prompts[i], err);
 		if (status)
@@ -182,6 +184,10 @@ static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error 
 		status = ts_prompt_user(&t->tries[i], r->chat, ts_str_c(&turn), r->recipe->seed, "generate", i, err);
 	if (!status)
 		status = check_length(r, &t->tries[0], err);
+	for (size_t i = 0; i < tries && !status; i++) {
+		t->tries[i].file = r->recipe->prompts[t->source].rows.file.path;
+		t->tries[i].number = t->number;
+	}
 	ts_str_release(&turn);
 	return status;
 }
@@ -229,8 +235,10 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 		ts_random_order(r->recipe->seed, UINT64_MAX, order, n);
 	for (size_t i = 0; i < r->alpha_count && !status; i++) {
 		r->alpha_rows[i] = harmful[order[i]];
-		const char *instruction = r->train.data[r->alpha_rows[i]].instruction;
-		status = ts_prompt_user(&r->alpha[i], r->chat, instruction, r->recipe->seed, "alpha", 0, err);
+		const struct ts_train_row *row = &r->train.data[r->alpha_rows[i]];
+		status = ts_prompt_user(&r->alpha[i], r->chat, row->instruction, r->recipe->seed, "alpha", 0, err);
+		r->alpha[i].file = r->recipe->prompts[row->source].rows.file.path;
+		r->alpha[i].number = row->number;
 	}
 	ts_free(harmful);
 	ts_free(order);

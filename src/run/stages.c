@@ -308,6 +308,7 @@ static int make_examples(struct ts_run *r, struct examples *out, struct ts_error
 		snprintf(name, sizeof(name), "row %zu", t->number);
 		if (!ts_example_usable(&e, name, false, r->context)) {
 			r->labels.data[t->label].broken_prefix++;
+			r->train.data[i].broken_prefix = true;
 			ts_example_release(&e);
 		} else if (ts_vec_push(&out->list, e)) {
 			ts_example_release(&e);
@@ -410,6 +411,39 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	return status;
 }
 
+/* A journal that lacks a training step (the machine lost a part of it) would give wrong first and last losses. */
+static int check_steps(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_steps steps = {0};
+	TS_TRY(ts_store_get_steps(r->store, &steps, err));
+	size_t n = steps.rows.len;
+	ts_vec_release(&steps.rows);
+	return n == r->steps
+		       ? 0
+		       : ts_fail(err, TS_EFORMAT,
+				 "%s/journal.db: %zu training steps, expected %zu: the journal lost rows; remove adapter and checkpoints "
+				 "there and run again to train anew",
+				 r->dir, n, r->steps);
+}
+
+/* Why nothing is left to train on: the counts that the report would show, had there been one. */
+static int nothing_kept(const struct ts_run *r, struct ts_error *err)
+{
+	size_t of = 0, open = 0, unsafe = 0, unjudged = 0, broken = 0;
+	for (size_t i = 0; i < r->labels.len; i++) {
+		const struct ts_label_count *c = &r->labels.data[i];
+		of += c->of;
+		open += c->no_thinking;
+		unsafe += c->unsafe;
+		unjudged += c->unjudged;
+		broken += c->broken_prefix;
+	}
+	return ts_fail(err, TS_EFORMAT,
+		       "nothing to train on: of %zu prompts expected at least one kept response, found none (thinking not closed: %zu, "
+		       "judged unsafe: %zu, not judged: %zu, broken prefix: %zu)",
+		       of, open, unsafe, unjudged, broken);
+}
+
 int ts_run_train(struct ts_run *r, struct ts_error *err)
 {
 	char train_file[4096], adapter_dir[4096];
@@ -426,7 +460,7 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 	if (status)
 		goto done;
 	if (!examples.list.len)
-		TS_GOTO(ts_fail(err, TS_EFORMAT, "nothing to train on: no response was kept (see the counts per label)"));
+		TS_GOTO(nothing_kept(r, err));
 	struct ts_train_options o = train_options(r, NULL, NULL);
 	r->examples = examples.list.len;
 	r->steps = ts_train_steps(&o, r->examples);
@@ -444,6 +478,7 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 		TS_GOTO(ts_store_put_meta(r->store, "trained", "yes", err));
 		TS_GOTO(ts_store_flush(r->store, err));
 	}
+	TS_GOTO(check_steps(r, err));
 	snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir);
 done:
 	ts_str_release(&mark);

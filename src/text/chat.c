@@ -70,17 +70,20 @@ static int parse_templates(struct ts_chat *c, const struct ts_str *source, struc
 {
 	if (!source->len)
 		return 0;
-	TS_TRY(ts_template_parse(&c->template, source->data, source->len, c->place, err));
+	struct ts_str place = {0}, kept = {0};
+	int status = 0;
+	if (ts_str_printf(&place, "%s: chat template", c->place))
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(ts_template_parse(&c->template, source->data, source->len, place.data, err));
 	const char *cut = strstr(source->data, dropping_statement);
 	if (!cut)
-		return 0;
-	struct ts_str kept = {0};
+		goto done;
 	size_t head = (size_t)(cut - source->data), skip = head + sizeof(dropping_statement) - 1;
-	int status = 0;
 	if (ts_str_append(&kept, source->data, head) || ts_str_append(&kept, source->data + skip, source->len - skip))
-		status = ts_fail_memory(err);
-	if (!status)
-		status = ts_template_parse(&c->keeping, kept.data, kept.len, c->place, err);
+		TS_GOTO(ts_fail_memory(err));
+	status = ts_template_parse(&c->keeping, kept.data, kept.len, place.data, err);
+done:
+	ts_str_release(&place);
 	ts_str_release(&kept);
 	return status;
 }
