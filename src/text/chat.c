@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/sha256.h"
 #include "text/chat_parts.h"
+#include "text/tokenizer/internal.h"
 
 #include <string.h>
 
@@ -123,12 +124,11 @@ static void release(struct texts *t)
 	ts_str_release(&t->template);
 }
 
-/* `place` names tokenizer and configuration in errors. */
-static int build(struct ts_chat *c, const struct texts *t, const json_t *config, const char *place, struct ts_error *err)
+/* What follows the tokenizer. */
+static int build(struct ts_chat *c, const struct texts *t, const json_t *config, struct ts_error *err)
 {
 	struct ts_sha256 h;
 	unsigned char digest[32];
-	TS_TRY(ts_tokenizer_parse(&c->tokenizer, ts_str_c(&t->tokenizer), t->tokenizer.len, place, err));
 	TS_TRY(take_special_tokens(c, config, err));
 	TS_TRY(parse_templates(c, &t->template, err));
 	ts_sha256_init(&h);
@@ -149,12 +149,13 @@ static int open_files(struct ts_chat *c, const char *dir, struct ts_error *err)
 	if (ts_path_join(&tokenizer_path, dir, "tokenizer.json") || ts_path_join(&config_path, dir, "tokenizer_config.json"))
 		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_file_read(tokenizer_path.data, &texts.tokenizer, err));
+	TS_GOTO(ts_tokenizer_parse(&c->tokenizer, ts_str_c(&texts.tokenizer), texts.tokenizer.len, tokenizer_path.data, err));
 	if (ts_file_exists(config_path.data)) {
 		TS_GOTO(ts_file_read(config_path.data, &texts.config, err));
 		TS_GOTO(ts_json_parse(ts_str_c(&texts.config), texts.config.len, config_path.data, &config, err));
 	}
 	TS_GOTO(find_template(dir, config, &texts.template, err));
-	TS_GOTO(build(c, &texts, config, tokenizer_path.data, err));
+	TS_GOTO(build(c, &texts, config, err));
 done:
 	json_decref(config);
 	ts_str_release(&tokenizer_path);
@@ -171,9 +172,11 @@ static int open_parts(struct ts_chat *c, const struct ts_chat_parts *parts, stru
 	if (!status && (ts_json_dump(tokenizer, &texts.tokenizer) || ts_json_dump(config, &texts.config) ||
 			ts_str_append(&texts.template, parts->template, parts->template_size)))
 		status = ts_fail_memory(err);
-	json_decref(tokenizer);
 	if (!status)
-		status = build(c, &texts, config, parts->place, err);
+		status = ts_tokenizer_make(&c->tokenizer, tokenizer, parts->place, err);
+	if (!status)
+		status = build(c, &texts, config, err);
+	json_decref(tokenizer);
 	json_decref(config);
 	release(&texts);
 	return status;

@@ -20,7 +20,7 @@ static const struct pre {
 	{"gpt-2", .split = NULL},
 	{"smollm", .digits = true},
 	{"qwen2", .split = QWEN2, .nfc = true},
-	{"deepseek-r1-qwen", .split = QWEN2},
+	{"deepseek-r1-qwen", .split = QWEN2, .nfc = true},
 	{"llama-bpe", .split = LLAMA3, .ignore_merges = true, .add_bos = true},
 };
 

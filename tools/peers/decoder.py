@@ -4,7 +4,7 @@ import random
 
 import torch
 
-from program import expect_failure, largest_difference, load_reference, reference_logits
+from program import expect_failure, largest_difference, load_reference, load_tokenizer, reference_logits
 
 TOLERANCE = 2e-4
 LENGTHS = (1, 2, 63, 64, 65, 130, 300)
@@ -105,7 +105,7 @@ def expect_refusal(program, report, name, config_class, arguments):
 
 def compare_greedy(program, report, name, folder, prompts, most=128):
     import transformers
-    tok = transformers.AutoTokenizer.from_pretrained(folder)
+    tok = load_tokenizer(folder)
     model = load_reference(folder)
     lists = [tok.encode(tok.apply_chat_template([{"role": "user", "content": p}], tokenize=False, add_generation_prompt=True),
                         add_special_tokens=False) for p in prompts]
