@@ -35,17 +35,25 @@ same() {
 
 # --- a full disk, at every stage of a run: sizes from a few blocks to almost all that a run needs
 full=0
+# space KILOBYTES: a disk with so much left; the rest is taken by a file whose removal makes room.
+space() {
+	mount -t tmpfs -o size=16m tmpfs "$disk"
+	head -c $(((16384 - $1) * 1024)) /dev/zero >"$disk/taken"
+}
+make_room() {
+	rm "$disk/taken"
+}
 fill_up() {
-	local size=$1 said
-	mount -t tmpfs -o "size=${size}k" tmpfs "$disk"
+	local said
+	space "$1"
 	refused "$disk/" -- run "$scratch/recipe.yaml" --run "$disk/run" --quiet
 	said=$(cat "$scratch/errors")
 	case $said in
 	*"No space left on device"* | *"database or disk is full"*) ;;
-	*) fail "a full disk of ${size}k is not said: $said" ;;
+	*) fail "a full disk of $1 KB is not said: $said" ;;
 	esac
 	reached="$reached $(sed 's|.*'"$disk"'/run/\([a-z]*\).*|\1|' "$scratch/errors")"
-	mount -o remount,size=64m "$disk"
+	make_room
 	ends_well "$disk/run"
 	[ -z "$(find "$disk" -name '*.tmp*')" ] || fail "a full disk leaves $(find "$disk" -name '*.tmp*')"
 	umount "$disk"
@@ -54,7 +62,7 @@ fill_up() {
 reached=''
 if [ $mounts = yes ]; then
 	needed=$(du -sk "$scratch/undisturbed" | cut -f 1)
-	for share in 1 5 12 20 35 60 90 97; do
+	for share in 1 8 20 50 90 97; do
 		fill_up $((needed * share / 100 / 4 * 4 + 4))
 	done
 	for stage in journal checkpoints adapter; do
@@ -62,18 +70,18 @@ if [ $mounts = yes ]; then
 	done
 	echo "full at:$reached"
 
-	mount -t tmpfs -o size=48k tmpfs "$disk"
+	space 48
 	refused "$disk/out" -- "${asked[@]}" --out "$disk/out"
 	grep -q "No space left\|disk is full" "$scratch/errors" || fail "generate on a full disk: $(cat "$scratch/errors")"
 	[ ! -e "$disk/out" ] || fail "half of a file was put in place"
-	mount -o remount,size=64m "$disk"
+	make_room
 	"$THINKSAFE" "${asked[@]}" --out "$disk/out" || fail "generate did not go on"
 	same "$scratch/responses" "$disk/out"
 	umount "$disk"
 
-	mount -t tmpfs -o size=48k tmpfs "$disk"
+	space 48
 	refused "$disk/adapter/" "No space left" -- "${training[@]}" --log /dev/null --out "$disk/adapter"
-	mount -o remount,size=64m "$disk"
+	make_room
 	"$THINKSAFE" "${training[@]}" --out "$disk/adapter" >/dev/null || fail "train did not go on"
 	same "$scratch/adapter/adapter_model.safetensors" "$disk/adapter/adapter_model.safetensors"
 	umount "$disk"
@@ -82,7 +90,7 @@ if [ $mounts = yes ]; then
 	mount -t tmpfs tmpfs "$disk"
 	cp -r "$scratch/undisturbed" "$disk/run"
 	mkdir "$disk/empty"
-	mount -o remount,ro "$disk"
+	mount -o remount,bind,ro "$disk"
 	refused "$disk/run/lock" "Read-only" -- run "$scratch/recipe.yaml" --run "$disk/run" --quiet
 	refused "$disk/new" "Read-only" -- run "$scratch/recipe.yaml" --run "$disk/new" --quiet
 	refused "$disk/new" "Read-only" -- eval "$scratch/recipe.yaml" --run "$disk/new" --quiet
