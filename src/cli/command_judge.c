@@ -150,7 +150,7 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &j.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"guard", "DIR", "Llama-Guard-3 checkpoint folder, or the word keywords (refusal phrases)", TS_OPT_TEXT, &j.guard, NULL},
+		{"guard", "DIR|keywords", "Llama-Guard-3 checkpoint folder, or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
 		{"phrases", "FILE", "with keywords: refusal phrases, one a line", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "with keywords: more label words that mean benign", TS_OPT_TEXT, &j.benign_labels, NULL},

@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include "cli/describe.h"
 #include "cli/terminal.h"
 #include "core/file.h"
 #include "generate/local.h"
@@ -65,6 +66,10 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 	bool help;
 	int found;
 	s->command = c;
+	if (c->visitor) {
+		c->visitor->visit(c->visitor->user, c, options, count);
+		return TS_EXIT_OK;
+	}
 	int status = ts_options_parse(options, count, argc, argv, &found, &help, &s->err);
 	if (!status && help)
 		return ts_session_usage(c, options, count);
@@ -121,16 +126,16 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR is needed");
-	if (!ts_dir_exists(s->model_dir))
-		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder", s->model_dir);
+		return ts_session_wrong(s, "--model PATH is needed");
+	if (!ts_dir_exists(s->model_dir) && !ts_file_exists(s->model_dir))
+		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder or GGUF file", s->model_dir);
 	return 0;
 }
 
 int ts_session_open_chat(struct ts_session *s)
 {
 	TS_TRY(need_model(s));
-	return s->chat ? 0 : ts_chat_open(&s->chat, s->model_dir, &s->err);
+	return s->chat ? 0 : ts_local_open_chat_as(&s->chat, s->model_dir, s->pre, &s->err);
 }
 
 static int open_backend(struct ts_session *s)

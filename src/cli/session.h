@@ -7,11 +7,13 @@
 #include "generate/engine.h"
 #include "text/chat.h"
 
+#include <stdio.h>
+
 enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 3 };
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -33,9 +35,11 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
+#define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
-	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL},                                   \
+	{"model", "PATH", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                     \
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
 	{                                                                                                                                  \
 		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
 	}
@@ -44,9 +48,9 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL},         \
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
-		"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &(s)->kv_dtype, NULL                            \
+		"kv-dtype", "f32|bf16", "of the KV cache (f32)", TS_OPT_TEXT, &(s)->kv_dtype, NULL                                         \
 	}
 /* As TS_OPTIONS_MACHINE where the recipe has the dtype of the KV cache. */
 #define TS_OPTIONS_PIPELINE(s)                                                                                                             \
@@ -54,7 +58,7 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for KV cache and activations, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL},  \
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}
@@ -100,11 +104,20 @@ const char *ts_row_id(const json_t *row, size_t index, char buffer[64]);
 int ts_row_ids(const json_t *row, const char *key, ts_ids *ids, struct ts_error *err);
 json_t *ts_ids_json(const int32_t *ids, size_t n);
 
-/* The table of subcommands (main.c). */
+/* A row of the table of commands (commands.c). Help, man page and shell completion are made from it and from the command's options. */
 struct ts_command {
 	const char *name, *summary, *usage, *example;
 	int (*run)(const struct ts_command *, int argc, char **argv);
+	const struct ts_option_visitor *visitor; /* NULL in the table (cli/describe.h) */
 };
+
+/* The i-th row; NULL past the last. */
+const struct ts_command *ts_command_at(size_t i);
+const struct ts_command *ts_command_find(const char *name); /* NULL: no such command */
+/* What an exit status means; NULL past the last. */
+const char *ts_exit_meaning(int code);
+/* The list of commands, as `thinksafe --help` shows it. */
+void ts_commands_usage(FILE *to);
 
 int ts_command_run(const struct ts_command *, int argc, char **argv);
 int ts_command_generate(const struct ts_command *, int argc, char **argv);
@@ -115,5 +128,6 @@ int ts_command_report(const struct ts_command *, int argc, char **argv);
 int ts_command_score(const struct ts_command *, int argc, char **argv);
 int ts_command_tokenize(const struct ts_command *, int argc, char **argv);
 int ts_command_render(const struct ts_command *, int argc, char **argv);
+int ts_command_help(const struct ts_command *, int argc, char **argv);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/sha256.h"
+#include "generate/local.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static int check_guard(struct ts_run *r, struct ts_error *err)
 	struct ts_chat *chat;
 	TS_TRY(ts_model_hash(r->recipe->guard.path, hash, err));
 	TS_TRY(check(r, "guard", hash, err));
-	TS_TRY(ts_chat_open(&chat, r->recipe->guard.path, err));
+	TS_TRY(ts_local_open_chat(&chat, r->recipe->guard.path, err));
 	int status = check(r, "the guard's tokenizer and template", ts_chat_hash(chat), err);
 	ts_chat_close(chat);
 	return status;

@@ -257,7 +257,7 @@ int recipe_check_evals(const struct ts_recipe *r, struct ts_error *err)
 int ts_recipe_check(const struct ts_recipe *r, struct ts_error *err)
 {
 	if (!r->model.text)
-		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder");
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
 	if (!r->train_prompts.text)
 		return ts_fail(err, TS_EINVAL, "train_prompts: missing; expected a file of prompts with labels");
 	if (!r->guard.text && !strcmp(r->filter, "guard"))

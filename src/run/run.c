@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "eval/grade.h"
+#include "generate/local.h"
 #include "run/internal.h"
 
 #include <stdio.h>
@@ -88,7 +89,7 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	char path[4096];
 	TS_TRY(ts_run_find_moment(r, err));
-	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
@@ -194,7 +195,7 @@ static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics,
 	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
 		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
 	TS_TRY(ts_run_find_moment(r, err));
-	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
@@ -218,7 +219,7 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
 	if (!recipe->model.text)
-		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder");
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
 	TS_TRY(check_supported(recipe, err));
 	TS_TRY(check_evals(recipe, err));
 	TS_TRY(check_machine(machine, err));
