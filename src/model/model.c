@@ -115,7 +115,7 @@ static int check_layers(const struct loader *l)
 	char name[64];
 	int layers = l->model->config.layers;
 	snprintf(name, sizeof(name), "model.layers.%d.input_layernorm.weight", layers);
-	return !ts_tensors_find(&l->tensors, name)
+	return !ts_weights_has(&l->weights, name)
 		       ? 0
 		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
 }
