@@ -26,7 +26,7 @@ static void show_figures(const struct chat *c)
 	FILE *to = notes(c);
 	if (!to || s->view.json)
 		return;
-	fprintf(to, "%s(%zu tokens, %.1f s; context %zu of %zu", s->view.dim ? "\033[2m" : "", s->tokens, s->seconds, s->used,
+	fprintf(to, "%s(%zu tokens, %.2f s; context %zu of %zu", s->view.dim ? "\033[2m" : "", s->tokens, s->seconds, s->used,
 		s->positions);
 	if (!strcmp(s->finish, "interrupted"))
 		fputs("; stopped, /undo drops it, /retry says it anew", to);
@@ -100,8 +100,13 @@ static int converse(struct chat *c)
 			break;
 		}
 		ts_terminal_go_on();
-		if (waiting && warned) {
+		if (waiting && more) { /* Ctrl-C on a line with something in it takes that away */
 			fputc('\n', stderr);
+			status = 0;
+			continue;
+		}
+		if (waiting && warned) {
+			more = false;
 			status = 0;
 			break;
 		}

@@ -179,6 +179,18 @@ if ! script --version >/dev/null 2>&1; then
 	echo "skipped: what a terminal shows (script of util-linux is not here)"
 	exit 0
 fi
+# Random tokens hold control characters: the terminal is given none but the dimming and the line ends.
+wild="$THINKSAFE chat --model $scratch/endless --temperature 100 --top-p 1 --max-new-tokens 3000 --quiet"
+printf 'x\n' >"$scratch/turn"
+script -qefc "$wild <$scratch/turn" "$scratch/wild" </dev/null >/dev/null || fail "a wild answer"
+sed $'s/\033\\[[02]m//g; s/\r$//' "$scratch/wild" | grep -a -v '^Script ' >"$scratch/tame"
+grep -q $'\xe2\x90' "$scratch/tame" || fail "no control character was made visible: this test shows nothing"
+[ "$(LC_ALL=C tr -d '\n\t\040-\176\200-\377' <"$scratch/tame" | wc -c)" -eq 0 ] || fail "control characters reach the terminal"
+$wild <"$scratch/turn" >"$scratch/raw"
+[ "$(LC_ALL=C tr -d '\n\t\040-\176\200-\377' <"$scratch/raw" | wc -c)" -gt 0 ] || fail "a pipe does not get the bytes as they are"
+NO_COLOR=1 script -qefc "$THINKSAFE chat --model $student --quiet <$scratch/turn" "$scratch/plain" </dev/null >/dev/null
+! grep -q $'\033' "$scratch/plain" || fail "NO_COLOR does not switch the dimming off"
+
 screen=$scratch/screen
 mkfifo "$scratch/keys"
 : >"$screen"
@@ -199,6 +211,11 @@ printf '/set max_new_tokens 7\r' >&9
 wait_for "$screen" 'max_new_tokens 7;'
 printf 'What is 3 + 4?\r' >&9
 wait_for "$screen" '(7 tokens, .*cut off: /set max_new_tokens'
+printf 'Whut' >&9
+wait_for "$screen" 'Whut'
+printf '\003' >&9 # takes the line away, and is no first of two
+sleep 0.2
+! grep -q 'Ctrl-C once more' "$screen" || fail "Ctrl-C on a line with text counts"
 printf '\003' >&9
 wait_for "$screen" 'Ctrl-C once more or Ctrl-D leaves'
 printf '\004' >&9
