@@ -88,7 +88,9 @@ static int converse(struct chat *c)
 	bool more = true, quit = false, warned = false;
 	int status = 0;
 	while (!status && !quit) {
+		ts_terminal_converse(c->input.terminal, true);
 		status = ts_chat_input_read(&c->input, prompt_text(c), &line, &more, &s->err);
+		ts_terminal_converse(c->input.terminal, false);
 		if (!status && !more)
 			break;
 		bool waiting = status == TS_ESTOPPED;
@@ -141,7 +143,6 @@ static int run(struct chat *c)
 		ts_chat_show_state(&c->conversation, stderr);
 		fputs("/help says what can be typed; Ctrl-D leaves\n\n", stderr);
 	}
-	ts_terminal_converse();
 	status = converse(c);
 	ts_chat_input_close(&c->input);
 	return status;
