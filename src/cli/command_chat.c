@@ -143,7 +143,8 @@ static int run(struct chat *c)
 		ts_chat_show_state(&c->conversation, stderr);
 		fputs("/help says what can be typed; Ctrl-D leaves\n\n", stderr);
 	}
-	status = converse(c);
+	/* Ctrl-C while the model was being opened. */
+	status = ts_terminal_signal() ? leave_stopped(c) : converse(c);
 	ts_chat_input_close(&c->input);
 	return status;
 }
