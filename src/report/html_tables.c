@@ -53,8 +53,11 @@ static int difference(struct html *h, const struct html_eval *e)
 					    [HTML_FELL] = "fell",
 					    [HTML_ROSE] = "rose"};
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
-	TS_TRY(html_printf(h, "%s, McNemar ", words[html_change_of(e)]));
-	TS_TRY(html_p(h, e->p));
+	TS_TRY(html_raw(h, words[html_change_of(e)]));
+	if (isfinite(e->p)) {
+		TS_TRY(html_raw(h, ", McNemar "));
+		TS_TRY(html_p(h, e->p));
+	}
 	TS_TRY(html_raw(h, "</td><td class=\"num share\">"));
 	TS_TRY(html_points(h, e->mean));
 	TS_TRY(html_raw(h, "</td><td class=\"num interval none\"></td>"));

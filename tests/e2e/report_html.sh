@@ -134,6 +134,9 @@ cat >"$scratch/actions.js" <<'JS'
 		same("unfolded", fold.open && fold.querySelector(".text").checkVisibility(), true);
 		say("thinking is there", fold.querySelector(".text").textContent.length > 3, "empty");
 
+		choose("f-set", String(ofSet("lookalikes")));
+		same("who says refused", all(".facts").filter((e) => /^(refused|answered) by keyword stand-in/.test(e.textContent)).length, 30);
+
 		choose("f-set", String(ofSet("harmful")));
 		const first = document.querySelector("article"), text = rows[0].prompt;
 		same("harmful text covered", document.body.innerText.includes(text), false);

@@ -140,7 +140,9 @@
 			if (v.detail) parts.push(v.detail);
 		}
 		const own = s.stage === "before" ? [r.outcome, r.extracted] : s.stage === "after" ? [r.after, r.extractedAfter] : [];
-		if (own[0] && !s.verdicts.length) parts.push(make("b", "verdict " + own[0], own[0]));
+		const judge = sets[r.set].judge;
+		if (own[0] && !s.verdicts.length)
+			parts.push(make("span", null, null, make("b", "verdict " + own[0], own[0]), judge ? " by " + judge : ""));
 		if (own[1] !== undefined) parts.push("answer " + own[1]);
 		parts.push(number(s.tokens) + " tokens" + (s.finish === "stop" ? "" : ", cut by " + s.finish));
 		return make("p", "facts", null, ...parts.flatMap((part, i) => (i ? [" \u00b7 ", part] : [part])));
