@@ -318,24 +318,32 @@ const struct ts_tensor *ts_tensors_find(const struct ts_tensors *ts, const char 
 	return i ? &ts->list.data[*i] : NULL;
 }
 
+int ts_shape_check(const char *path, const char *name, int want_dims, const size_t *want, int dims, const size_t *shape,
+		   struct ts_error *err)
+{
+	char expected[200], found[200];
+	bool same = dims == want_dims;
+	for (int i = 0; same && i < dims; i++)
+		same = shape[i] == want[i];
+	if (same)
+		return 0;
+	shape_text(expected, sizeof(expected), want_dims, want);
+	shape_text(found, sizeof(found), dims, shape);
+	return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected shape %s, found %s", path, name, expected, found);
+}
+
 int ts_tensors_need(const struct ts_tensors *ts, const char *name, int dims, const size_t *shape, const struct ts_tensor **out,
 		    struct ts_error *err)
 {
 	const struct ts_tensor *t = ts_tensors_find(ts, name);
-	char want[200], have[200];
+	char want[200];
 	shape_text(want, sizeof(want), dims, shape);
 	if (!t)
 		return ts_fail(err, TS_ENOTFOUND, "%s%s: tensor %s: expected with shape %s, but it is not there",
 			       ts->paths.len ? ts->paths.data[0] : "(no file)", ts->paths.len > 1 ? " and the other shards" : "", name,
 			       want);
 	const char *path = ts->paths.data[t->file];
-	bool same = t->dims == dims;
-	for (int i = 0; same && i < dims; i++)
-		same = t->shape[i] == shape[i];
-	if (!same) {
-		shape_text(have, sizeof(have), t->dims, t->shape);
-		return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected shape %s, found %s", path, name, want, have);
-	}
+	TS_TRY(ts_shape_check(path, name, dims, shape, t->dims, t->shape, err));
 	if (t->dtype != TS_F32 && t->dtype != TS_BF16 && t->dtype != TS_F16)
 		return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected dtype F32, BF16 or F16, found %s", path, name,
 			       ts_dtype_name(t->dtype));

@@ -19,7 +19,8 @@ int ts_json_dump(const json_t *, struct ts_str *out);
 int ts_json_dump_pretty(const json_t *, struct ts_str *out);
 
 /* Fields of an object with a type check. A missing or null field gives the fallback; a wrong type fails and names the field.
- * ts_json_need_* fails on a missing one too. `place` names the file. A text that holds a NUL is refused: a C string would cut it. */
+ * ts_json_need_* fails on a missing one too. `place` names the file (""
+ * where the caller does). A text that holds a NUL is refused: a C string would cut it. */
 int ts_json_int(const json_t *object, const char *key, int64_t fallback, int64_t *out, const char *place, struct ts_error *err);
 int ts_json_real(const json_t *object, const char *key, double fallback, double *out, const char *place, struct ts_error *err);
 int ts_json_bool(const json_t *object, const char *key, bool fallback, bool *out, const char *place, struct ts_error *err);
@@ -32,5 +33,7 @@ int ts_json_need_text(const json_t *object, const char *key, const char **out, c
  * accepted. Blank lines are skipped. *out is a JSON array of objects; a bad row is named by file and line.
  * `path` "-" reads standard input. An empty file gives an empty array. */
 int ts_rows_load(const char *path, json_t **out, struct ts_error *err);
+/* The same of a text that was read already; it ends with a NUL, as a ts_str does. */
+int ts_rows_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
 
 #endif

@@ -36,7 +36,7 @@ static int put_int(struct html *h, const char *name, int64_t value)
 
 /* --- sets --- */
 
-static int set_of(struct html *h, const struct ts_prompt_row *row, size_t *index)
+static int set_of(struct html *h, const struct ts_prompt_record *row, size_t *index)
 {
 	size_t n = h->sets.len;
 	struct html_set *last = n ? &h->sets.data[n - 1] : NULL;
@@ -58,7 +58,7 @@ static int set_of(struct html *h, const struct ts_prompt_row *row, size_t *index
 /* The contracts: whatever shows verdicts of the keywords says so. */
 static const char *judge_name(const char *judge)
 {
-	return !strcmp(judge, "keywords") ? "keyword stand-in" : judge;
+	return !strcmp(judge, "keywords") ? REPORT_STAND_IN : judge;
 }
 
 struct verdicts {
@@ -107,7 +107,7 @@ done:
 	return status;
 }
 
-static int count_length(struct html *h, const struct ts_prompt_row *row, const char *stage, int tokens)
+static int count_length(struct html *h, const struct ts_prompt_record *row, const char *stage, int tokens)
 {
 	bool training = !strcmp(row->kind, "train");
 	enum html_group group = training ? HTML_TRAINING : row->harmful ? HTML_HARMFUL : HTML_HARMLESS;
@@ -118,7 +118,8 @@ static int count_length(struct html *h, const struct ts_prompt_row *row, const c
 }
 
 /* A sample that is not there (a try that was not needed) is no entry. */
-static int add_sample(struct html *h, const struct ts_prompt_row *row, const char *stage, const char *key, int64_t attempt, size_t *count)
+static int add_sample(struct html *h, const struct ts_prompt_record *row, const char *stage, const char *key, int64_t attempt,
+		      size_t *count)
 {
 	struct ts_sample s;
 	bool found;
@@ -134,7 +135,7 @@ static int add_sample(struct html *h, const struct ts_prompt_row *row, const cha
 	return status;
 }
 
-static int add_samples(struct html *h, const struct ts_prompt_row *row)
+static int add_samples(struct html *h, const struct ts_prompt_record *row)
 {
 	size_t count = 0;
 	char key[65] = {0};
@@ -154,7 +155,7 @@ static int add_samples(struct html *h, const struct ts_prompt_row *row)
 	return 0;
 }
 
-static int write_row(struct html *h, const struct ts_prompt_row *row, size_t set)
+static int write_row(struct html *h, const struct ts_prompt_record *row, size_t set)
 {
 	if (ts_str_printf(&h->samples, "%s{\"set\":%zu,\"harmful\":%s", h->samples.data[h->samples.len - 1] == '[' ? "" : ",\n", set,
 			  row->harmful ? "true" : "false"))
@@ -174,7 +175,7 @@ static int write_row(struct html *h, const struct ts_prompt_row *row, size_t set
 	return put(h, "]}");
 }
 
-static int add_row(void *user, const struct ts_prompt_row *row, struct ts_error *err)
+static int add_row(void *user, const struct ts_prompt_record *row, struct ts_error *err)
 {
 	struct html *h = user;
 	size_t set = 0, start = h->samples.len;

@@ -23,7 +23,7 @@ static const char schema[] =
 static const char schema_prompts[] =
 	"CREATE TABLE prompts(name TEXT NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, prompt TEXT NOT NULL, label TEXT,"
 	" gold TEXT, keys TEXT NOT NULL, plain_key TEXT, outcome TEXT, outcome_after TEXT, extracted TEXT, extracted_after TEXT,"
-	" cluster INTEGER NOT NULL, accepted INTEGER NOT NULL, harmful INTEGER NOT NULL, UNIQUE(kind, name, number));";
+	" cluster INTEGER NOT NULL, accepted INTEGER NOT NULL, harmful INTEGER NOT NULL);";
 
 static const char *const queries[STORE_QUERIES] = {
 	[STORE_PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
@@ -74,7 +74,11 @@ int store_fail(struct ts_store *s, struct ts_error *err)
 	int code = s->db ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
 	if ((code & 0xff) == SQLITE_NOMEM)
 		return ts_fail_memory(err);
-	return ts_fail(err, status_of(code), "%s: journal: %s", s->path, sqlite3_errmsg(s->db));
+	/* SQLite's "disk I/O error" has the system's reason beside it: a full disk, a lost one. */
+	int cause = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(s->db) : 0;
+	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	return ts_fail(err, status_of(code), "%s: journal: %s%s%s%s", s->path, sqlite3_errmsg(s->db), cause ? ": " : "",
+		       cause ? strerror(cause) : "", damaged ? "; put back a copy of it, or begin anew in another place" : "");
 }
 
 /* SQLite may have undone the transaction itself (disk full, out of memory); either way it is over. */
@@ -160,11 +164,31 @@ static int open_file(struct ts_store *s, int flags, struct ts_error *err)
 {
 	int code = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code && (code & 0xff) == SQLITE_CANTOPEN)
-		return ts_fail(err, TS_EIO, "%s: journal: %s", s->path, s->db ? sqlite3_errmsg(s->db) : "cannot open");
+		return ts_fail(err, TS_EIO, "%s: journal: %s%s", s->path, s->db ? sqlite3_errmsg(s->db) : "cannot open",
+			       ts_dir_exists(s->path) ? ": expected a file, found a folder" : "");
 	if (code)
 		return store_fail(s, err);
 	sqlite3_busy_timeout(s->db, BUSY_MILLISECONDS);
 	return 0;
+}
+
+/* A journal that lost a part says so now, and not when the work has come to that part. */
+static int check_whole(struct ts_store *s, struct ts_error *err)
+{
+	sqlite3_stmt *q;
+	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL))
+		return store_fail(s, err);
+	int code = sqlite3_step(q), status = 0;
+	const char *said = code == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	if (code != SQLITE_ROW)
+		status = store_fail(s, err);
+	else if (!said)
+		status = ts_fail_memory(err);
+	else if (strcmp(said, "ok"))
+		status = ts_fail(err, TS_EFORMAT, "%s: journal: damaged (%.200s); put back a copy of it, or begin anew in another place",
+				 s->path, said);
+	sqlite3_finalize(q);
+	return status;
 }
 
 static int prepare_write(struct ts_store *s, struct ts_error *err)
@@ -175,6 +199,8 @@ static int prepare_write(struct ts_store *s, struct ts_error *err)
 	/* Where WAL cannot be had (some network file systems) SQLite keeps a rollback journal: as safe, readers wait. */
 	TS_TRY(run(s, "PRAGMA journal_mode = WAL", err));
 	TS_TRY(run(s, "PRAGMA synchronous = FULL", err));
+	if (!fresh)
+		TS_TRY(check_whole(s, err));
 	if (!fresh && s->version == TS_STORE_VERSION)
 		return 0;
 	TS_TRY(create_tables(s, err));

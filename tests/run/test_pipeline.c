@@ -167,7 +167,7 @@ static void setup_errors(void **state)
 	put_file(f, "sums.json", "[{\"instruction\": \"R1\"}]");
 	refused(f, TS_EFORMAT, "sums.json: row 1: \"answer\" is missing");
 	put_file(f, "sums.json", "[]");
-	refused(f, TS_EFORMAT, "sums.json: no row");
+	refused(f, TS_EFORMAT, "sums.json: no prompts");
 	put_file(f, "sums.json", sum_rows);
 	put_file(f, "phrases.txt", "\n");
 	refused(f, TS_EFORMAT, "phrases.txt");
@@ -205,8 +205,6 @@ static void not_implemented(void **state)
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
 		{"numerics", "bf16dot", "numerics: \"bf16dot\" is not implemented"},
-		{"filter", "keywords", "filter: \"keywords\" is not implemented"},
-		{"filter", "none", "filter: \"none\" is not implemented"},
 		{"refusal_judge", "wildguard", "refusal_judge: \"wildguard\" is not implemented"},
 		{"sampling.samples", "2", "sampling.samples: 2 is not implemented"},
 		{"before", "runs/x", "before: using another run's evaluation again is not implemented"},

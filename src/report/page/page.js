@@ -65,7 +65,7 @@
 	/* What a person reads: "wrong → right", or the training row's one word. */
 	const change = (r) => (r.after ? r.outcome + " → " + r.after : "");
 	const number = (n) => n.toLocaleString("en-US");
-	const setName = (i) => (sets[i].kind === "train" ? "training prompts" : sets[i].name);
+	const setName = (i) => (sets[i].kind === "train" && sets[i].name === "train" ? "training prompts" : sets[i].name);
 
 	function count(values) {
 		const counts = new Map();
@@ -163,7 +163,7 @@
 		}
 		const answer = trim(s.answer);
 		if (!answer) box.append(make("p", "muted", "no answer"));
-		else if (hide) box.append(covered("answer judged " + s.verdicts.map((v) => v.verdict).join(", "), answer, "text"));
+		else if (hide) box.append(covered("answer (" + s.verdicts.map((v) => v.verdict).join(", ") + ")", answer, "text"));
 		else box.append(make("div", "text", answer));
 		return box;
 	}
