@@ -36,7 +36,7 @@ static int put_int(struct html *h, const char *name, int64_t value)
 
 /* --- sets --- */
 
-static int set_of(struct html *h, const struct ts_prompt_record *row, size_t *index)
+static int set_of(struct html *h, const struct ts_indexed_prompt *row, size_t *index)
 {
 	size_t n = h->sets.len;
 	struct html_set *last = n ? &h->sets.data[n - 1] : NULL;
@@ -107,7 +107,7 @@ done:
 	return status;
 }
 
-static int count_length(struct html *h, const struct ts_prompt_record *row, const char *stage, int tokens)
+static int count_length(struct html *h, const struct ts_indexed_prompt *row, const char *stage, int tokens)
 {
 	bool training = !strcmp(row->kind, "train");
 	enum html_group group = training ? HTML_TRAINING : row->harmful ? HTML_HARMFUL : HTML_HARMLESS;
@@ -118,7 +118,7 @@ static int count_length(struct html *h, const struct ts_prompt_record *row, cons
 }
 
 /* A sample that is not there (a try that was not needed) is no entry. */
-static int add_sample(struct html *h, const struct ts_prompt_record *row, const char *stage, const char *key, int64_t attempt,
+static int add_sample(struct html *h, const struct ts_indexed_prompt *row, const char *stage, const char *key, int64_t attempt,
 		      size_t *count)
 {
 	struct ts_sample s;
@@ -135,7 +135,7 @@ static int add_sample(struct html *h, const struct ts_prompt_record *row, const 
 	return status;
 }
 
-static int add_samples(struct html *h, const struct ts_prompt_record *row)
+static int add_samples(struct html *h, const struct ts_indexed_prompt *row)
 {
 	size_t count = 0;
 	char key[65] = {0};
@@ -155,7 +155,7 @@ static int add_samples(struct html *h, const struct ts_prompt_record *row)
 	return 0;
 }
 
-static int write_row(struct html *h, const struct ts_prompt_record *row, size_t set)
+static int write_row(struct html *h, const struct ts_indexed_prompt *row, size_t set)
 {
 	if (ts_str_printf(&h->samples, "%s{\"set\":%zu,\"harmful\":%s", h->samples.data[h->samples.len - 1] == '[' ? "" : ",\n", set,
 			  row->harmful ? "true" : "false"))
@@ -175,7 +175,7 @@ static int write_row(struct html *h, const struct ts_prompt_record *row, size_t 
 	return put(h, "]}");
 }
 
-static int add_row(void *user, const struct ts_prompt_record *row, struct ts_error *err)
+static int add_row(void *user, const struct ts_indexed_prompt *row, struct ts_error *err)
 {
 	struct html *h = user;
 	size_t set = 0, start = h->samples.len;

@@ -7,7 +7,7 @@
 struct index {
 	struct ts_run *run;
 	struct ts_arena texts; /* what the rows point to, beside the run's own texts */
-	TS_VEC(struct ts_prompt_record) rows;
+	TS_VEC(struct ts_indexed_prompt) rows;
 };
 
 static int keep(struct index *x, const char *text, size_t n, const char **out, struct ts_error *err)
@@ -40,7 +40,7 @@ static const char *outcome(const struct ts_run *r, enum ts_eval_kind kind, bool 
 	}
 }
 
-static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, const char *stage, int side, struct ts_prompt_record *row,
+static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, const char *stage, int side, struct ts_indexed_prompt *row,
 		    struct ts_error *err)
 {
 	struct ts_sample s;
@@ -64,15 +64,15 @@ static int add_eval(struct index *x, const struct ts_run_eval *e, struct ts_erro
 {
 	for (size_t i = 0; i < e->set.items.len; i++) {
 		const struct ts_eval_item *item = &e->set.items.data[i];
-		struct ts_prompt_record row = {.set = e->recipe->name,
-					       .kind = ts_eval_kind_name(e->kind),
-					       .number = (int64_t)e->prompts[i].number,
-					       .prompt = item->instruction,
-					       .gold = item->answer,
-					       .keys = e->prompts[i].name,
-					       .cluster = (int64_t)item->cluster,
-					       .accepted = -1,
-					       .harmful = e->kind == TS_EVAL_SAFETY};
+		struct ts_indexed_prompt row = {.set = e->recipe->name,
+						.kind = ts_eval_kind_name(e->kind),
+						.number = (int64_t)e->prompts[i].number,
+						.prompt = item->instruction,
+						.gold = item->answer,
+						.keys = e->prompts[i].name,
+						.cluster = (int64_t)item->cluster,
+						.accepted = -1,
+						.harmful = e->kind == TS_EVAL_SAFETY};
 		TS_TRY(add_side(x, e, i, "before", 0, &row, err));
 		TS_TRY(add_side(x, e, i, "after", 1, &row, err));
 		if (ts_vec_push(&x->rows, row))
@@ -109,15 +109,15 @@ static int add_training(struct index *x, struct ts_error *err)
 	size_t first = x->rows.len;
 	for (size_t i = 0; i < r->train.len; i++) {
 		const struct ts_train_row *t = &r->train.data[i];
-		struct ts_prompt_record row = {.set = r->recipe->prompt_count > 1 ? r->recipe->prompts[t->source].rows.file.text : "train",
-					       .kind = "train",
-					       .number = (int64_t)t->number,
-					       .prompt = t->instruction,
-					       .label = r->labels.data[t->label].label,
-					       .outcome = {fate(t), NULL},
-					       .cluster = (int64_t)i,
-					       .accepted = t->accepted,
-					       .harmful = t->harmful};
+		struct ts_indexed_prompt row = {.set = r->recipe->prompt_count > 1 ? r->recipe->prompts[t->source].rows.file.text : "train",
+						.kind = "train",
+						.number = (int64_t)t->number,
+						.prompt = t->instruction,
+						.label = r->labels.data[t->label].label,
+						.outcome = {fate(t), NULL},
+						.cluster = (int64_t)i,
+						.accepted = t->accepted,
+						.harmful = t->harmful};
 		TS_TRY(join_keys(x, t, &row.keys, err));
 		if (ts_vec_push(&x->rows, row))
 			return ts_fail_memory(err);

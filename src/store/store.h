@@ -102,7 +102,7 @@ int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
 			  struct ts_error *err);
 
 /* A prompt of the run: which samples are its, and what became of it. For people and reports; no stage reads it. */
-struct ts_prompt_record {
+struct ts_indexed_prompt {
 	const char *set;          /* the evaluation's name; of training rows "train", or the file where there are several */
 	const char *kind;         /* "safety", "over_refusal", "reasoning", "train" */
 	int64_t number;           /* of the row in its file, from 1 */
@@ -119,10 +119,10 @@ struct ts_prompt_record {
 	bool harmful;
 };
 /* All rows at once, in one transaction; what was there before goes. Texts that may be missing are NULL: all but set, kind, prompt, keys. */
-int ts_store_replace_prompts(struct ts_store *, const struct ts_prompt_record *rows, size_t n, struct ts_error *err);
+int ts_store_replace_prompts(struct ts_store *, const struct ts_indexed_prompt *rows, size_t n, struct ts_error *err);
 /* In the order they were given; none in a journal of version 1. A row's texts live until the callback returns, which may read the
  * journal. */
-int ts_store_each_prompt(struct ts_store *, int (*each)(void *user, const struct ts_prompt_record *, struct ts_error *err), void *user,
+int ts_store_each_prompt(struct ts_store *, int (*each)(void *user, const struct ts_indexed_prompt *, struct ts_error *err), void *user,
 			 struct ts_error *err);
 
 /* The training log. A step redone after a restart replaces its row. Numbers come back with the same bits (a NaN as a NaN). */

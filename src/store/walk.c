@@ -89,7 +89,7 @@ int ts_store_each_verdict(struct ts_store *s, const char *stage, const char *key
 		}                                                                                                                          \
 	}
 
-static int put_prompt(struct ts_store *s, const struct ts_prompt_record *row, struct ts_error *err)
+static int put_prompt(struct ts_store *s, const struct ts_indexed_prompt *row, struct ts_error *err)
 {
 	const struct {
 		int column;
@@ -104,7 +104,7 @@ static int put_prompt(struct ts_store *s, const struct ts_prompt_record *row, st
 	return store_write(s, q, bound, NULL, err);
 }
 
-int ts_store_replace_prompts(struct ts_store *s, const struct ts_prompt_record *rows, size_t n, struct ts_error *err)
+int ts_store_replace_prompts(struct ts_store *s, const struct ts_indexed_prompt *rows, size_t n, struct ts_error *err)
 {
 	sqlite3_stmt *q;
 	TS_TRY(ts_store_flush(s, err));
@@ -120,17 +120,17 @@ int ts_store_replace_prompts(struct ts_store *s, const struct ts_prompt_record *
 }
 
 struct prompt_walk {
-	int (*each)(void *user, const struct ts_prompt_record *, struct ts_error *err);
+	int (*each)(void *user, const struct ts_indexed_prompt *, struct ts_error *err);
 	void *user;
 };
 
 static int prompt_row(void *user, sqlite3_stmt *q, struct ts_error *err)
 {
 	struct prompt_walk *w = user;
-	struct ts_prompt_record row = {.number = sqlite3_column_int64(q, 2),
-				       .cluster = sqlite3_column_int64(q, 12),
-				       .accepted = sqlite3_column_int64(q, 13),
-				       .harmful = sqlite3_column_int(q, 14)};
+	struct ts_indexed_prompt row = {.number = sqlite3_column_int64(q, 2),
+					.cluster = sqlite3_column_int64(q, 12),
+					.accepted = sqlite3_column_int64(q, 13),
+					.harmful = sqlite3_column_int(q, 14)};
 	const struct {
 		int column;
 		const char **text;
@@ -140,7 +140,7 @@ static int prompt_row(void *user, sqlite3_stmt *q, struct ts_error *err)
 	return w->each(w->user, &row, err);
 }
 
-int ts_store_each_prompt(struct ts_store *s, int (*each)(void *user, const struct ts_prompt_record *, struct ts_error *err), void *user,
+int ts_store_each_prompt(struct ts_store *s, int (*each)(void *user, const struct ts_indexed_prompt *, struct ts_error *err), void *user,
 			 struct ts_error *err)
 {
 	struct prompt_walk w = {each, user};

@@ -188,7 +188,7 @@ static void fill_journal(void)
 	static const char response[] = "<think>\nwhy" HOSTILE "</think>\n\nyes\0" HOSTILE;
 	struct ts_store *s;
 	struct ts_verdict unsafe = {"unsafe", 0.875, HOSTILE, NULL}, refusal = {"refusal", NAN, NULL, NULL};
-	const struct ts_prompt_record rows[] = {
+	const struct ts_indexed_prompt rows[] = {
 		{"<harm>", "safety", 1, "p " HOSTILE, NULL, NULL, key, NULL, {"unsafe", "safe"}, {NULL, NULL}, 0, -1, true},
 		{"train", "train", 1, "q", "<i>", NULL, key, NULL, {"kept", NULL}, {NULL, NULL}, 0, 0, false},
 	};
@@ -316,7 +316,7 @@ static void policy(void **state)
 
 static void over_the_cap(void **state)
 {
-	static struct ts_prompt_record rows[40];
+	static struct ts_indexed_prompt rows[40];
 	static char response[1 << 20];
 	struct ts_str page = {0};
 	struct ts_store *s;
@@ -325,14 +325,14 @@ static void over_the_cap(void **state)
 	ok(ts_store_open(&s, scratch_path(&g_scratch, "journal.db"), &g_err));
 	put_sample(s, "alpha", response, sizeof(response));
 	for (int i = 0; i < 40; i++)
-		rows[i] = (struct ts_prompt_record){.set = "train",
-						    .kind = "train",
-						    .number = i + 1,
-						    .prompt = "q",
-						    .keys = key,
-						    .plain_key = key,
-						    .outcome = {"kept", NULL},
-						    .accepted = -1};
+		rows[i] = (struct ts_indexed_prompt){.set = "train",
+						     .kind = "train",
+						     .number = i + 1,
+						     .prompt = "q",
+						     .keys = key,
+						     .plain_key = key,
+						     .outcome = {"kept", NULL},
+						     .accepted = -1};
 	ok(ts_store_replace_prompts(s, rows, 40, &g_err));
 	ok(ts_store_close(s, &g_err));
 	ok(ts_report_html(g_scratch.dir, &page, &g_err));

@@ -55,7 +55,7 @@ static size_t samples(struct ts_store *store, const char *stage, const char *key
 	return count;
 }
 
-static int check(void *user, const struct ts_prompt_record *row, struct ts_error *err)
+static int check(void *user, const struct ts_indexed_prompt *row, struct ts_error *err)
 {
 	struct seen *seen = user;
 	size_t i = seen->count++;

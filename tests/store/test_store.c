@@ -267,7 +267,7 @@ static void refused_files(void **state)
 /* --- prompts --- */
 
 struct walk {
-	const struct ts_prompt_record *expected;
+	const struct ts_indexed_prompt *expected;
 	size_t count;
 	int status; /* what the callback returns */
 };
@@ -279,10 +279,10 @@ static void same_text(const char *found, const char *expected)
 		assert_string_equal(found, expected);
 }
 
-static int compare_prompt(void *user, const struct ts_prompt_record *row, struct ts_error *err)
+static int compare_prompt(void *user, const struct ts_indexed_prompt *row, struct ts_error *err)
 {
 	struct walk *w = user;
-	const struct ts_prompt_record *e = &w->expected[w->count++];
+	const struct ts_indexed_prompt *e = &w->expected[w->count++];
 	(void)err;
 	same_text(row->set, e->set);
 	same_text(row->kind, e->kind);
@@ -299,7 +299,7 @@ static int compare_prompt(void *user, const struct ts_prompt_record *row, struct
 	return w->status;
 }
 
-static const struct ts_prompt_record prompt_rows[] = {
+static const struct ts_indexed_prompt prompt_rows[] = {
 	{"sums", "reasoning", 7, "2 + 2?", NULL, "4", "k1", NULL, {"wrong", "right"}, {"5", "4"}, 3, -1, false},
 	{"train", "train", 1, "p", "vanilla_harmful", NULL, "k2 k3", "k4", {"kept", NULL}, {NULL, NULL}, 0, 1, true},
 };
@@ -321,7 +321,7 @@ static void prompts(void **state)
 	assert_int_equal(w.count, 1);
 	ok(ts_store_close(s, &g_err));
 	/* All or nothing: the second of these rows has no prompt, which the table refuses. */
-	struct ts_prompt_record half[] = {prompt_rows[1], prompt_rows[1]};
+	struct ts_indexed_prompt half[] = {prompt_rows[1], prompt_rows[1]};
 	half[1].prompt = NULL;
 	s = open_store("a.db");
 	assert_int_not_equal(ts_store_replace_prompts(s, half, 2, &g_err), 0);
