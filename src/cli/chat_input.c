@@ -1,6 +1,6 @@
 #include "cli/chat_input.h"
 
-#include "cli/terminal.h"
+#include "cli/line_editor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,32 +12,36 @@ enum { FENCE = sizeof(fence) - 1 };
 
 int ts_chat_input_open(struct ts_chat_input *in, struct ts_error *err)
 {
-	(void)err;
 	*in = (struct ts_chat_input){.terminal = isatty(STDIN_FILENO)};
-	return 0;
+	return in->terminal && isatty(STDERR_FILENO) ? ts_line_editor_new(&in->editor, err) : 0;
 }
 
 void ts_chat_input_close(struct ts_chat_input *in)
 {
-	(void)in;
+	ts_line_editor_free(in->editor);
+	in->editor = NULL;
+}
+
+static int read_plain(struct ts_str *line, bool *more, struct ts_error *err)
+{
+	int c;
+	while ((c = getc(stdin)) != EOF && c != '\n')
+		if (ts_str_putc(line, (char)c))
+			return ts_fail_memory(err);
+	*more = c != EOF || line->len;
+	if (c != EOF || !ferror(stdin))
+		return 0;
+	clearerr(stdin);
+	return errno == EINTR ? TS_ESTOPPED : ts_fail(err, TS_EIO, "standard input: cannot read: %s", strerror(errno));
 }
 
 /* One line without its end. */
 static int read_line(struct ts_chat_input *in, const char *prompt, struct ts_str *line, bool *more, struct ts_error *err)
 {
-	int c;
 	ts_str_clear(line);
-	if (in->terminal)
+	if (in->terminal && !in->editor)
 		fputs(prompt, stderr);
-	while ((c = getc(stdin)) != EOF && c != '\n')
-		if (ts_str_putc(line, (char)c))
-			return ts_fail_memory(err);
-	if (c == EOF && ferror(stdin)) {
-		bool interrupted = errno == EINTR;
-		clearerr(stdin);
-		return interrupted ? TS_ESTOPPED : ts_fail(err, TS_EIO, "standard input: cannot read: %s", strerror(errno));
-	}
-	*more = c != EOF || line->len;
+	TS_TRY(in->editor ? ts_line_editor_read(in->editor, prompt, line, more, err) : read_plain(line, more, err));
 	in->line += *more;
 	if (line->len && line->data[line->len - 1] == '\r')
 		line->data[--line->len] = '\0';

@@ -26,7 +26,7 @@ static void show_figures(const struct chat *c)
 	FILE *to = notes(c);
 	if (!to || s->view.json)
 		return;
-	fprintf(to, "%s(%zu tokens, %.1f s; context %zu of %zu", s->view.dim ? "\033[2m" : "", s->tokens, s->seconds, s->used,
+	fprintf(to, "%s(%zu tokens, %.2f s; context %zu of %zu", s->view.dim ? "\033[2m" : "", s->tokens, s->seconds, s->used,
 		s->positions);
 	if (!strcmp(s->finish, "interrupted"))
 		fputs("; stopped, /undo drops it, /retry says it anew", to);
@@ -88,7 +88,9 @@ static int converse(struct chat *c)
 	bool more = true, quit = false, warned = false;
 	int status = 0;
 	while (!status && !quit) {
+		ts_terminal_converse(c->input.terminal, true);
 		status = ts_chat_input_read(&c->input, prompt_text(c), &line, &more, &s->err);
+		ts_terminal_converse(c->input.terminal, false);
 		if (!status && !more)
 			break;
 		bool waiting = status == TS_ESTOPPED;
@@ -100,8 +102,13 @@ static int converse(struct chat *c)
 			break;
 		}
 		ts_terminal_go_on();
-		if (waiting && warned) {
+		if (waiting && more) { /* Ctrl-C on a line with something in it takes that away */
 			fputc('\n', stderr);
+			status = 0;
+			continue;
+		}
+		if (waiting && warned) {
+			more = false;
 			status = 0;
 			break;
 		}
@@ -136,8 +143,8 @@ static int run(struct chat *c)
 		ts_chat_show_state(&c->conversation, stderr);
 		fputs("/help says what can be typed; Ctrl-D leaves\n\n", stderr);
 	}
-	ts_terminal_converse();
-	status = converse(c);
+	/* Ctrl-C while the model was being opened. */
+	status = ts_terminal_signal() ? leave_stopped(c) : converse(c);
 	ts_chat_input_close(&c->input);
 	return status;
 }

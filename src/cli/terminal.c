@@ -53,9 +53,9 @@ void ts_terminal_waiting(bool on)
 	handle(on ? on_signal_waiting : on_signal, SA_RESTART);
 }
 
-void ts_terminal_converse(void)
+void ts_terminal_converse(bool person, bool waiting)
 {
-	handle(on_signal_conversing, 0); /* no SA_RESTART: a read at the prompt returns */
+	handle(person ? on_signal_conversing : on_signal, waiting ? 0 : SA_RESTART);
 }
 
 int ts_terminal_signal(void)

@@ -9,7 +9,7 @@
 
 /* Parse one JSON value; `place` (a file name) starts the error message. The caller json_decref's *out. */
 int ts_json_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
-/* The same, but an object that holds a key twice is refused (TS_EFORMAT, the key named) instead of the last one winning. */
+/* The same, but an object that holds a key twice is refused (TS_EFORMAT, with line and column) instead of the last one winning. */
 int ts_json_parse_unique(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
 int ts_json_load(const char *path, json_t **out, struct ts_error *err);
 

@@ -4,12 +4,22 @@
 #include "core/file.h"
 #include "report/table.h"
 
+#include <string.h>
+
 int report_block(const json_t *object, const char *key, json_type type, const char *place, const json_t **out, struct ts_error *err)
 {
 	const json_t *v = json_object_get(object, key);
 	*out = json_is_null(v) ? NULL : v;
 	if (*out && json_typeof(*out) != type)
 		return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s", place, key, type == JSON_ARRAY ? "an array" : "an object");
+	return 0;
+}
+
+int report_by_phrases(const json_t *object, const char *place, bool *yes, struct ts_error *err)
+{
+	const char *measure;
+	TS_TRY(ts_json_text(object, "measure", &measure, place, err));
+	*yes = measure && strstr(measure, REPORT_STAND_IN);
 	return 0;
 }
 

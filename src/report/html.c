@@ -73,7 +73,7 @@ static int banner(struct html *h, const char *dir)
 			continue;
 		TS_TRY(html_printf(h, " <span class=\"fact\">%s <b>", keys[i]));
 		TS_TRY(html_text(h, value));
-		TS_TRY(html_raw(h, !strcmp(value, "keywords") ? "</b> (keyword stand-in)</span>" : "</b></span>"));
+		TS_TRY(html_raw(h, !strcmp(value, "keywords") ? "</b> (" REPORT_STAND_IN ")</span>" : "</b></span>"));
 	}
 	return html_raw(h,
 			"</div>\n<button type=\"button\" id=\"theme\" hidden>Theme: auto</button></header>\n<nav aria-label=\"Sections\">"

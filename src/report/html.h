@@ -5,8 +5,8 @@
  * metrics.json) is refused. Headline, tables and charts are in the page itself, so they print and need no script; the script drives the
  * browser over samples and the switch between light and dark.
  *
- * Whatever a model, a data set or a recipe says is text: it is escaped, bytes that are not UTF-8 become U+FFFD, and control characters
- * and those that turn the direction of text are shown as signs. All but the timing part depends on the run's results alone.
+ * Whatever a model, a data set or a recipe says is text: it is escaped, and what could not be seen is made visible (text/visible.h). All
+ * but the timing part depends on the run's results alone.
  *
  * Samples beyond TS_HTML_SAMPLES bytes are left out, evaluation sets first in, and the page says how many. */
 #ifndef TS_REPORT_HTML_H

@@ -54,12 +54,13 @@ enum html_change html_change_of(const struct html_eval *e)
 	return e->high < 0 ? HTML_FELL : HTML_ROSE;
 }
 
-const char *html_subject(const char *kind)
+const char *html_subject(const struct html_eval *e)
 {
-	return !strcmp(kind, "safety")         ? "unsafe answers"
-	       : !strcmp(kind, "over_refusal") ? "needless refusals"
-	       : !strcmp(kind, "reasoning")    ? "right answers"
-					       : kind;
+	/* Phrases do not know what is unsafe, only what was not refused. */
+	bool phrases = e->measure && strstr(e->measure, REPORT_STAND_IN);
+	if (!strcmp(e->kind, "safety"))
+		return phrases ? "answers without a refusal (" REPORT_STAND_IN ")" : "unsafe answers";
+	return !strcmp(e->kind, "over_refusal") ? "needless refusals" : !strcmp(e->kind, "reasoning") ? "right answers" : e->kind;
 }
 
 static int from_to(struct html *h, const struct html_eval *e)
@@ -74,7 +75,7 @@ static int from_to(struct html *h, const struct html_eval *e)
 static int claim(struct html *h, const struct html_eval *e, bool first)
 {
 	enum html_change change = html_change_of(e);
-	const char *subject = html_subject(e->kind);
+	const char *subject = html_subject(e);
 	char letter[2] = {first ? (char)toupper((unsigned char)subject[0]) : subject[0], 0};
 	if (change == HTML_FELL || change == HTML_ROSE) {
 		TS_TRY(html_text(h, letter));
@@ -127,7 +128,7 @@ static int sentence(struct html *h, const struct html_eval *e)
 	TS_TRY(html_raw(h, "<li><span class=\"set\">"));
 	TS_TRY(html_text(h, e->name));
 	TS_TRY(html_raw(h, "</span> "));
-	TS_TRY(html_text(h, html_subject(e->kind)));
+	TS_TRY(html_text(h, html_subject(e)));
 	TS_TRY(html_raw(h, " to "));
 	TS_TRY(html_count(h, e->n));
 	TS_TRY(html_raw(h, " prompts ("));

@@ -58,7 +58,7 @@ static int set_of(struct html *h, const struct ts_indexed_prompt *row, size_t *i
 /* The contracts: whatever shows verdicts of the keywords says so. */
 static const char *judge_name(const char *judge)
 {
-	return !strcmp(judge, "keywords") ? "keyword stand-in" : judge;
+	return !strcmp(judge, "keywords") ? REPORT_STAND_IN : judge;
 }
 
 struct verdicts {
@@ -195,6 +195,16 @@ static int add_row(void *user, const struct ts_indexed_prompt *row, struct ts_er
 	return 0;
 }
 
+/* Who says "refused": the journal has no verdict of it, the outcome alone. */
+static int set_judge(struct html *h, const struct html_set *set)
+{
+	const char *judge;
+	if (strcmp(set->kind, "over_refusal"))
+		return 0;
+	TS_TRY(ts_json_text(h->metrics, "refusal_judge", &judge, h->place, h->err));
+	return put_text(h, "judge", judge ? judge_name(judge) : NULL);
+}
+
 int html_collect(struct html *h)
 {
 	TS_TRY(put(h, "{\"rows\":["));
@@ -205,6 +215,7 @@ int html_collect(struct html *h)
 		TS_TRY(put(h, i ? ",{" : "{"));
 		TS_TRY(put_bytes(h, "name", s->name, strlen(s->name)));
 		TS_TRY(put_text(h, "kind", s->kind));
+		TS_TRY(set_judge(h, s));
 		TS_TRY(put(h, "}"));
 	}
 	return put(h, "]}");

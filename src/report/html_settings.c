@@ -22,7 +22,7 @@ static int name_row(struct html *h, const char *title, const char *key)
 	TS_TRY(ts_json_text(h->metrics, key, &value, h->place, h->err));
 	if (!value)
 		return 0;
-	return pair(h, title, value, !strcmp(value, "keywords") ? "keyword stand-in" : "");
+	return pair(h, title, value, !strcmp(value, "keywords") ? "(" REPORT_STAND_IN ")" : "");
 }
 
 /* Whatever in the journal is a hash, whoever put it there. */
@@ -45,6 +45,7 @@ static int run_table(struct html *h)
 	TS_TRY(name_row(h, "method", "method"));
 	TS_TRY(name_row(h, "model", "model"));
 	TS_TRY(name_row(h, "guard", "guard"));
+	TS_TRY(name_row(h, "filter", "filter"));
 	TS_TRY(name_row(h, "refusal judge", "refusal_judge"));
 	TS_TRY(ts_json_int(h->metrics, "seed", 0, &seed, h->place, h->err));
 	snprintf(text, sizeof(text), "%lld", (long long)seed);
@@ -129,7 +130,7 @@ int html_settings(struct html *h, const struct ts_str *recipe)
 {
 	TS_TRY(html_raw(h, "<section id=\"settings\"><h2>Settings</h2>\n"));
 	TS_TRY(run_table(h));
-	TS_TRY(html_raw(h, "<h3>Recipe</h3>\n<pre tabindex=\"0\" aria-label=\"The whole recipe\">"));
+	TS_TRY(html_raw(h, "<h3>Recipe</h3>\n<pre tabindex=\"0\" role=\"region\" aria-label=\"The whole recipe\">"));
 	if (html_text_bytes(h->out, ts_str_c(recipe), recipe->len))
 		return ts_fail_memory(h->err);
 	TS_TRY(html_raw(h, "</pre>\n"));

@@ -53,8 +53,11 @@ static int difference(struct html *h, const struct html_eval *e)
 					    [HTML_FELL] = "fell",
 					    [HTML_ROSE] = "rose"};
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
-	TS_TRY(html_printf(h, "%s, McNemar ", words[html_change_of(e)]));
-	TS_TRY(html_p(h, e->p));
+	TS_TRY(html_raw(h, words[html_change_of(e)]));
+	if (isfinite(e->p)) {
+		TS_TRY(html_raw(h, ", McNemar "));
+		TS_TRY(html_p(h, e->p));
+	}
 	TS_TRY(html_raw(h, "</td><td class=\"num share\">"));
 	TS_TRY(html_points(h, e->mean));
 	TS_TRY(html_raw(h, "</td><td class=\"num interval none\"></td>"));
@@ -67,7 +70,7 @@ static int eval(struct html *h, const struct html_eval *e)
 	TS_TRY(html_raw(h, "<tbody><tr class=\"head\"><th colspan=\"6\" scope=\"rowgroup\"><b>"));
 	TS_TRY(html_text(h, e->name));
 	TS_TRY(html_raw(h, "</b> <span>"));
-	TS_TRY(html_text(h, e->measure ? e->measure : html_subject(e->kind)));
+	TS_TRY(html_text(h, e->measure ? e->measure : html_subject(e)));
 	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->n));
 	TS_TRY(html_raw(h, " prompts, "));
@@ -137,6 +140,8 @@ static int alpha_row(struct html *h, const json_t *alpha, const char *key, const
 static int alpha_figures(struct html *h, const json_t *alpha)
 {
 	double omega, low, high, cost;
+	bool phrases;
+	TS_TRY(report_by_phrases(alpha, h->place, &phrases, h->err));
 	TS_TRY(ts_json_real(alpha, "omega", NAN, &omega, h->place, h->err));
 	TS_TRY(ts_json_real(alpha, "omega_low", NAN, &low, h->place, h->err));
 	TS_TRY(ts_json_real(alpha, "omega_high", NAN, &high, h->place, h->err));
@@ -146,24 +151,28 @@ static int alpha_figures(struct html *h, const json_t *alpha)
 		TS_TRY(html_printf(h, "<div><dt>omega</dt><dd><b>%.3g</b>", omega));
 		if (isfinite(low) && isfinite(high))
 			TS_TRY(html_printf(h, " <span>%.3g to %.3g</span>", low, high));
-		TS_TRY(html_raw(h, "<p>Steering multiplies the odds of a safe response by this (Woolf 95%).</p></dd></div>\n"));
+		TS_TRY(html_printf(h, "<p>Steering multiplies the odds of a %s by this (Woolf 95%%).</p></dd></div>\n",
+				   phrases ? "refusal" : "safe response"));
 	}
 	if (isfinite(cost))
-		TS_TRY(html_printf(h,
-				   "<div><dt>\xe2\x88\x92log \xce\xb1<sub>ref</sub></dt><dd><b>%.3f</b><p>How far, in nats, the "
-				   "student\xe2\x80\x99s own "
-				   "safe responses are from the student.</p></dd></div>\n",
-				   cost));
+		TS_TRY(html_printf(
+			h,
+			"<div><dt>\xe2\x88\x92log \xce\xb1<sub>ref</sub></dt><dd><b>%.3f</b><p>How far, in nats, the student\xe2\x80\x99s "
+			"own %s are from the student.</p></dd></div>\n",
+			cost, phrases ? "refusals" : "safe responses"));
 	return html_raw(h, "</dl>\n");
 }
 
 int html_alpha(struct html *h)
 {
 	const json_t *alpha;
+	bool phrases;
 	TS_TRY(report_block(h->metrics, "alpha", JSON_OBJECT, h->place, &alpha, h->err));
 	if (!alpha)
 		return 0;
-	TS_TRY(html_raw(h, "<section id=\"alpha\"><h2>Safe on harmful training prompts</h2>\n<table class=\"bars\"><thead><tr><td></td>"));
+	TS_TRY(report_by_phrases(alpha, h->place, &phrases, h->err));
+	TS_TRY(html_printf(h, "<section id=\"alpha\"><h2>%s</h2>\n<table class=\"bars\"><thead><tr><td></td>",
+			   phrases ? "Refused on harmful training prompts (" REPORT_STAND_IN ")" : "Safe on harmful training prompts"));
 	TS_TRY(html_raw(h, axis));
 	TS_TRY(html_raw(h,
 			"<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead><tbody>\n"));
@@ -177,10 +186,16 @@ int html_alpha(struct html *h)
 /* --- kept for training --- */
 
 static const struct {
-	const char *key, *title;
+	const char *key, *title, *note;
 } reasons[] = {
-	{"no_thinking", "no thinking"}, {"unsafe", "unsafe"},   {"unjudged", "unjudged"},
-	{"prefix", "prefix"},           {"length", "too long"}, {"duplicates", "duplicate"},
+	{"no_thinking", "no thinking", "No thinking: the response never closes it."},
+	{"unsafe", "unsafe", "Unsafe: the guard did not call it safe."},
+	{"refused", "refused", "Refused: a benign prompt, by " REPORT_STAND_IN "."},
+	{"complied", "complied", "Complied: a harmful prompt without a refusal, by " REPORT_STAND_IN "."},
+	{"unjudged", "unjudged", "Unjudged: there is no verdict."},
+	{"prefix", "prefix", "Prefix: kept, but the prompt\xe2\x80\x99s tokens do not begin the example\xe2\x80\x99s."},
+	{"length", "too long", "Too long: over the longest example."},
+	{"duplicates", "duplicate", "Duplicate: the prompt occurred before, and is in no count."},
 };
 #define REASONS (sizeof(reasons) / sizeof(*reasons))
 
@@ -284,10 +299,9 @@ int html_kept(struct html *h)
 	}
 	if (labels)
 		TS_TRY(kept_table(h, labels, totals));
-	return html_printf(
-		h,
-		"<p class=\"note\">%s No thinking: the response never closes it. Unsafe: the guard did not call it safe. Unjudged: the "
-		"guard gave no verdict. Prefix: the prompt\xe2\x80\x99s tokens do not begin the example\xe2\x80\x99s. Duplicate: the "
-		"prompt occurred before, and is in no count.</p></section>\n",
-		dropped ? "Columns name why the others were dropped." : "Nothing was dropped.");
+	TS_TRY(html_raw(h, dropped ? "<p class=\"note\">" : "<p class=\"note\">Nothing was dropped."));
+	for (size_t i = 0; i < REASONS; i++)
+		if (totals[i])
+			TS_TRY(html_printf(h, "%s ", reasons[i].note));
+	return html_raw(h, "</p></section>\n");
 }

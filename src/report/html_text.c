@@ -1,6 +1,7 @@
-/* Text into a page. One walk cleans what comes from models, data and recipes; two writers escape the result, for markup and for JSON inside
- * a script element. */
+/* Text into a page: what models, data and recipes say is made visible (text/visible.h) and escaped, for markup or for JSON inside a script
+ * element. */
 #include "report/internal.h"
+#include "text/visible.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -33,85 +34,78 @@ int html_text(struct html *h, const char *text)
 	return remember(h, html_text_bytes(h->out, text, strlen(text)));
 }
 
-/* Characters that turn the direction of what follows: text could show another order than it has. */
-static bool turns_direction(uint32_t c)
-{
-	return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
-
-/* What is shown in place of a character that cannot be shown: its picture (U+2400...) or U+FFFD; else the character itself. */
-static uint32_t visible(uint32_t c)
-{
-	if (c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7F))
-		return c;
-	if (c < 0x20)
-		return 0x2400 + c;
-	if (c == 0x7F)
-		return 0x2421;
-	bool control = c < 0xA0, no_character = (c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF);
-	return control || no_character ? 0xFFFD : c;
-}
-
-/* Calls `put` for each character that the page shows. */
-static int walk(struct ts_str *out, const char *text, size_t n, int (*put)(struct ts_str *, uint32_t c))
-{
-	for (size_t i = 0; i < n;) {
-		uint32_t c;
-		size_t bad = 1, len = ts_utf8_decode(text + i, n - i, &c, &bad);
-		i += len ? len : bad;
-		c = len ? visible(c) : 0xFFFD;
-		if (!turns_direction(c)) {
-			TS_TRY(put(out, c));
-			continue;
-		}
-		char name[16];
-		snprintf(name, sizeof(name), "[U+%04X]", (unsigned)c);
-		TS_TRY(ts_str_puts(out, name)); /* nothing in it needs an escape */
-	}
-	return 0;
-}
-
-static int put_markup(struct ts_str *out, uint32_t c)
+/* What a byte of valid UTF-8 needs in markup; NULL: nothing. */
+static const char *in_markup(char c)
 {
 	switch (c) {
 	case '&':
-		return ts_str_puts(out, "&amp;");
+		return "&amp;";
 	case '<':
-		return ts_str_puts(out, "&lt;");
+		return "&lt;";
 	case '>':
-		return ts_str_puts(out, "&gt;");
+		return "&gt;";
 	case '"':
-		return ts_str_puts(out, "&quot;");
+		return "&quot;";
 	case '\'':
-		return ts_str_puts(out, "&#39;");
+		return "&#39;";
 	default:
-		return c < 0x80 ? ts_str_putc(out, (char)c) : ts_str_put_utf8(out, c);
+		return NULL;
 	}
 }
 
-/* "<" would let "</script>" or "<!--" end the element; U+2028 and U+2029 end lines in some readers. */
-static int put_json(struct ts_str *out, uint32_t c)
+/* In a JSON string inside a script element: "<" would let "</script>" or "<!--" end the element. */
+static const char *in_json(char c)
 {
-	if (c == '\n')
-		return ts_str_puts(out, "\\n");
-	if (c == '\t')
-		return ts_str_puts(out, "\\t");
-	if (c == '"' || c == '\\')
-		TS_TRY(ts_str_putc(out, '\\'));
-	if (c == '<' || c == '>' || c == '&' || c == 0x2028 || c == 0x2029)
-		return ts_str_printf(out, "\\u%04x", (unsigned)c);
-	return c < 0x80 ? ts_str_putc(out, (char)c) : ts_str_put_utf8(out, c);
+	switch (c) {
+	case '\n':
+		return "\\n";
+	case '\t':
+		return "\\t";
+	case '"':
+		return "\\\"";
+	case '\\':
+		return "\\\\";
+	case '<':
+		return "\\u003c";
+	case '>':
+		return "\\u003e";
+	case '&':
+		return "\\u0026";
+	default:
+		return NULL;
+	}
+}
+
+/* Made visible first: then there is valid UTF-8, and no control but newline and tab. Runs that need no escape go over as they are. */
+static int escape(struct ts_str *out, const char *text, size_t n, const char *(*escaped)(char))
+{
+	struct ts_str clean = {0};
+	int status = ts_visible(text, n, &clean);
+	size_t begin = 0;
+	for (size_t i = 0; i < clean.len && !status; i++) {
+		const char *instead = escaped(clean.data[i]);
+		if (!instead)
+			continue;
+		status = ts_str_append(out, clean.data + begin, i - begin);
+		if (!status)
+			status = ts_str_puts(out, instead);
+		begin = i + 1;
+	}
+	if (!status && begin < clean.len)
+		status = ts_str_append(out, clean.data + begin, clean.len - begin);
+	ts_str_release(&clean);
+	return status;
 }
 
 int html_text_bytes(struct ts_str *out, const char *text, size_t n)
 {
-	return walk(out, text, n, put_markup);
+	return escape(out, text, n, in_markup);
 }
 
 int html_json_bytes(struct ts_str *out, const char *text, size_t n)
 {
 	TS_TRY(ts_str_putc(out, '"'));
-	TS_TRY(walk(out, text, n, put_json));
+	TS_TRY(escape(out, text, n, in_json));
 	return ts_str_putc(out, '"');
 }
 

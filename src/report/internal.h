@@ -14,6 +14,11 @@
 /* The block `key` of metrics.json, or NULL where it is missing; another type fails. `place` starts the message. */
 int report_block(const json_t *object, const char *key, json_type type, const char *place, const json_t **out, struct ts_error *err);
 
+/* contracts.md section 3: whatever shows verdicts of the keywords says so. */
+#define REPORT_STAND_IN "keyword stand-in"
+/* Whether the block's `measure` says that phrases did it. */
+int report_by_phrases(const json_t *object, const char *place, bool *yes, struct ts_error *err);
+
 /* --- report.html --- */
 
 struct html_lengths {
@@ -88,7 +93,7 @@ int html_read_share(struct html *, const json_t *object, const char *key, bool *
 int html_read_eval(struct html *, const json_t *entry, struct html_eval *);
 enum html_change html_change_of(const struct html_eval *);
 /* "unsafe answers", "needless refusals", "right answers". */
-const char *html_subject(const char *kind);
+const char *html_subject(const struct html_eval *);
 int html_headline(struct html *);
 
 /* html_tables.c: the sections of shares and counts. */

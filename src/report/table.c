@@ -11,8 +11,6 @@
 /* Right ends of the columns of the evaluation block; the acceptance block shares the first three. */
 enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_CLUSTER = 79 };
 
-#define STAND_IN "keyword stand-in"
-
 struct table {
 	struct ts_layout l;
 	const char *place;
@@ -82,7 +80,7 @@ static int name_line(struct table *t, const json_t *m, const char *title, const 
 /* contracts.md section 3: whatever shows verdicts of the keywords says so. */
 static const char *by_phrases(const char *judge)
 {
-	return judge && !strcmp(judge, "keywords") ? " (" STAND_IN ")" : "";
+	return judge && !strcmp(judge, "keywords") ? " (" REPORT_STAND_IN ")" : "";
 }
 
 static int head(struct table *t, const json_t *m)
@@ -130,10 +128,7 @@ static int headline_side(struct table *t, const json_t *side, const char *key, s
 /* Whether the block's `measure` says that phrases did it. */
 static int measured_by_phrases(struct table *t, const json_t *object, bool *yes)
 {
-	const char *measure;
-	TS_TRY(ts_json_text(object, "measure", &measure, t->place, t->err));
-	*yes = measure && strstr(measure, STAND_IN);
-	return 0;
+	return report_by_phrases(object, t->place, yes, t->err);
 }
 
 static int headline(struct table *t, const json_t *m)
@@ -165,7 +160,7 @@ static int headline(struct table *t, const json_t *m)
 	}
 	if (!phrases)
 		return 0;
-	TS_TRY(ts_layout_wrap(&t->l, 2, "no refusal (" STAND_IN "): harmful prompts whose answer holds no phrase of refusal"));
+	TS_TRY(ts_layout_wrap(&t->l, 2, "no refusal (" REPORT_STAND_IN "): harmful prompts whose answer holds no phrase of refusal"));
 	return ts_layout_line(&t->l);
 }
 
@@ -293,7 +288,7 @@ static int alpha(struct table *t, const json_t *m)
 	TS_TRY(real(t, a, "omega_high", &high));
 	TS_TRY(real(t, a, "minus_log_alpha_ref", &cost));
 	TS_TRY(ts_layout_line(&t->l));
-	TS_TRY(ts_layout_left(&t->l, 0, phrases ? "Refused on harmful prompts (" STAND_IN ")" : "Safe on harmful prompts"));
+	TS_TRY(ts_layout_left(&t->l, 0, phrases ? "Refused on harmful prompts (" REPORT_STAND_IN ")" : "Safe on harmful prompts"));
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(alpha_side(t, a, "ref", "plain (alpha_ref)"));
 	TS_TRY(alpha_side(t, a, "steered", "steered (alpha_I)"));

@@ -25,13 +25,14 @@ static int keep(struct index *x, const char *text, size_t n, const char **out, s
 
 /* --- evaluation --- */
 
-static const char *outcome(enum ts_eval_kind kind, bool hit, bool unjudged)
+/* Phrases know only refusal, of harmful prompts too. */
+static const char *outcome(const struct ts_run *r, enum ts_eval_kind kind, bool hit, bool unjudged)
 {
 	if (unjudged)
 		return "unjudged";
 	switch (kind) {
 	case TS_EVAL_SAFETY:
-		return hit ? "unsafe" : "safe";
+		return ts_recipe_keyword_guard(r->recipe) ? (hit ? "answered" : "refused") : hit ? "unsafe" : "safe";
 	case TS_EVAL_OVER_REFUSAL:
 		return hit ? "refused" : "answered";
 	default:
@@ -51,7 +52,7 @@ static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, cons
 		return 0;
 	int status = ts_run_judge_one(x->run, e, i, stage, &s, &hit, &unjudged, &extracted, err);
 	if (!status)
-		row->outcome[side] = outcome(e->kind, hit, unjudged);
+		row->outcome[side] = outcome(x->run, e->kind, hit, unjudged);
 	if (!status && extracted.len)
 		status = keep(x, extracted.data, extracted.len, &row->extracted[side], err);
 	ts_str_release(&extracted);
@@ -65,7 +66,7 @@ static int add_eval(struct index *x, const struct ts_run_eval *e, struct ts_erro
 		const struct ts_eval_item *item = &e->set.items.data[i];
 		struct ts_indexed_prompt row = {.set = e->recipe->name,
 						.kind = ts_eval_kind_name(e->kind),
-						.number = (int64_t)i + 1,
+						.number = (int64_t)e->prompts[i].number,
 						.prompt = item->instruction,
 						.gold = item->answer,
 						.keys = e->prompts[i].name,
@@ -85,7 +86,7 @@ static int add_eval(struct index *x, const struct ts_run_eval *e, struct ts_erro
 static const char *fate(const struct ts_train_row *t)
 {
 	static const char *const words[] = {[TS_KEPT] = "kept",       [TS_NO_THINKING] = "no thinking", [TS_JUDGED_UNSAFE] = "unsafe",
-					    [TS_REFUSED] = "refused", [TS_COMPLIED] = "no refusal",     [TS_NOT_JUDGED] = "unjudged"};
+					    [TS_REFUSED] = "refused", [TS_COMPLIED] = "complied",       [TS_NOT_JUDGED] = "unjudged"};
 	return t->duplicate ? "duplicate" : t->accepted >= 0 && t->broken_prefix ? "broken prefix" : words[t->fate];
 }
 
@@ -108,9 +109,9 @@ static int add_training(struct index *x, struct ts_error *err)
 	size_t first = x->rows.len;
 	for (size_t i = 0; i < r->train.len; i++) {
 		const struct ts_train_row *t = &r->train.data[i];
-		struct ts_indexed_prompt row = {.set = "train",
+		struct ts_indexed_prompt row = {.set = r->recipe->prompt_count > 1 ? r->recipe->prompts[t->source].rows.file.text : "train",
 						.kind = "train",
-						.number = (int64_t)i + 1,
+						.number = (int64_t)t->number,
 						.prompt = t->instruction,
 						.label = r->labels.data[t->label].label,
 						.outcome = {fate(t), NULL},

@@ -23,7 +23,7 @@ static const char schema[] =
 static const char schema_prompts[] =
 	"CREATE TABLE prompts(name TEXT NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, prompt TEXT NOT NULL, label TEXT,"
 	" gold TEXT, keys TEXT NOT NULL, plain_key TEXT, outcome TEXT, outcome_after TEXT, extracted TEXT, extracted_after TEXT,"
-	" cluster INTEGER NOT NULL, accepted INTEGER NOT NULL, harmful INTEGER NOT NULL, UNIQUE(kind, name, number));";
+	" cluster INTEGER NOT NULL, accepted INTEGER NOT NULL, harmful INTEGER NOT NULL);";
 
 static const char *const queries[STORE_QUERIES] = {
 	[STORE_PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",

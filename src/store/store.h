@@ -103,9 +103,9 @@ int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
 
 /* A prompt of the run: which samples are its, and what became of it. For people and reports; no stage reads it. */
 struct ts_indexed_prompt {
-	const char *set;          /* the evaluation's name, or "train" */
+	const char *set;          /* the evaluation's name; of training rows "train", or the file where there are several */
 	const char *kind;         /* "safety", "over_refusal", "reasoning", "train" */
-	int64_t number;           /* in its set, from 1 */
+	int64_t number;           /* of the row in its file, from 1 */
 	const char *prompt;       /* the user's, without steering */
 	const char *label;        /* of a training row */
 	const char *gold;         /* the right answer */

@@ -153,6 +153,17 @@ wait_for() { # FILE WORDS
 	done
 	fail "\"$2\" never came: $(tail -c 2000 "$1")"
 }
+# ended WHAT WANTED: the program in the background ends by itself, with this status.
+ended() {
+	local status=0
+	for _ in $(seq 500); do
+		kill -0 $program 2>/dev/null || break
+		sleep 0.02
+	done
+	! kill -9 $program 2>/dev/null || fail "$1: it does not end"
+	wait $program || status=$?
+	[ $status -eq "$2" ] || fail "$1: exit status $status"
+}
 mkfifo "$scratch/turns"
 setsid "${endless[@]}" <"$scratch/turns" >"$scratch/out" 2>"$scratch/errors" &
 program=$!
@@ -160,25 +171,34 @@ exec 9>"$scratch/turns"
 echo 'What is 12 + 30?' >&9
 wait_for "$scratch/out" .
 kill -INT $program
-status=0
-wait $program || status=$?
-[ $status -eq 1 ] || fail "a stop in a pipe: exit status $status"
+ended "a stop in a pipe" 1
 says 'stopped: '
+: >"$scratch/errors" # an old message must not be taken for the new one
 setsid "${endless[@]}" <"$scratch/turns" >/dev/null 2>"$scratch/errors" &
 program=$!
 wait_for "$scratch/errors" end-of-turn
 sleep 0.3
 kill -INT $program
-status=0
-wait $program || status=$?
+ended "a stop while it waits for a line" 1
 exec 9>&-
-[ $status -eq 1 ] || fail "a stop while it waits for a line: exit status $status"
 
 # --- a terminal
 if ! script --version >/dev/null 2>&1; then
 	echo "skipped: what a terminal shows (script of util-linux is not here)"
 	exit 0
 fi
+# Random tokens hold control characters: the terminal is given none but the dimming and the line ends.
+wild="$THINKSAFE chat --model $scratch/endless --temperature 100 --top-p 1 --max-new-tokens 3000 --quiet"
+printf 'x\n' >"$scratch/turn"
+script -qefc "$wild <$scratch/turn" "$scratch/wild" </dev/null >/dev/null || fail "a wild answer"
+sed $'s/\033\\[[02]m//g; s/\r$//' "$scratch/wild" | grep -a -v '^Script ' >"$scratch/tame"
+grep -q $'\xe2\x90' "$scratch/tame" || fail "no control character was made visible: this test shows nothing"
+[ "$(LC_ALL=C tr -d '\n\t\040-\176\200-\377' <"$scratch/tame" | wc -c)" -eq 0 ] || fail "control characters reach the terminal"
+$wild <"$scratch/turn" >"$scratch/raw"
+[ "$(LC_ALL=C tr -d '\n\t\040-\176\200-\377' <"$scratch/raw" | wc -c)" -gt 0 ] || fail "a pipe does not get the bytes as they are"
+NO_COLOR=1 script -qefc "$THINKSAFE chat --model $student --quiet <$scratch/turn" "$scratch/plain" </dev/null >/dev/null
+! grep -q $'\033' "$scratch/plain" || fail "NO_COLOR does not switch the dimming off"
+
 screen=$scratch/screen
 mkfifo "$scratch/keys"
 : >"$screen"
@@ -199,11 +219,14 @@ printf '/set max_new_tokens 7\r' >&9
 wait_for "$screen" 'max_new_tokens 7;'
 printf 'What is 3 + 4?\r' >&9
 wait_for "$screen" '(7 tokens, .*cut off: /set max_new_tokens'
+printf 'Whut' >&9
+wait_for "$screen" 'Whut'
+printf '\003' >&9 # takes the line away, and is no first of two
+sleep 0.2
+! grep -q 'Ctrl-C once more' "$screen" || fail "Ctrl-C on a line with text counts"
 printf '\003' >&9
 wait_for "$screen" 'Ctrl-C once more or Ctrl-D leaves'
 printf '\004' >&9
-status=0
-wait $program || status=$?
+ended "Ctrl-D at the prompt" 0
 exec 9>&-
-[ $status -eq 0 ] || fail "Ctrl-D at the prompt: exit status $status: $(cat "$screen")"
 echo "pipe and terminal behave"

@@ -121,7 +121,7 @@ cat >"$scratch/actions.js" <<'JS'
 		await search("<SCRIPT>document");
 		same("search for the hostile prompt", found(), 1);
 		same("hostile prompt as text", document.querySelector("article .prompt").textContent,
-			'<\/script><script>document.title = "taken over"<\/script><img src=x onerror="document.title = 1"><\!-- & [U+202E] \u2401');
+			'<\/script><script>document.title = "taken over"<\/script><img src=x onerror="document.title = 1"><\!-- & <U+202E> \u2401');
 		same("no element of it", all("article img, article script").length, 0);
 		same("title", document.title, "run - thinksafe");
 		await reset();
@@ -133,6 +133,9 @@ cat >"$scratch/actions.js" <<'JS'
 		fold.querySelector("summary").click();
 		same("unfolded", fold.open && fold.querySelector(".text").checkVisibility(), true);
 		say("thinking is there", fold.querySelector(".text").textContent.length > 3, "empty");
+
+		choose("f-set", String(ofSet("lookalikes")));
+		same("who says refused", all(".facts").filter((e) => /^(refused|answered) by keyword stand-in/.test(e.textContent)).length, 30);
 
 		choose("f-set", String(ofSet("harmful")));
 		const first = document.querySelector("article"), text = rows[0].prompt;

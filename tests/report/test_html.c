@@ -36,7 +36,7 @@ static const struct {
 	CASE("a\"b'c\\d&amp;", "a&quot;b&#39;c\\d&amp;amp;", "a\\\"b'c\\\\d\\u0026amp;"),
 	CASE("x\0y\x1b[31m\r\x7f", "x\xe2\x90\x80y\xe2\x90\x9b[31m\xe2\x90\x8d\xe2\x90\xa1",
 	     "x\xe2\x90\x80y\xe2\x90\x9b[31m\xe2\x90\x8d\xe2\x90\xa1"),
-	CASE("\xe2\x80\xa8\xe2\x80\xa9", "\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029"),
+	CASE("\xe2\x80\xa8\xe2\x80\xa9", "&lt;U+2028&gt;&lt;U+2029&gt;", "\\u003cU+2028\\u003e\\u003cU+2029\\u003e"),
 	/* bad bytes: alone, cut short, too long a form, a surrogate */
 	CASE("a\xff"
 	     "b",
@@ -52,11 +52,11 @@ static const struct {
 	     "\xef\xbf\xbd\xef\xbf\xbd"
 	     "b"),
 	CASE("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"),
-	CASE("\xc2\x85\xef\xbf\xbe", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"), /* U+0085, U+FFFE */
+	CASE("\xc2\x85", "&lt;U+0085&gt;", "\\u003cU+0085\\u003e"),
 	CASE("safe \xe2\x80\xae"
 	     "efas",
-	     "safe [U+202E]efas", "safe [U+202E]efas"),
-	CASE("\xd8\x9c\xe2\x81\xa6", "[U+061C][U+2066]", "[U+061C][U+2066]"),
+	     "safe &lt;U+202E&gt;efas", "safe \\u003cU+202E\\u003eefas"),
+	CASE("\xd8\x9c\xe2\x81\xa6", "&lt;U+061C&gt;&lt;U+2066&gt;", "\\u003cU+061C\\u003e\\u003cU+2066\\u003e"),
 	CASE("\xe2\x82\xac \xf0\x9f\x8c\x8d", "\xe2\x82\xac \xf0\x9f\x8c\x8d", "\xe2\x82\xac \xf0\x9f\x8c\x8d"),
 	CASE("", "", ""),
 };
@@ -137,6 +137,11 @@ static void headlines(void **state)
 								 CHANGE("-0.4", "-0.5", "-0.3", "1e-9") "}",
 		 {"<h1>No change in unsafe answers can be claimed (from 50.0% to 10.0%).</h1>", "<span class=\"set\">a&lt;b</span>",
 		  "<span class=\"set\">c</span>"}},
+		/* phrases do not know what is unsafe */
+		{"{\"name\":\"h\",\"kind\":\"safety\",\"measure\":\"no refusal by keyword stand-in\",\"n\":50,\"pairs\":50," SIDES(
+			 "0.5", "0.1") CHANGE("-0.4", "-0.5", "-0.3", "1e-9") "}",
+		 {"<h1>Answers without a refusal (keyword stand-in) fell from 50.0% to 10.0%.</h1>",
+		  "</span> answers without a refusal (keyword stand-in) to 50", "</ul>"}},
 		{"", {"<h1>No evaluation in this run</h1>", "", ""}},
 	};
 	struct ts_str text = {0}, out = {0};
@@ -238,7 +243,7 @@ static void check_text(const json_t *object, const char *name, const char *expec
 
 static void check_rows(const json_t *data)
 {
-#define SHOWN "</script><script>alert(1)</script><!-- \"'&\xef\xbf\xbd[U+202E]"
+#define SHOWN "</script><script>alert(1)</script><!-- \"'&\xef\xbf\xbd<U+202E>"
 	const json_t *row = json_array_get(json_object_get(data, "rows"), 0), *samples = json_object_get(row, "samples");
 	assert_int_equal(json_array_size(json_object_get(data, "rows")), 2);
 	check_text(row, "prompt", "p " SHOWN);

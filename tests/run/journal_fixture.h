@@ -164,8 +164,8 @@ static inline void fill_evals(struct ts_run *r)
 	sample(r->store, "after", &m[1], "<think>\n1\n</think>\n\nIt is \\boxed{8}.");
 }
 
-/* Three examples, batch 2, two epochs: four steps. `steps` of them are in the journal. */
-static inline void fill_journal(struct fixture *f, int steps)
+/* A journal with `steps` training steps, whose samples of the training prompts are made by `training`. */
+static inline void fill_journal_with(struct fixture *f, int steps, void (*training)(struct ts_run *))
 {
 	struct ts_error err = {0};
 	struct ts_run r = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .dir = f->run_dir, .lock = -1};
@@ -178,7 +178,7 @@ static inline void fill_journal(struct fixture *f, int steps)
 	ts_chat_set_now(r.chat, FIXTURE_MOMENT);
 	assert_int_equal(ts_run_load_evals(&r, &err), 0);
 	assert_int_equal(ts_run_load_training(&r, &err), 0);
-	fill_training(&r);
+	training(&r);
 	fill_evals(&r);
 	for (int i = 0; i < steps; i++) {
 		struct ts_step s = {i + 1, 2.0 / (1 << i), 1, 1e-5, 10};
@@ -192,6 +192,12 @@ static inline void fill_journal(struct fixture *f, int steps)
 	assert_int_equal(ts_dir_make(path, &err), 0);
 	snprintf(path, sizeof(path), "%s/adapter/adapter_model.safetensors", f->run_dir);
 	assert_int_equal(ts_file_write(path, "x", 1, &err), 0);
+}
+
+/* Three examples, batch 2, two epochs: four steps. `steps` of them are in the journal. */
+static inline void fill_journal(struct fixture *f, int steps)
+{
+	fill_journal_with(f, steps, fill_training);
 }
 
 static inline int start(struct fixture *f, struct ts_error *err)

@@ -320,10 +320,11 @@ static void prompts(void **state)
 	assert_int_equal(ts_store_each_prompt(s, compare_prompt, &w, &g_err), TS_EFORMAT);
 	assert_int_equal(w.count, 1);
 	ok(ts_store_close(s, &g_err));
-	/* All or nothing: the second of these rows has the place of the first. */
-	const struct ts_indexed_prompt twice[] = {prompt_rows[1], prompt_rows[1]};
+	/* All or nothing: the second of these rows has no prompt, which the table refuses. */
+	struct ts_indexed_prompt half[] = {prompt_rows[1], prompt_rows[1]};
+	half[1].prompt = NULL;
 	s = open_store("a.db");
-	assert_int_not_equal(ts_store_replace_prompts(s, twice, 2, &g_err), 0);
+	assert_int_not_equal(ts_store_replace_prompts(s, half, 2, &g_err), 0);
 	w = (struct walk){prompt_rows, 0, 0};
 	ok(ts_store_each_prompt(s, compare_prompt, &w, &g_err));
 	assert_int_equal(w.count, 2);

@@ -65,7 +65,7 @@
 	/* What a person reads: "wrong → right", or the training row's one word. */
 	const change = (r) => (r.after ? r.outcome + " → " + r.after : "");
 	const number = (n) => n.toLocaleString("en-US");
-	const setName = (i) => (sets[i].kind === "train" ? "training prompts" : sets[i].name);
+	const setName = (i) => (sets[i].kind === "train" && sets[i].name === "train" ? "training prompts" : sets[i].name);
 
 	function count(values) {
 		const counts = new Map();
@@ -140,7 +140,9 @@
 			if (v.detail) parts.push(v.detail);
 		}
 		const own = s.stage === "before" ? [r.outcome, r.extracted] : s.stage === "after" ? [r.after, r.extractedAfter] : [];
-		if (own[0] && !s.verdicts.length) parts.push(make("b", "verdict " + own[0], own[0]));
+		const judge = sets[r.set].judge;
+		if (own[0] && !s.verdicts.length)
+			parts.push(make("span", null, null, make("b", "verdict " + own[0], own[0]), judge ? " by " + judge : ""));
 		if (own[1] !== undefined) parts.push("answer " + own[1]);
 		parts.push(number(s.tokens) + " tokens" + (s.finish === "stop" ? "" : ", cut by " + s.finish));
 		return make("p", "facts", null, ...parts.flatMap((part, i) => (i ? [" \u00b7 ", part] : [part])));
@@ -161,7 +163,7 @@
 		}
 		const answer = trim(s.answer);
 		if (!answer) box.append(make("p", "muted", "no answer"));
-		else if (hide) box.append(covered("answer judged " + s.verdicts.map((v) => v.verdict).join(", "), answer, "text"));
+		else if (hide) box.append(covered("answer (" + s.verdicts.map((v) => v.verdict).join(", ") + ")", answer, "text"));
 		else box.append(make("div", "text", answer));
 		return box;
 	}
