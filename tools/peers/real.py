@@ -6,7 +6,7 @@ import lora
 import text
 from program import largest_difference, load_reference, load_tokenizer, reference_logits
 
-LOGITS = 4e-4  # both sides are up to 2e-4 from the model computed in f64 (compare_exact)
+LOGITS = 2e-4  # f32 leaves an error on both sides: compare_exact measures each against f64
 
 
 def true_tokenizer(file):
