@@ -131,7 +131,7 @@ static int check_version(struct ts_store *s, bool *fresh, struct ts_error *err)
  * time. */
 static int create_tables(struct ts_store *s, struct ts_error *err)
 {
-	bool fresh;
+	bool fresh = false;
 	char mark[128];
 	sqlite3_snprintf(sizeof(mark), mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, TS_STORE_VERSION);
 	TS_TRY(run(s, "BEGIN IMMEDIATE", err));
