@@ -138,7 +138,8 @@ static size_t stored_row(const struct ts_weights *w, size_t row)
 
 static int reserve(struct ts_weights *w, size_t bytes, struct ts_error *err)
 {
-	if (bytes <= w->scratch_bytes)
+	/* the embedding's memory, the largest by far, is not kept for a layer's matrices */
+	if (bytes <= w->scratch_bytes && w->scratch_bytes / 4 <= bytes)
 		return 0;
 	ts_free(w->scratch); /* its content is not needed, so nothing is copied */
 	w->scratch_bytes = 0;

@@ -128,7 +128,7 @@ static int run(struct chat *c)
 {
 	struct ts_session *s = &c->session;
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR is needed");
+		return ts_session_wrong(s, "--model DIR or FILE is needed");
 	int status = ts_sampling_options_check(&c->conversation.sampling, &s->err);
 	if (status) {
 		s->wrong_usage = true;

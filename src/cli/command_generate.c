@@ -253,7 +253,7 @@ static int check_options(struct generate *g)
 {
 	struct ts_session *s = &g->session;
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model PATH is needed");
+		return ts_session_wrong(s, "--model DIR or FILE is needed");
 	if (!g->samples || g->samples > 4096)
 		return ts_session_wrong(s, "--samples: expected 1 to 4096, found %zu", g->samples);
 	int status = ts_sampling_options_check(&g->sampling, &s->err);

@@ -20,7 +20,7 @@ static int open_template(struct render *r)
 	if (r->template_file && s->model_dir)
 		return ts_session_wrong(s, "--model and --template: expected one of them");
 	if (!r->template_file && !s->model_dir)
-		return ts_session_wrong(s, "--model PATH or --template FILE is needed");
+		return ts_session_wrong(s, "--model or --template is needed");
 	if (!r->template_file)
 		return ts_session_open_chat(s);
 	struct ts_str source = {0};
@@ -74,7 +74,7 @@ int ts_command_render(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &r.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"model", "PATH", "folder or GGUF file with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE", "folder or GGUF file with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir, NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"template", "FILE", "a template file instead of --model", TS_OPT_TEXT, &r.template_file, NULL},
 		{"now", "TIME", "freeze the template's clock, e.g. 2024-07-26T15:04:05", TS_OPT_TEXT, &r.now, NULL},

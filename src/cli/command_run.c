@@ -27,7 +27,7 @@ static const struct {
 	const char *key, *argument, *help;
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
-	{"model", "PATH", "student: checkpoint folder or GGUF file"},
+	{"model", "DIR|FILE", "student: checkpoint folder or GGUF file"},
 	{"guard", "DIR|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
 	{"refusal_judge", "keywords", "who calls an answer a refusal"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},

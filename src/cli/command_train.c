@@ -211,7 +211,7 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 	ts_session_init(s);
 	t.lora = (struct ts_adapter_config){.alpha = 16, .dropout = 0.05};
 	const struct ts_option options[] = {
-		{"model", "PATH", "checkpoint folder or GGUF file of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE", "checkpoint folder or GGUF file of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"in", "FILE", "rows with instruction and response, or ids and mask", TS_OPT_TEXT, &s->in, NULL},
 		{"out", "DIR", "adapter folder to write (PEFT layout)", TS_OPT_TEXT, &s->out, NULL},

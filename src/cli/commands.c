@@ -15,7 +15,7 @@ static const struct ts_command commands[] = {
 	{
 		.name = "generate",
 		.summary = "prompts to responses (steered where the label says harmful)",
-		.usage = "generate --model DIR [--in FILE] [--out FILE] [options]",
+		.usage = "generate --model DIR|FILE [--in FILE] [--out FILE] [options]",
 		.example = "thinksafe generate --model testbed/student --in testbed/prompts/train.json --max-new-tokens 128 --out "
 			   "responses.jsonl",
 		.run = ts_command_generate,
@@ -30,14 +30,14 @@ static const struct ts_command commands[] = {
 	{
 		.name = "train",
 		.summary = "accepted rows to a LoRA adapter (PEFT format)",
-		.usage = "train --model DIR --in FILE --out DIR [options]",
+		.usage = "train --model DIR|FILE --in FILE --out DIR [options]",
 		.example = "thinksafe train --model testbed/student --in runs/demo/train.jsonl --out adapter --lr 1e-3",
 		.run = ts_command_train,
 	},
 	{
 		.name = "eval",
 		.summary = "the recipe's evaluations of one model, with intervals",
-		.usage = "eval RECIPE.yaml [--model DIR] [--adapter DIR] [options]",
+		.usage = "eval RECIPE.yaml [--model DIR|FILE] [--adapter DIR] [options]",
 		.example = "thinksafe eval testbed/recipe.yaml --adapter runs/demo/adapter --json",
 		.run = ts_command_eval,
 	},
@@ -51,28 +51,28 @@ static const struct ts_command commands[] = {
 	{
 		.name = "chat",
 		.summary = "talk to a model, with or without the adapter",
-		.usage = "chat --model DIR [--adapter DIR] [options]",
+		.usage = "chat --model DIR|FILE [--adapter DIR] [options]",
 		.example = "thinksafe chat --model testbed/student --adapter runs/demo/adapter --top-k 20",
 		.run = ts_command_chat,
 	},
 	{
 		.name = "score",
 		.summary = "log-probabilities of texts",
-		.usage = "score --model DIR [--in FILE] [--out FILE] [--logits FILE]",
+		.usage = "score --model DIR|FILE [--in FILE] [--out FILE] [--logits FILE]",
 		.example = "echo '{\"prompt\":\"Hello\"}' | thinksafe score --model testbed/student",
 		.run = ts_command_score,
 	},
 	{
 		.name = "tokenize",
 		.summary = "text to token ids, and back with --decode",
-		.usage = "tokenize --model DIR [--in FILE] [--decode]",
+		.usage = "tokenize --model DIR|FILE [--in FILE] [--decode]",
 		.example = "echo '{\"text\":\"Hello\"}' | thinksafe tokenize --model testbed/student",
 		.run = ts_command_tokenize,
 	},
 	{
 		.name = "render",
 		.summary = "messages to the chat template's text",
-		.usage = "render --model DIR | --template FILE [--in FILE]",
+		.usage = "render --model DIR|FILE | --template FILE [--in FILE]",
 		.example = "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' | thinksafe "
 			   "render --model testbed/student",
 		.run = ts_command_render,

@@ -151,7 +151,7 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model PATH is needed");
+		return ts_session_wrong(s, "--model DIR or FILE is needed");
 	if (!ts_dir_exists(s->model_dir) && !ts_file_exists(s->model_dir))
 		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder or GGUF file", s->model_dir);
 	return 0;

@@ -72,6 +72,8 @@ mkdir "$scratch/folder"
 : >"$scratch/folder.jsonl"
 [ "$(offers thinksafe report "$scratch/fol")" = "$scratch/folder" ] || fail "report RUN: $(offers thinksafe report "$scratch/fol")"
 [ "$(offers thinksafe generate --adapter "$scratch/fol")" = "$scratch/folder" ] || fail "--adapter DIR offers files"
+offered "$scratch/folder" thinksafe generate --model "$scratch/fol"
+offered "$scratch/folder.jsonl" thinksafe generate --model "$scratch/fol"
 offered "$scratch/folder.jsonl" thinksafe generate --in "$scratch/fol"
 offered "$scratch/folder.jsonl" thinksafe run "$scratch/fol"
 

@@ -175,8 +175,8 @@ static struct gguf_file small_file(const char *pre)
 					     "b",
 					     "ab",
 					     "\xC4\xA0",
-					     "\xC4\xA0"
-					     "ab",
+					     ("\xC4\xA0"
+					      "ab"),
 					     "1",
 					     "2",
 					     "12",

@@ -50,12 +50,12 @@ def random_ids(vocab, lengths, seed):
     return [[rng.randrange(vocab) for _ in range(n)] for n in lengths]
 
 
-def compare_logits(program, report, name, folder, lists, *flags):
+def compare_logits(program, report, name, folder, lists, *flags, tolerance=TOLERANCE):
     theirs = reference_logits(load_reference(folder), lists)
     ours = program.logits(folder, lists, *flags)
     longest = max(map(len, lists))
     how = f", {' '.join(map(str, flags))}" if flags else ""
-    report.near(f"{name}: logits, {len(lists)} texts to {longest} tokens{how}", largest_difference(ours, theirs), TOLERANCE)
+    report.near(f"{name}: logits, {len(lists)} texts to {longest} tokens{how}", largest_difference(ours, theirs), tolerance)
 
 
 def compare_random_ids(program, report, name, folder, vocab):
