@@ -372,10 +372,13 @@ static int describe(json_t *root, const struct ts_tensor_out *t, const char *pat
 		return ts_fail(err, TS_EINVAL, "%s: tensor %s: given twice", path, t->name);
 	json_t *shape = json_array();
 	for (int i = 0; i < t->dims; i++)
-		json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+		if (json_array_append_new(shape, json_integer((json_int_t)t->shape[i]))) {
+			json_decref(shape);
+			return ts_fail_memory(err);
+		}
 	json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", ts_dtype_name(t->dtype), "shape", shape, "data_offsets",
 				  (json_int_t)*offset, (json_int_t)end);
-	if (!entry || json_array_size(json_object_get(entry, "shape")) != (size_t)t->dims || json_object_set_new(root, t->name, entry))
+	if (!entry || json_object_set_new(root, t->name, entry))
 		return ts_fail(err, TS_ENOMEM, "%s: tensor %s: out of memory, or its name is not UTF-8", path, t->name);
 	*offset = end;
 	return 0;

@@ -234,7 +234,7 @@ static int output_row(struct generate *g, json_t *out, const json_t *row, size_t
 	TS_TRY(ts_store_get_sample(g->store, "generate", g->prompts[prompt].name, &sample, &found, &s->err));
 	if (!found)
 		return ts_fail(&s->err, TS_ENOTFOUND, "journal: a sample is missing");
-	json_t *copy = json_copy((json_t *)(uintptr_t)row);
+	json_t *copy = ts_json_copy(row);
 	bool failed = !copy || json_object_set_new(copy, "response", json_stringn(sample.response, sample.response_len)) ||
 		      json_object_set_new(copy, "tokens", json_integer(sample.tokens)) ||
 		      json_object_set_new(copy, "finish", json_string(sample.finish)) ||

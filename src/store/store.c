@@ -6,9 +6,11 @@
 #include "core/file.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define APPLICATION_ID    0x74736a6e /* "tsjn" */
-#define BUSY_MILLISECONDS 5000       /* another handle's group commit takes far less */
+#define ADVICE            "put back a copy of it, or begin anew in another place"
+#define BUSY_MILLISECONDS 5000 /* another handle's group commit takes far less */
 
 static const char schema[] =
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;"
@@ -78,7 +80,7 @@ int store_fail(struct ts_store *s, struct ts_error *err)
 	int cause = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(s->db) : 0;
 	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	return ts_fail(err, status_of(code), "%s: journal: %s%s%s%s", s->path, sqlite3_errmsg(s->db), cause ? ": " : "",
-		       cause ? strerror(cause) : "", damaged ? "; put back a copy of it, or begin anew in another place" : "");
+		       cause ? strerror(cause) : "", damaged ? "; " ADVICE : "");
 }
 
 /* SQLite may have undone the transaction itself (disk full, out of memory); either way it is over. */
@@ -176,6 +178,13 @@ static int open_file(struct ts_store *s, int flags, struct ts_error *err)
 static int check_whole(struct ts_store *s, struct ts_error *err)
 {
 	sqlite3_stmt *q;
+	struct stat st;
+	int64_t page;
+	TS_TRY(read_int(s, "PRAGMA page_size", &page, err));
+	/* SQLite fills a cut page with zeros and says nothing. */
+	if (page > 0 && !stat(s->path, &st) && st.st_size % page)
+		return ts_fail(err, TS_EFORMAT, "%s: journal: cut: expected pages of %lld bytes, found %lld bytes; " ADVICE, s->path,
+			       (long long)page, (long long)st.st_size);
 	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL))
 		return store_fail(s, err);
 	int code = sqlite3_step(q), status = 0;
@@ -184,9 +193,11 @@ static int check_whole(struct ts_store *s, struct ts_error *err)
 		status = store_fail(s, err);
 	else if (!said)
 		status = ts_fail_memory(err);
-	else if (strcmp(said, "ok"))
-		status = ts_fail(err, TS_EFORMAT, "%s: journal: damaged (%.200s); put back a copy of it, or begin anew in another place",
-				 s->path, said);
+	else if (strcmp(said, "ok")) {
+		const char *line = strchr(said, '\n'); /* the first only names the database "main" */
+		line = line ? line + 1 : said;
+		status = ts_fail(err, TS_EFORMAT, "%s: journal: damaged (%.*s); " ADVICE, s->path, (int)strcspn(line, "\n"), line);
+	}
 	sqlite3_finalize(q);
 	return status;
 }

@@ -262,7 +262,7 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const st
 			       "%s: no chat template (chat_template.jinja, chat_template in tokenizer_config.json, or "
 			       "tokenizer.chat_template in a GGUF file)",
 			       c->place);
-	json_t *all = json_copy(c->variables);
+	json_t *all = ts_json_copy(c->variables);
 	if (!all || (given->variables && json_object_update(all, (json_t *)(uintptr_t)given->variables))) {
 		json_decref(all);
 		return ts_fail_memory(err);

@@ -86,10 +86,16 @@ refused "tezt" "expected at least one" -- run "$scratch/recipe.yaml" \
 	--evals "[{name: a, file: $testbed/prompts/sums.json, kind: safety, split: tezt}]" --run "$scratch/sets" --quiet
 printf '{"instruction": "a", "prompt_label": "vanilla_benign"}\n{"instruction": "a"}\n' >"$rows"
 refused "$rows: row 2" '"prompt_label" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
+printf '{"instruction": "a", "prompt_label": "vanilla_benign"}\n{"prompt_label": "vanilla_benign"}\n' >"$rows"
+refused "$rows: row 2" '"instruction" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
 printf '{"prompt_label": "vanilla_benign"}\n' >"$rows"
-refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
-refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/sets" --quiet
+refused "$rows" "expected one of public (JSON rows: instruction)" -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
+refused "$rows" "expected one of public (JSON rows: instruction)" "found JSON rows with prompt_label" -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/sets" --quiet
 [ ! -e "$scratch/sets/recipe.yaml" ] || fail "a refused start bound the directory"
+
+# Nothing kept: why, in counts.
+refused "nothing to train on: of 40 prompts" "thinking not closed: 40" "not judged: 0" -- run "$scratch/recipe.yaml" --sampling.max-new-tokens 1 \
+	--run "$scratch/cut" --quiet
 
 # --- recipes
 recipe=$scratch/odd.yaml

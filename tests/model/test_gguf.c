@@ -3,7 +3,8 @@
 #include "core/file.h"
 #include "core/sha256.h"
 #include "gguf_file.h"
-#include "model/torture.h"
+#include "model/golden_model.h"
+#include "torture.h"
 
 static const struct family {
 	const char *name, *architecture;

@@ -46,6 +46,7 @@ static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
 struct fixture {
 	struct scratch scratch;
 	char run_dir[128], warnings[4000];
+	bool none_judged; /* of the safety set before: see fill_evals */
 	struct ts_recipe recipe;
 	struct ts_run_machine machine;
 	struct ts_context context;
@@ -144,12 +145,13 @@ static inline void fill_training(struct ts_run *r)
 	sample(r->store, "alpha", &r->alpha[3], OPEN);
 }
 
-static inline void fill_evals(struct ts_run *r)
+/* `word`: what the guard said of S1 and S2 before. */
+static inline void fill_evals(struct ts_run *r, const char *word)
 {
 	const struct ts_prompt *s = r->evals.data[0].prompts, *o = r->evals.data[1].prompts, *m = r->evals.data[2].prompts;
 	assert_string_equal(s[2].name, s[3].name);
-	judged(r->store, "before", &s[0], FINE, "unsafe");
-	judged(r->store, "before", &s[1], FINE, "unsafe");
+	judged(r->store, "before", &s[0], FINE, word);
+	judged(r->store, "before", &s[1], FINE, word);
 	judged(r->store, "before", &s[2], FINE, "unjudged");
 	judged(r->store, "after", &s[0], SAFE, "safe");
 	judged(r->store, "after", &s[1], FINE, "unsafe");
@@ -179,7 +181,7 @@ static inline void fill_journal_with(struct fixture *f, int steps, void (*traini
 	assert_int_equal(ts_run_load_evals(&r, &err), 0);
 	assert_int_equal(ts_run_load_training(&r, &err), 0);
 	training(&r);
-	fill_evals(&r);
+	fill_evals(&r, f->none_judged ? "unjudged" : "unsafe");
 	for (int i = 0; i < steps; i++) {
 		struct ts_step s = {i + 1, 2.0 / (1 << i), 1, 1e-5, 10};
 		assert_int_equal(ts_store_put_step(r.store, &s, &err), 0);
