@@ -87,7 +87,7 @@ static void lie_length(const struct file *f, const char *text)
 static void fill(const struct file *f, const char *tensor, const char *text)
 {
 	char name[200];
-	size_t from, to;
+	size_t from = 0, to = 0;
 	union {
 		float value;
 		uint32_t bits;
