@@ -135,13 +135,12 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 
 /* --- recognition --- */
 
-static bool fits(const struct ts_format *f, const struct content *c)
+static bool fits(const struct ts_format *f, const struct content *c, const json_t *row)
 {
-	const json_t *first = json_array_get(c->rows, 0);
 	if (f->csv != (c->container == TABLE) || (f->array != NULL) != (c->container == OBJECT) || (f->array && strcmp(f->array, c->array)))
 		return false;
 	for (size_t i = 0; i < 4 && f->columns[i]; i++)
-		if (!json_object_get(first, f->columns[i]))
+		if (!json_object_get(row, f->columns[i]))
 			return false;
 	return true;
 }
@@ -191,6 +190,21 @@ static int refuse(const struct ts_format *wanted, const struct content *c, const
 	return status;
 }
 
+/* By the first row that has the columns, so that a row which lacks them is named as such and not taken for another format's. A label
+ * is the public format's own word: rows that have one lack nothing but their prompts. */
+static const struct ts_format *recognise(const struct content *c, const struct ts_format *wanted)
+{
+	size_t row;
+	const json_t *value;
+	json_array_foreach (c->rows, row, value)
+		for (size_t i = 0; i < FORMATS; i++)
+			if ((!wanted || wanted == &formats[i]) && fits(&formats[i], c, value))
+				return &formats[i];
+	const json_t *first = json_array_get(c->rows, 0);
+	bool labelled = c->container == LINES && json_object_get(first, formats[0].label);
+	return labelled && (!wanted || wanted == &formats[0]) ? &formats[0] : NULL;
+}
+
 int ts_format_read(const char *path, const char *name, const struct ts_format **format, json_t **rows, struct ts_error *err)
 {
 	struct content c;
@@ -198,17 +212,11 @@ int ts_format_read(const char *path, const char *name, const struct ts_format **
 	if (name && !wanted)
 		return ts_fail(err, TS_EINVAL, "format: \"%s\" is not known", name); /* the recipe's reader says which ones are */
 	TS_TRY(read_content(&c, path, err));
-	*format = wanted ? wanted : &formats[0];
-	if (!json_array_size(c.rows)) {
+	*format = json_array_size(c.rows) ? recognise(&c, wanted) : wanted ? wanted : &formats[0];
+	if (*format) {
 		*rows = c.rows;
 		return 0;
 	}
-	for (size_t i = 0; i < FORMATS; i++)
-		if (fits(&formats[i], &c) && (!wanted || wanted == &formats[i])) {
-			*format = &formats[i];
-			*rows = c.rows;
-			return 0;
-		}
 	int status = refuse(wanted, &c, path, err);
 	json_decref(c.rows);
 	return status;

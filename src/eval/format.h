@@ -1,6 +1,6 @@
 /* The formats of prompt files: one row of a table each. Adding a benchmark = a row in format.c, a test, a line in docs/contracts.md.
  *
- * A format says how a file is recognised (its container, and columns of its first row), which column holds the prompt, and what the
+ * A format says how a file is recognised (its container, and columns of its rows), which column holds the prompt, and what the
  * benchmark is known to mean: the user turn that its graders expect (method.md section 3), its label, its grader. A row may be in
  * several formats' words; the first of the table wins. */
 #ifndef TS_EVAL_FORMAT_H
@@ -14,7 +14,7 @@ struct ts_format {
 	const char *name;
 	bool csv;               /* a CSV file with a header; else JSON Lines or a JSON array */
 	const char *array;      /* JSON: the rows are this array of the file's one object; NULL = the file is the rows */
-	const char *columns[4]; /* all of them in the first row: recognised. NULL after the last */
+	const char *columns[4]; /* all of them in a row: recognised. NULL after the last */
 	const char *prompt;     /* column of the user's text */
 	const char *context;    /* column of a text that stands in front of it, where it is not empty; NULL = none */
 	const char *turn;       /* the user turn, {x} = the text; NULL = the text alone */

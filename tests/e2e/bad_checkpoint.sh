@@ -185,6 +185,6 @@ spoil "$scratch/student/model.safetensors" 1000000 "$scratch/half" "model is not
 spoil "$scratch/guard/model.safetensors" 900000 "$scratch/half" "guard is not what this run began with"
 spoil "$scratch/student/model.safetensors" 3 "$scratch/student/model.safetensors" "header claims"
 spoil "$scratch/student/tokenizer.json" 0 "$scratch/student/tokenizer.json" "not JSON"
-spoil "$scratch/prompts-1.jsonl" 20 "$scratch/prompts-1.jsonl: expected one of public" "xnstruction"
+spoil "$scratch/prompts-1.jsonl" 20 "$scratch/prompts-1.jsonl: row 1" "\"instruction\" is missing"
 ends_well "$scratch/half"
 echo "$count bad checkpoints refused"

@@ -121,6 +121,8 @@ static void errors(void **state)
 		 "label), "},
 		{"prompt,name\nx,y\n", NULL, TS_EFORMAT, "; found CSV with prompt, name"},
 		{"{\"prompt\": \"x\"}\n", NULL, TS_EFORMAT, "; found JSON rows with prompt"},
+		{"{\"odd\": 1}\n{\"instruction\": \"x\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
+		{"{\"prompt_label\": \"safe\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"jailbreaks\": [{\"aim\": 1}]}", NULL, TS_EFORMAT, "; found a JSON object with aim"},
 		{"{\"jailbreaks\": [1]}", NULL, TS_EFORMAT, "set: \"jailbreaks\": row 1 is no JSON object"},
 		{"a,forbidden_prompt\n1,x\n", &gsm8k, TS_EFORMAT,
@@ -284,8 +286,7 @@ static void each_allocation(void **state)
 	static const char *const texts[] = {
 		"id,prompt,type,label\n1,P,t,safe\n2,\"Q\nQ\",t,safe\n3,R,t,unsafe\n",
 		"{\"question\": \"P\", \"answer\": \"4\"}\n{\"question\": \"Q\", \"answer\": \"4\"}\n",
-		"{\"parameters\": 1,\n\"jailbreaks\": [{\"goal\": \"P\", \"behavior\": \"b\"}]}",
-		"prompt,name\nx,y\n", /* no format */
+		"{\"parameters\": 1,\n\"jailbreaks\": [{\"goal\": \"P\", \"behavior\": \"b\"}]}", "prompt,name\nx,y\n", /* no format */
 	};
 	for (size_t i = 0; i < 4; i++) {
 		char path[512];
