@@ -89,8 +89,8 @@ refused "$rows: row 2" '"prompt_label" is missing' -- run "$scratch/recipe.yaml"
 printf '{"instruction": "a", "prompt_label": "vanilla_benign"}\n{"prompt_label": "vanilla_benign"}\n' >"$rows"
 refused "$rows: row 2" '"instruction" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
 printf '{"prompt_label": "vanilla_benign"}\n' >"$rows"
-refused "$rows" "expected one of public (JSON rows: instruction)" -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
-refused "$rows" "expected one of public (JSON rows: instruction)" "found JSON rows with prompt_label" -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/sets" --quiet
+refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
+refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/sets" --quiet
 [ ! -e "$scratch/sets/recipe.yaml" ] || fail "a refused start bound the directory"
 
 # Nothing kept: why, in counts.
