@@ -63,7 +63,7 @@ static const struct {
 	{"numerics", "f32", "class of the arithmetic"},
 	{"kv_dtype", "f32|bf16", "of the KV cache"},
 	{"weights", "stored", "dtype of the weights: the file's"},
-	{"before", "RUN", "not implemented yet"},
+	{"before", "RUN", "refused today: a run whose evaluation is used again"},
 };
 
 static int keep_setting(void *user, const char *name, const char *text, struct ts_error *err)
