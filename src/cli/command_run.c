@@ -1,8 +1,8 @@
-/* thinksafe run, eval, report: the pipeline and its results. */
+/* thinksafe run, eval: the pipeline. */
 #include "cli/session.h"
 #include "core/file.h"
 #include "core/mem.h"
-#include "report/table.h"
+#include "core/sha256.h"
 #include "run/run.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@ struct command_run {
 	struct ts_recipe recipe;
 	const char *run_dir;
 	bool print_recipe, recipe_open;
+	char build[65]; /* hash of this program's file */
 	/* --train.lr 1e-4 and the like: kept until the recipe file is read */
 	struct {
 		const char *key, *text;
@@ -26,12 +27,13 @@ static const struct {
 	const char *key, *argument, *help;
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
-	{"model", "DIR", "student checkpoint"},
-	{"guard", "DIR", "guard checkpoint (Llama-Guard-3)"},
+	{"model", "DIR|FILE", "student: checkpoint folder or GGUF file"},
+	{"guard", "DIR|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
 	{"refusal_judge", "keywords", "who calls an answer a refusal"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},
 	{"method", "thinksafe|rejection", "where training responses come from"},
-	{"train_prompts", "FILE", "prompts to learn from, with prompt_label"},
+	{"data", "DIR", "folder of relative prompt files (the recipe's own)"},
+	{"train_prompts", "FILE", "prompts to learn from: a file, or a YAML or JSON list of files"},
 	{"harmful_labels", "WORDS", "more label words that mean harmful"},
 	{"benign_labels", "WORDS", "more label words that mean benign"},
 	{"evals", "LIST", "evaluation sets, a YAML or JSON list"},
@@ -43,7 +45,7 @@ static const struct {
 	{"steering.text", "TEXT", "user turn for harmful prompts, {x} = the prompt"},
 	{"steering.tries", "N", "responses asked for until one is accepted"},
 	{"thinking", "required|none", "whether a response must hold closed thinking"},
-	{"filter", "guard", "what decides which responses are learned"},
+	{"filter", "guard|keywords|none", "who says which responses are learned"},
 	{"lora.rank", "N", "rank of the adapter"},
 	{"lora.alpha", "X", "scale = alpha / rank"},
 	{"lora.dropout", "X", "on the adapter's input"},
@@ -61,7 +63,7 @@ static const struct {
 	{"numerics", "f32", "class of the arithmetic"},
 	{"kv_dtype", "f32|bf16", "of the KV cache"},
 	{"weights", "stored", "dtype of the weights: the file's"},
-	{"before", "RUN", "not implemented yet"},
+	{"before", "RUN", "refused today: a run whose evaluation is used again"},
 };
 
 static int keep_setting(void *user, const char *name, const char *text, struct ts_error *err)
@@ -115,17 +117,9 @@ static int open_recipe(struct command_run *c, const char *path)
 	c->machine.memory = s->memory;
 	c->machine.isa = s->isa;
 	c->machine.version = TS_VERSION;
+	if (!ts_sha256_file("/proc/self/exe", c->build, NULL))
+		c->machine.build = c->build;
 	return 0;
-}
-
-static int print_table(struct ts_session *s, const json_t *metrics)
-{
-	struct ts_str text = {0};
-	int status = ts_report_table(metrics, "metrics", &text, &s->err);
-	if (!status)
-		fputs(ts_str_c(&text), stdout);
-	ts_str_release(&text);
-	return status;
 }
 
 /* The object of cli.md: before, after, accepted, run. */
@@ -144,7 +138,7 @@ static int print_summary(struct ts_session *s, const json_t *metrics, const char
 
 static int show(struct ts_session *s, const json_t *metrics, const char *dir)
 {
-	return s->json ? print_summary(s, metrics, dir) : print_table(s, metrics);
+	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics);
 }
 
 /* runs/<recipe's name> */
@@ -176,6 +170,8 @@ static int run(struct command_run *c, const char *path)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
 			status = show(s, metrics, dir.data);
+		if (!status)
+			status = ts_session_write_page(s, dir.data, NULL);
 	}
 	json_decref(metrics);
 	ts_str_release(&dir);
@@ -196,7 +192,7 @@ static int evaluate(struct command_run *c, const char *path)
 		status = ts_json_dump(metrics, &text);
 		printf("%s\n", ts_str_c(&text));
 	} else if (!status) {
-		status = print_table(s, metrics);
+		status = ts_session_print_metrics(s, metrics);
 	}
 	json_decref(metrics);
 	ts_str_release(&text);
@@ -260,48 +256,4 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	if (code < 0)
 		code = ts_session_fail(s, evaluate(c, argv[0]));
 	return finish(c, code);
-}
-
-static int report(struct ts_session *s, const char *dir)
-{
-	struct ts_str path = {0};
-	json_t *metrics = NULL;
-	if (ts_path_join(&path, dir, "metrics.json"))
-		return ts_fail_memory(&s->err);
-	int status = 0;
-	if (!ts_dir_exists(dir))
-		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
-				 ts_file_exists(dir) ? "a file" : "nothing");
-	else if (!ts_file_exists(path.data))
-		status =
-			ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
-	if (!status)
-		status = ts_json_load(path.data, &metrics, &s->err);
-	ts_str_clear(&path);
-	if (!status && s->json) {
-		status = ts_json_dump(metrics, &path);
-		printf("%s\n", ts_str_c(&path));
-	} else if (!status) {
-		status = print_table(s, metrics);
-	}
-	json_decref(metrics);
-	ts_str_release(&path);
-	return status;
-}
-
-int ts_command_report(const struct ts_command *command, int argc, char **argv)
-{
-	struct ts_session session, *s = &session;
-	ts_session_init(s);
-	int words;
-	const struct ts_option options[] = {
-		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
-	};
-	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0 && words != 1)
-		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the run's folder; found %d", words));
-	if (code < 0)
-		code = ts_session_fail(s, report(s, argv[0]));
-	ts_session_close(s);
-	return code;
 }

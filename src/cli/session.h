@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 #include "core/json.h"
-#include "generate/engine.h"
+#include "generate/local.h"
 #include "text/chat.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -21,6 +21,8 @@ struct ts_session {
 	const struct ts_command *command;
 	bool wrong_usage; /* the failure is the command line's: exit status 2 */
 	bool resumable;   /* a stop loses nothing: exit status 3 */
+	int lock;         /* of ts_session_lock; -1 = none */
+	struct ts_str lock_path;
 	/* opened on demand */
 	struct ts_context context;
 	struct ts_backend *backend;
@@ -33,9 +35,11 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
+#define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
-	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL},                                   \
+	{"model", "DIR|FILE", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                 \
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
 	{                                                                                                                                  \
 		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
 	}
@@ -65,6 +69,23 @@ void ts_session_close(struct ts_session *);
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}
 
+/* Options of sampling; ts_sampling_options_default gives the recipe's. */
+struct ts_sampling_options {
+	double temperature, top_p;
+	size_t top_k, max_new_tokens;
+};
+#define TS_OPTIONS_SAMPLING(o)                                                                                                             \
+	{"temperature", "T", "0 = always the most probable token (0.6)", TS_OPT_REAL, &(o)->temperature, NULL},                            \
+		{"top-p", "P", "nucleus; 1 = off (0.95)", TS_OPT_REAL, &(o)->top_p, NULL},                                                 \
+		{"top-k", "K", "0 = off (off; Qwen3: 20)", TS_OPT_COUNT, &(o)->top_k, NULL},                                               \
+	{                                                                                                                                  \
+		"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &(o)->max_new_tokens, NULL                       \
+	}
+void ts_sampling_options_default(struct ts_sampling_options *);
+/* TS_EINVAL with the option's name when a value is out of range. */
+int ts_sampling_options_check(const struct ts_sampling_options *, struct ts_error *err);
+struct ts_sampling ts_sampling_options_get(const struct ts_sampling_options *);
+
 /* Prints usage, options and example to stdout. */
 struct ts_command;
 int ts_session_usage(const struct ts_command *, const struct ts_option *, size_t count);
@@ -78,15 +99,25 @@ int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__
 int ts_session_open_chat(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
+/* What an engine over the opened model (and chat, if open, for its end token) is made of. */
+struct ts_local ts_session_local(const struct ts_session *, size_t max_length);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */
 int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responder **out);
 int ts_session_read_rows(struct ts_session *, json_t **rows);
 /* Before long work: whether its result can be written to `path` at all. NULL = standard output. */
 int ts_session_check_out(struct ts_session *, const char *path);
+/* Keeps other programs from the same journal or checkpoints until the session is closed: the file `out` + `ending` is locked, and removed in
+ * the end. TS_ELOCKED. */
+int ts_session_lock(struct ts_session *, const char *out, const char *ending);
 /* Writes the array's rows as JSON Lines to --out (whole) or stdout. */
 int ts_session_write_rows(struct ts_session *, const json_t *rows);
 /* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */
 int ts_session_map_rows(struct ts_session *, int (*one)(void *user, json_t *row, size_t index, struct ts_error *err), void *user);
+
+/* command_report.c. The metrics as a table on stdout; report.html of a finished run's folder to `path`, NULL = into the folder, its name
+ * then being said. */
+int ts_session_print_metrics(struct ts_session *, const json_t *metrics);
+int ts_session_write_page(struct ts_session *, const char *dir, const char *path);
 
 /* Prints the error and returns the exit status for it. */
 int ts_session_fail(struct ts_session *, int status);
@@ -114,6 +145,7 @@ void ts_commands_usage(FILE *to);
 
 int ts_command_run(const struct ts_command *, int argc, char **argv);
 int ts_command_generate(const struct ts_command *, int argc, char **argv);
+int ts_command_chat(const struct ts_command *, int argc, char **argv);
 int ts_command_judge(const struct ts_command *, int argc, char **argv);
 int ts_command_train(const struct ts_command *, int argc, char **argv);
 int ts_command_eval(const struct ts_command *, int argc, char **argv);

@@ -60,6 +60,7 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 	o.prefill_chunk = l->chunk;
 	o.max_length = l->max_length;
 	o.kv_dtype = l->kv_dtype;
+	o.reuse = l->reuse;
 	TS_TRY(cache_pages(l, &o.kv_pages, err));
 	o.stop_ids = stop;
 	o.stop_count = ts_engine_stop_ids(ts_model_config(l->model), l->chat ? ts_chat_eos(l->chat) : -1, stop, MOST_STOP_IDS);

@@ -19,8 +19,8 @@ struct ts_adapter;
 struct ts_model;
 struct ts_workspace;
 
-/* Open a Hugging Face checkpoint folder: config.json, safetensors. Every weight is asked for by name, dtype and shape; a weight that
- * holds NaN or Inf is refused by name. What is notable (a stored head over tied embeddings) is said through `context`. */
+/* Open a checkpoint: a Hugging Face folder (config.json, safetensors) or a GGUF file. Every weight is asked for by name, dtype and
+ * shape; a weight that holds NaN or Inf is refused by name. What is notable (a stored head over tied embeddings) is said through `context`. */
 int ts_model_open(struct ts_model **out, struct ts_backend *, const char *dir, const struct ts_context *, struct ts_error *err);
 void ts_model_close(struct ts_model *);
 
@@ -28,7 +28,8 @@ const struct ts_model_config *ts_model_config(const struct ts_model *);
 struct ts_backend *ts_model_backend(const struct ts_model *);
 size_t ts_model_weight_bytes(const struct ts_model *);
 const char *ts_model_dir(const struct ts_model *);
-/* SHA-256 (hex) over config.json, generation_config.json (its end tokens count) and the weight files: the model's identity in a run. */
+/* SHA-256 (hex) over config.json, generation_config.json (its end tokens count) and the weight files, or of the GGUF file: the
+ * model's identity in a run. */
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err);
 
 /* A batch for inference: `rows` new tokens of one or more sequences, whose keys and values go to `kv` and stay there. */

@@ -17,27 +17,35 @@
 /* A training prompt and what became of it. */
 struct ts_train_row {
 	const char *instruction;
-	size_t label; /* index into ts_run.labels */
+	size_t source, number; /* where it stands: index into ts_run.prompt_files, row from 1 */
+	size_t label;          /* index into ts_run.labels */
 	bool harmful;
+	bool broken_prefix;      /* kept, but training leaves it out */
 	bool duplicate;          /* rendered text equals an earlier row's: dropped and counted */
 	struct ts_prompt *tries; /* [recipe tries] steered as the method says */
 	int accepted;            /* try that was kept, -1 = none */
-	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_NOT_JUDGED } fate; /* of the last try looked at */
+	/* Of the last try looked at. TS_REFUSED, TS_COMPLIED: dropped by the phrases, a benign row and a harmful one. */
+	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_REFUSED, TS_COMPLIED, TS_NOT_JUDGED } fate;
 };
 
 /* Counts per label of the prompt set. */
 struct ts_label_count {
 	const char *label;
 	bool harmful;
-	size_t of, kept, no_thinking, unsafe, unjudged, duplicates, broken_prefix;
+	size_t of, kept, no_thinking, unsafe, refused, complied, unjudged, duplicates, broken_prefix;
 };
 
 struct ts_run_eval {
 	const struct ts_recipe_eval *recipe;
 	enum ts_eval_kind kind;
+	const char *grader; /* of a reasoning set: the recipe's, or its format's */
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
 };
+
+/* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
+#define TS_JUDGE_GUARD    "llama_guard"
+#define TS_JUDGE_KEYWORDS "keywords"
 
 struct ts_run {
 	const struct ts_recipe *recipe;
@@ -61,7 +69,7 @@ struct ts_run {
 	char adapter_dir[4096];                  /* of the adapter to open the student with; "" = none */
 	bool student_announced, guard_announced; /* their end-of-turn tokens were said */
 
-	json_t *rows; /* of the training prompts */
+	TS_VEC(struct ts_prompt_file) prompt_files; /* of the training prompts, as the recipe lists them */
 	struct ts_label_rule label_rule;
 	TS_VEC(struct ts_train_row) train;
 	TS_VEC(struct ts_label_count) labels;
@@ -70,6 +78,7 @@ struct ts_run {
 	size_t alpha_count;
 	TS_VEC(struct ts_run_eval) evals;
 	struct ts_keywords *phrases;
+	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
 	/* of training */
 	size_t examples, steps, target_tokens, new_steps;
@@ -78,12 +87,15 @@ struct ts_run {
 /* setup.c: data and prompts. */
 int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
+/* Warns of prompts that are trained on and evaluated with. */
+int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */
 int ts_run_open_backend(struct ts_run *, struct ts_error *err);
 int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, struct ts_error *err);
 int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
+int ts_run_open_phrases(void *run, struct ts_guard **, struct ts_error *err);  /* leaves the resident model where it is */
 int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
 void ts_run_close_resident(struct ts_run *);
 
@@ -92,9 +104,18 @@ int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err
 int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
+/* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */
+const char *ts_run_filter_judge(const struct ts_run *);
+const char *ts_run_safety_judge(const struct ts_run *);
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
+/* index.c: which samples are whose, and what became of them, into the journal. */
+int ts_run_index(struct ts_run *, struct ts_error *err);
+
 /* metrics.c */
+/* What the evaluation counts (unsafe, refused, right): hit or not, for one sample. `extracted` (may be NULL) gets the answer graded. */
+int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, const char *stage, const struct ts_sample *, uint8_t *hit,
+		     bool *unjudged, struct ts_str *extracted, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */

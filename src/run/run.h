@@ -23,6 +23,7 @@ struct ts_run_machine {
 	size_t memory;       /* bound for the KV cache, and for training activations, in bytes; 0 = 2 GiB of cache, all activations */
 	const char *isa;     /* NULL = the best found */
 	const char *version; /* of the program, for timing.json; may be NULL */
+	const char *build;   /* which build of it: the hash of its file, for timing.json; may be NULL */
 };
 
 void ts_run_machine_default(struct ts_run_machine *);

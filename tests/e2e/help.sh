@@ -71,7 +71,9 @@ offered --version thinksafe --v
 mkdir "$scratch/folder"
 : >"$scratch/folder.jsonl"
 [ "$(offers thinksafe report "$scratch/fol")" = "$scratch/folder" ] || fail "report RUN: $(offers thinksafe report "$scratch/fol")"
-[ "$(offers thinksafe generate --model "$scratch/fol")" = "$scratch/folder" ] || fail "--model DIR offers files"
+[ "$(offers thinksafe generate --adapter "$scratch/fol")" = "$scratch/folder" ] || fail "--adapter DIR offers files"
+offered "$scratch/folder" thinksafe generate --model "$scratch/fol"
+offered "$scratch/folder.jsonl" thinksafe generate --model "$scratch/fol"
 offered "$scratch/folder.jsonl" thinksafe generate --in "$scratch/fol"
 offered "$scratch/folder.jsonl" thinksafe run "$scratch/fol"
 
