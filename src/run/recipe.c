@@ -262,15 +262,15 @@ int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *k
 			return bad_value(key, text, "a text", TS_EINVAL, err);
 		return keep(memory, text, (const char **)(void *)at, err);
 	case RECIPE_WORD:
-		*(const char **)(void *)at =
-			key->words[word]; /* NOLINT(clang-analyzer-core.NullDereference): keys of this kind have words */
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): keys of this kind have words */
+		*(const char **)(void *)at = key->words[word];
 		return 0;
 	case RECIPE_FLAG:
 		*(bool *)at = word == 1;
 		return 0;
 	case RECIPE_DTYPE:
-		*(enum ts_dtype *)(void *)at =
-			recipe_dtypes[word]; /* NOLINT(clang-analyzer-core.uninitialized.Assign): and as many of these */
+		/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): and as many of these */
+		*(enum ts_dtype *)(void *)at = recipe_dtypes[word];
 		return 0;
 	case RECIPE_FORMAT:
 		return parse_format(memory, key, text, (const char **)(void *)at, err);

@@ -179,7 +179,7 @@ static int check_whole(struct ts_store *s, struct ts_error *err)
 {
 	sqlite3_stmt *q;
 	struct stat st;
-	int64_t page;
+	int64_t page = 0;
 	TS_TRY(read_int(s, "PRAGMA page_size", &page, err));
 	/* SQLite fills a cut page with zeros and says nothing. */
 	if (page > 0 && !stat(s->path, &st) && st.st_size % page)
