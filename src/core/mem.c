@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* The only mutable globals of the library: counters, and the failing allocator of the tests. */
 static size_t g_count;
@@ -94,15 +95,27 @@ char *ts_strdup(const char *s)
 	return ts_strndup(s, strlen(s));
 }
 
-void *ts_calloc_aligned(size_t count, size_t size)
+/* Large pages are two megabytes; a smaller piece cannot hold one. */
+#define LARGE_PAGE ((size_t)2 << 20)
+
+void *ts_alloc_aligned(size_t count, size_t size)
 {
 	size_t bytes;
-	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX - 127)
+	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return counted(NULL);
 	bytes = (bytes + 127) & ~(size_t)63;
-	void *p = counted(aligned_alloc(64, bytes));
+	bool large = bytes >= 2 * LARGE_PAGE;
+	void *p = counted(aligned_alloc(large ? LARGE_PAGE : 64, large ? (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE : bytes));
+	if (p && large)
+		madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish: without it all works, slower */
+	return p;
+}
+
+void *ts_calloc_aligned(size_t count, size_t size)
+{
+	void *p = ts_alloc_aligned(count, size);
 	if (p)
-		memset(p, 0, bytes);
+		memset(p, 0, (count * size + 127) & ~(size_t)63);
 	return p;
 }
 

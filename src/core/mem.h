@@ -13,7 +13,9 @@ void ts_free(void *p);
 char *ts_strdup(const char *s);
 char *ts_strndup(const char *s, size_t n);
 
-/* 64-byte aligned, zeroed; freed with ts_free_aligned. */
+/* 64-byte aligned, zeroed or not; freed with ts_free_aligned. Large ones ask the system for large pages: a weight is then at hand several
+ * times sooner. */
+void *ts_alloc_aligned(size_t count, size_t size);
 void *ts_calloc_aligned(size_t count, size_t size);
 void ts_free_aligned(void *p);
 

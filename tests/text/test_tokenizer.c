@@ -275,13 +275,13 @@ static void check_round_trip(const struct ts_tokenizer *t, const char *text, siz
 	struct ts_error err = {0};
 	ts_ids ids = {0};
 	struct ts_str back = {0};
+	if (ts_tokenizer_encode(t, text, n, false, &ids, &err))
+		fail_msg("%s", err.message);
+	assert_int_equal(ts_tokenizer_decode(t, ids.data, ids.len, false, &back), 0);
 	if (n && *text == ' ' && !strncmp(name, "Mistral", 7)) {
 		text++;
 		n--;
 	}
-	if (ts_tokenizer_encode(t, text, n, false, &ids, &err))
-		fail_msg("%s", err.message);
-	assert_int_equal(ts_tokenizer_decode(t, ids.data, ids.len, false, &back), 0);
 	if (back.len != n || memcmp(ts_str_c(&back), text, n))
 		fail_msg("%s, %s row %zu: expected \"%.*s\", found \"%s\"", name, file, row, (int)n, text, ts_str_c(&back));
 	ts_vec_release(&ids);

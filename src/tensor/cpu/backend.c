@@ -84,6 +84,8 @@ static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size
 {
 	size_t size = ts_dtype_size(t);
 	bool finite = true;
+	if (rows < 16)
+		memset(to, 0, 16 * in * size);
 	for (size_t r = 0; r < rows; r++) {
 		const unsigned char *s = src + r * in * size;
 		for (size_t k = 0; k < in; k++, s += size) {
@@ -124,7 +126,7 @@ static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, si
 	struct ts_weight *w = ts_calloc(1, sizeof(*w));
 	if (!w)
 		return TS_ENOMEM;
-	*w = (struct ts_weight){.dtype = t, .out = out, .in = in, .data = ts_calloc_aligned(elements, size)};
+	*w = (struct ts_weight){.dtype = t, .out = out, .in = in, .data = ts_alloc_aligned(elements, size)};
 	if (!w->data) {
 		weight_free(b, w);
 		return TS_ENOMEM;
