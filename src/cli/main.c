@@ -1,6 +1,7 @@
 /* thinksafe: one program, subcommands. This folder is the only place that prints, reads arguments, and exits. */
 #include "cli/session.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 static const struct ts_command commands[] = {
 	{"run", "the whole method: evaluate before, generate, judge, train, evaluate after, report",
 	 "run RECIPE.yaml [--run DIR] [options]", "thinksafe run testbed/recipe.yaml --run runs/demo", ts_command_run},
+	{"plan", "what a run will take: tokens, time, memory and disk of each stage", "plan RECIPE.yaml [--run DIR] [options]",
+	 "thinksafe plan testbed/recipe.yaml", ts_command_plan},
 	{"generate", "prompts to responses (steered where the label says harmful)",
 	 "generate --model DIR [--in FILE] [--out FILE] [options]",
 	 "thinksafe generate --model testbed/student --in testbed/prompts/train.json --max-new-tokens 128 --out responses.jsonl",
@@ -51,9 +54,19 @@ static void wait_passively(char **argv)
 	execv("/proc/self/exe", argv); /* where that cannot be done, it runs as it is */
 }
 
+/* Large arrays go back to the system as soon as they are freed, or the next stage's would come on top of them. The C library keeps more and
+ * more of them for itself unless it is told. */
+static void return_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	wait_passively(argv);
+	return_memory();
 	const char *name = argc > 1 ? argv[1] : "";
 	if (!strcmp(name, "-h") || !strcmp(name, "--help") || !strcmp(name, "help"))
 		return usage(stdout);

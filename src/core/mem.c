@@ -2,9 +2,11 @@
 
 #include "core/status.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The only mutable globals of the library: a counter for the failing allocator of the tests. */
 static size_t g_count;
@@ -34,6 +36,19 @@ bool ts_mul_size(size_t a, size_t b, size_t *out)
 bool ts_add_size(size_t a, size_t b, size_t *out)
 {
 	return !__builtin_add_overflow(a, b, out);
+}
+
+size_t ts_mem_resident(void)
+{
+	char text[128];
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *second = strchr(text, ' ');
+	return second ? (size_t)strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 void *ts_alloc(size_t size)

@@ -21,6 +21,9 @@ void ts_free_aligned(void *p);
 bool ts_mul_size(size_t a, size_t b, size_t *out);
 bool ts_add_size(size_t a, size_t b, size_t *out);
 
+/* Bytes of this process that are in memory now; 0 where the system does not tell. For plans, never for a result. */
+size_t ts_mem_resident(void);
+
 /* Test hook: the n-th allocation from now (1 = the next) fails, once; 0 = never. */
 void ts_mem_fail_at(size_t n);
 /* Allocations made so far by this process. */

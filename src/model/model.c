@@ -220,6 +220,28 @@ size_t ts_model_weight_bytes(const struct ts_model *m)
 	return n;
 }
 
+int ts_model_size_read(struct ts_model_size *s, const char *dir, struct ts_error *err)
+{
+	struct ts_tensors tensors = {0};
+	size_t table = 0, largest = 0; /* embedding and head are packed first */
+	*s = (struct ts_model_size){.weights = 0};
+	TS_TRY(ts_model_config_load(&s->config, dir, err));
+	int status = ts_tensors_open_folder(&tensors, dir, NULL, err);
+	for (size_t i = 0; i < tensors.list.len && !status; i++) {
+		const struct ts_tensor *t = &tensors.list.data[i];
+		size_t packed =
+			t->dims == 2 ? (t->shape[0] + 15) / 16 * 16 * t->shape[1] * ts_dtype_size(t->dtype) : t->elements * sizeof(float);
+		s->weights += packed;
+		if (!strstr(t->name, "layers."))
+			table += packed + t->bytes;
+		else if (t->bytes > largest)
+			largest = t->bytes;
+	}
+	ts_tensors_close(&tensors);
+	s->loading = s->weights + largest > table ? s->weights + largest : table;
+	return status;
+}
+
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err)
 {
 	struct ts_tensors tensors = {0};
@@ -267,17 +289,11 @@ static size_t line(size_t n)
 	return (n + 15) & ~(size_t)15;
 }
 
-int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t rows, size_t wanted, size_t rank, struct ts_error *err)
+/* Sums the sizes of all arrays; with `base` also sets the pointers. */
+static size_t lay_out(struct ts_workspace *w, const struct ts_model_config *g, size_t rows, size_t wanted, size_t rank, float *base)
 {
-	const struct ts_model_config *g = &m->config;
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size, half = (size_t)g->head_dim / 2;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
-	*out = NULL;
-	struct ts_workspace *w = ts_calloc(1, sizeof(*w));
-	if (!w)
-		return ts_fail_memory(err);
-	w->model = m;
-	w->max_rows = rows;
 	struct ts_acts *a = &w->acts;
 	/* lse stays NULL: only training needs it */
 	struct {
@@ -303,22 +319,44 @@ int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t
 		{&a->product, rows * wide},
 		{&a->h[0], rows * rank},
 	};
-	size_t total = 0, count = sizeof(parts) / sizeof(parts[0]);
-	for (size_t i = 0; i < count; i++)
+	size_t total = 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (base)
+			*parts[i].p = base + total;
 		total += line(parts[i].n);
+	}
+	return total;
+}
+
+size_t ts_workspace_bytes(const struct ts_model_config *g, size_t rows, size_t wanted, size_t rank)
+{
+	struct ts_workspace unused;
+	return sizeof(float) * lay_out(&unused, g, rows, wanted, rank, NULL);
+}
+
+size_t ts_model_width(const struct ts_model_config *g)
+{
+	size_t vocab = (size_t)g->vocab_size, wide = (size_t)g->intermediate_size, q = (size_t)g->heads * (size_t)g->head_dim;
+	return vocab > wide ? vocab > q ? vocab : q : wide > q ? wide : q;
+}
+
+int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t rows, size_t wanted, size_t rank, struct ts_error *err)
+{
+	*out = NULL;
+	struct ts_workspace *w = ts_calloc(1, sizeof(*w));
+	if (!w)
+		return ts_fail_memory(err);
+	w->model = m;
+	w->max_rows = rows;
+	size_t total = lay_out(w, &m->config, rows, wanted, rank, NULL);
 	w->all = m->backend->ops->alloc(m->backend, total);
-	size_t vocab = (size_t)g->vocab_size, width = vocab > wide ? vocab : wide;
-	if (!w->all || m->backend->ops->reserve(m->backend, rows, width > q ? width : q, rank)) {
+	if (!w->all || m->backend->ops->reserve(m->backend, rows, ts_model_width(&m->config), rank)) {
 		ts_workspace_free(w);
 		return ts_fail(err, TS_ENOMEM, "out of memory for %zu rows of activations (%zu MB)", rows, total * sizeof(float) >> 20);
 	}
-	float *at = w->all;
-	for (size_t i = 0; i < count; i++) {
-		*parts[i].p = at;
-		at += line(parts[i].n);
-	}
+	lay_out(w, &m->config, rows, wanted, rank, w->all);
 	for (int t = 1; t < TS_TARGETS; t++)
-		a->h[t] = a->h[0]; /* inference does not look back at them */
+		w->acts.h[t] = w->acts.h[0]; /* inference does not look back at them */
 	*out = w;
 	return 0;
 }
@@ -372,7 +410,7 @@ int ts_model_kv_new(const struct ts_model *m, struct ts_kv_pool *kv, size_t page
 {
 	int status = m->backend->ops->kv_new(m->backend, kv, m->config.layers, m->config.kv_heads, m->config.head_dim, pages, dtype);
 	return status ? ts_fail(err, status, "no memory for a KV cache of %zu positions (%zu MB)", pages * TS_KV_PAGE,
-				pages * ts_model_kv_page_bytes(m, dtype) >> 20)
+				pages * ts_model_kv_page_bytes(&m->config, dtype) >> 20)
 		      : 0;
 }
 
@@ -381,7 +419,7 @@ void ts_model_kv_free(const struct ts_model *m, struct ts_kv_pool *kv)
 	m->backend->ops->kv_free(m->backend, kv);
 }
 
-size_t ts_model_kv_page_bytes(const struct ts_model *m, enum ts_dtype dtype)
+size_t ts_model_kv_page_bytes(const struct ts_model_config *g, enum ts_dtype dtype)
 {
-	return 2 * (size_t)m->config.layers * (size_t)m->config.kv_heads * (size_t)m->config.head_dim * TS_KV_PAGE * ts_dtype_size(dtype);
+	return 2 * (size_t)g->layers * (size_t)g->kv_heads * (size_t)g->head_dim * TS_KV_PAGE * ts_dtype_size(dtype);
 }

@@ -150,13 +150,18 @@ static int check_adapter_file(struct ts_run *r, const char *what, const char *di
 	return check_file(r, what, path, err);
 }
 
-int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
+int ts_run_verify_identity(struct ts_run *r, struct ts_error *err)
 {
 	TS_TRY(check_use(r, "a whole run", err));
 	TS_TRY(check_recipe(r, err));
 	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));
-	TS_TRY(check_file(r, "training prompts", r->recipe->train_prompts.path, err));
+	return check_file(r, "training prompts", r->recipe->train_prompts.path, err);
+}
+
+int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
+{
+	TS_TRY(ts_run_verify_identity(r, err));
 	return write_notes(r, err);
 }
 

@@ -3,7 +3,7 @@
 #define TS_RUN_INTERNAL_H
 
 #include "eval/benchmark.h"
-#include "generate/engine.h"
+#include "generate/local.h"
 #include "generate/prompt.h"
 #include "guard/keywords.h"
 #include "guard/llama_guard.h"
@@ -13,6 +13,7 @@
 #include "run/run.h"
 #include "run/sample_stage.h"
 #include "store/store.h"
+#include "train/trainer.h"
 
 /* A training prompt and what became of it. */
 struct ts_train_row {
@@ -51,6 +52,7 @@ struct ts_run {
 	struct ts_backend *backend;
 	struct ts_chat *chat; /* the student's */
 	size_t positions;     /* the student's context, 0 = not read yet */
+	double began;         /* ts_clock() of the start */
 	json_t *notes;        /* of identity.c: what is new to the journal, written when all is checked */
 	/* The one resident model: student or guard. */
 	struct ts_chat *guard_chat;
@@ -86,12 +88,20 @@ int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, st
 int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
 int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
 void ts_run_close_resident(struct ts_run *);
+int ts_run_open_engine(struct ts_run *, size_t max_length, struct ts_error *err); /* for the model and adapter that are there */
+void ts_run_close_engine(struct ts_run *);
+size_t ts_run_guard_length(const struct ts_model_config *); /* most tokens that a guard is shown */
 
 /* stages.c */
 int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
+struct ts_train_options ts_run_train_options(const struct ts_run *, const char *checkpoints, const char *identity);
+int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, struct ts_error *err);
+/* What is not in use yet of a memory bound decides how many activations are kept. The model is open. */
+int ts_run_fit_training(const struct ts_run *, const struct ts_adapter *, const struct ts_example *, size_t n, struct ts_train_options *,
+			struct ts_error *err);
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
 /* metrics.c */
@@ -103,7 +113,19 @@ int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* wi
  * found first, since prompts may show it. */
 int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
+int ts_run_verify_identity(struct ts_run *, struct ts_error *err); /* the same without writing it down */
 int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err);
+
+/* planner.c: the plan of what is left, measured for about `probe` seconds (0 = not at all; a probe of a run that is about to begin takes no
+ * more than its share of it). Models are closed afterwards. */
+struct ts_plan;
+int ts_run_plan(struct ts_run *, double probe, bool begins, struct ts_plan *, struct ts_error *err);
+/* probe.c: fills lengths, shares and rates. `share` of the forecast is the most that it may take; 0 = all of `seconds`. */
+int ts_run_probe(struct ts_run *, struct ts_plan *, double seconds, double share, struct ts_error *err);
+
+/* run.c: chat, phrases, data; everything that a run holds, closed. */
+int ts_run_load(struct ts_run *, struct ts_error *err);
+void ts_run_release(struct ts_run *);
 
 /* run.c: "dir/name" into path[4096]. */
 int ts_run_path(const struct ts_run *, const char *name, char path[4096], struct ts_error *err);

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "eval/grade.h"
 #include "run/internal.h"
+#include "run/plan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static int open_dir(struct ts_run *r, struct ts_error *err)
 	return ts_store_open(&r->store, path, err);
 }
 
-static void close_run(struct ts_run *r)
+void ts_run_release(struct ts_run *r)
 {
 	ts_run_close_resident(r);
 	ts_run_release_data(r);
@@ -84,18 +85,39 @@ static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *er
 	return status;
 }
 
-static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
+int ts_run_load(struct ts_run *r, struct ts_error *err)
 {
-	char path[4096];
 	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
-	TS_TRY(ts_run_load_training(r, err));
+	return ts_run_load_training(r, err);
+}
+
+/* Refused before anything is bound to the directory; then measured, and shown. */
+static int plan(struct ts_run *r, double probe, bool show, struct ts_error *err)
+{
+	struct ts_plan p;
+	int status = ts_run_plan(r, probe, true, &p, err);
+	bool fits = !status && !ts_plan_check(&p, r->dir, err);
+	if (!status && (show || !fits) && r->machine->show_plan)
+		r->machine->show_plan(r->machine->show_user, &p);
+	status = status || fits ? status : TS_ELIMIT;
+	ts_plan_release(&p);
+	return status;
+}
+
+static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
+{
+	char path[4096];
+	TS_TRY(ts_run_load(r, err));
+	TS_TRY(plan(r, 0, false, err));
 	TS_TRY(ts_run_check_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
+	if (r->machine->show_plan)
+		TS_TRY(plan(r, r->machine->probe_seconds, true, err));
 
 	TS_TRY(ts_run_sample_evals(r, "before", err));
 	TS_TRY(ts_run_generate(r, err));
@@ -176,13 +198,13 @@ int ts_run_check(const struct ts_recipe *recipe, const struct ts_run_machine *ma
 int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context,
 	   json_t **metrics, struct ts_error *err)
 {
-	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
+	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1, .began = ts_clock()};
 	int status = ts_run_check(recipe, machine, err);
 	if (!status)
 		status = open_dir(&r, err);
 	if (!status)
 		status = stages(&r, metrics, err);
-	close_run(&r);
+	ts_run_release(&r);
 	if (status == TS_ESTOPPED)
 		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
 	return status;
@@ -225,7 +247,7 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status)
 		status = evaluate(&r, adapter_dir, metrics, err);
-	close_run(&r);
+	ts_run_release(&r);
 	if (status == TS_ESTOPPED && dir)
 		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
 	return status;

@@ -81,6 +81,8 @@ struct ts_backend_ops {
 	void (*free)(struct ts_backend *, void *);
 	/* Scratch for calls with at most `rows` rows, `width` columns in any product or vocabulary, `rank` LoRA rank. May grow only. */
 	int (*reserve)(struct ts_backend *, size_t rows, size_t width, size_t rank);
+	/* By how many bytes such a call would make the scratch grow. */
+	size_t (*reserve_bytes)(const struct ts_backend *, size_t rows, size_t width, size_t rank);
 
 	/* --- frozen weights --- */
 	/* Pack `src` [out, in] of `dtype` (as stored in a checkpoint, unaligned little-endian). Refuses NaN and Inf with TS_ENUMERIC. */

@@ -53,14 +53,27 @@ static void release(struct ts_backend *b, void *p)
 	ts_free_aligned(p);
 }
 
-static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
+/* Longer batches are worked through in rounds; of LoRA's gradients at least one row must fit (kernels/lora.c). */
+static size_t shared_count(size_t width, size_t rank)
 {
-	/* Longer batches are worked through in rounds; of LoRA's gradients at least one row must fit (kernels/lora.c). */
-	(void)rows;
-	struct ts_cpu *cpu = b->state;
 	size_t one_row = width + 2 * ((rank + 15) & ~(size_t)15);
 	width = width < TS_SHARED_MIN ? TS_SHARED_MIN : width > TS_SHARED_WIDTH ? TS_SHARED_WIDTH : width;
-	size_t count = width * TS_SHARED_ROWS > one_row ? width * TS_SHARED_ROWS : one_row;
+	return width * TS_SHARED_ROWS > one_row ? width * TS_SHARED_ROWS : one_row;
+}
+
+static size_t reserve_bytes(const struct ts_backend *b, size_t rows, size_t width, size_t rank)
+{
+	(void)rows;
+	const struct ts_cpu *cpu = b->state;
+	size_t count = shared_count(width, rank);
+	return count > cpu->shared_count ? (count - cpu->shared_count) * sizeof(real) : 0;
+}
+
+static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
+{
+	(void)rows;
+	struct ts_cpu *cpu = b->state;
+	size_t count = shared_count(width, rank);
 	if (count <= cpu->shared_count)
 		return 0;
 	real *grown = ts_calloc_aligned(count, sizeof(real));
@@ -205,6 +218,7 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.alloc = alloc,
 		.free = release,
 		.reserve = reserve,
+		.reserve_bytes = reserve_bytes,
 		.weight_new = weight_new,
 		.weight_free = weight_free,
 		.weight_bytes = weight_bytes,
