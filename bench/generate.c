@@ -59,7 +59,7 @@ static void measure(const char *dir, const struct ts_chat *chat, const struct ts
 	if (ts_engine_new(&engine, model, NULL, &o, &err))
 		die(&err);
 	struct feed f = {prompts, batch == 1 && count > 60 ? 60 : count, 0, 0, 0};
-	struct ts_source source = {&f, next, done, NULL};
+	struct ts_source source = {.user = &f, .next = next, .done = done};
 	double started = ts_clock();
 	if (engine->run(engine, &source, NULL, &err))
 		die(&err);

@@ -3,6 +3,7 @@
  * What a key asks for and we do not compute is refused here, so that the model never runs with other numbers than meant. */
 #include "checkpoint/config.h"
 
+#include "checkpoint/gguf_config.h"
 #include "core/file.h"
 #include "core/json.h"
 
@@ -267,23 +268,28 @@ static int read_rope(const struct reader *r, struct ts_model_config *c)
 	return read_rope_type(r, key, rope, c);
 }
 
+int ts_model_config_add_eos(struct ts_model_config *c, int32_t id)
+{
+	int at = 0;
+	while (at < c->eos_count && c->eos_ids[at] < id)
+		at++;
+	if (at < c->eos_count && c->eos_ids[at] == id)
+		return 0;
+	if (c->eos_count == (int)(sizeof(c->eos_ids) / sizeof(*c->eos_ids)))
+		return TS_ELIMIT;
+	memmove(&c->eos_ids[at + 1], &c->eos_ids[at], (size_t)(c->eos_count - at) * sizeof(*c->eos_ids));
+	c->eos_ids[at] = id;
+	c->eos_count++;
+	return 0;
+}
+
 static int add_eos(const struct reader *r, struct ts_model_config *c, const json_t *id)
 {
 	if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->vocab_size)
 		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld%s", r->place,
 			       c->vocab_size - 1, (long long)json_integer_value(id), json_is_integer(id) ? "" : " (not an integer)");
-	int32_t v = (int32_t)json_integer_value(id);
-	int at = 0;
-	while (at < c->eos_count && c->eos_ids[at] < v)
-		at++;
-	if (at < c->eos_count && c->eos_ids[at] == v)
-		return 0;
-	int room = (int)(sizeof(c->eos_ids) / sizeof(*c->eos_ids));
-	if (c->eos_count == room)
-		return ts_fail(r->err, TS_ELIMIT, "%s: \"eos_token_id\": more than %d end tokens", r->place, room);
-	memmove(&c->eos_ids[at + 1], &c->eos_ids[at], (size_t)(c->eos_count - at) * sizeof(*c->eos_ids));
-	c->eos_ids[at] = v;
-	c->eos_count++;
+	if (ts_model_config_add_eos(c, (int32_t)json_integer_value(id)))
+		return ts_fail(r->err, TS_ELIMIT, "%s: \"eos_token_id\": more than %d end tokens", r->place, c->eos_count);
 	return 0;
 }
 
@@ -403,11 +409,13 @@ int ts_model_config_load_files(struct ts_model_config *c, const char *config_pat
 	return status || !generation_path ? status : read_generation(c, generation_path, err);
 }
 
-int ts_model_config_load(struct ts_model_config *c, const char *dir, struct ts_error *err)
+int ts_model_config_load(struct ts_model_config *c, const char *path, struct ts_error *err)
 {
+	if (ts_file_exists(path))
+		return ts_gguf_config_load(c, path, err);
 	struct ts_str config = {0}, generation = {0};
 	int status;
-	if (ts_path_join(&config, dir, "config.json") || ts_path_join(&generation, dir, "generation_config.json"))
+	if (ts_path_join(&config, path, "config.json") || ts_path_join(&generation, path, "generation_config.json"))
 		status = ts_fail_memory(err);
 	else
 		status = ts_model_config_load_files(c, config.data, ts_file_exists(generation.data) ? generation.data : NULL, err);

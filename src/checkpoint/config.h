@@ -30,9 +30,11 @@ struct ts_model_config {
 	char ignored[256]; /* generation_config keys that ask for something we do not do, comma-separated */
 };
 
-/* Read `dir`/config.json and, if there, `dir`/generation_config.json. */
-int ts_model_config_load(struct ts_model_config *, const char *dir, struct ts_error *err);
+/* `path` is a checkpoint folder (config.json and, if there, generation_config.json) or a GGUF file (checkpoint/gguf_config.h). */
+int ts_model_config_load(struct ts_model_config *, const char *path, struct ts_error *err);
 /* The same from two named files; `generation_path` may be NULL (then nothing is taken from there). */
 int ts_model_config_load_files(struct ts_model_config *, const char *config_path, const char *generation_path, struct ts_error *err);
+/* Puts an end token in its place among eos_ids, once. TS_ELIMIT when there is no room. */
+int ts_model_config_add_eos(struct ts_model_config *, int32_t id);
 
 #endif

@@ -318,24 +318,32 @@ const struct ts_tensor *ts_tensors_find(const struct ts_tensors *ts, const char 
 	return i ? &ts->list.data[*i] : NULL;
 }
 
+int ts_shape_check(const char *path, const char *name, int want_dims, const size_t *want, int dims, const size_t *shape,
+		   struct ts_error *err)
+{
+	char expected[200], found[200];
+	bool same = dims == want_dims;
+	for (int i = 0; same && i < dims; i++)
+		same = shape[i] == want[i];
+	if (same)
+		return 0;
+	shape_text(expected, sizeof(expected), want_dims, want);
+	shape_text(found, sizeof(found), dims, shape);
+	return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected shape %s, found %s", path, name, expected, found);
+}
+
 int ts_tensors_need(const struct ts_tensors *ts, const char *name, int dims, const size_t *shape, const struct ts_tensor **out,
 		    struct ts_error *err)
 {
 	const struct ts_tensor *t = ts_tensors_find(ts, name);
-	char want[200], have[200];
+	char want[200];
 	shape_text(want, sizeof(want), dims, shape);
 	if (!t)
 		return ts_fail(err, TS_ENOTFOUND, "%s%s: tensor %s: expected with shape %s, but it is not there",
 			       ts->paths.len ? ts->paths.data[0] : "(no file)", ts->paths.len > 1 ? " and the other shards" : "", name,
 			       want);
 	const char *path = ts->paths.data[t->file];
-	bool same = t->dims == dims;
-	for (int i = 0; same && i < dims; i++)
-		same = t->shape[i] == shape[i];
-	if (!same) {
-		shape_text(have, sizeof(have), t->dims, t->shape);
-		return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected shape %s, found %s", path, name, want, have);
-	}
+	TS_TRY(ts_shape_check(path, name, dims, shape, t->dims, t->shape, err));
 	if (t->dtype != TS_F32 && t->dtype != TS_BF16 && t->dtype != TS_F16)
 		return ts_fail(err, TS_EMISMATCH, "%s: tensor %s: expected dtype F32, BF16 or F16, found %s", path, name,
 			       ts_dtype_name(t->dtype));
@@ -364,10 +372,13 @@ static int describe(json_t *root, const struct ts_tensor_out *t, const char *pat
 		return ts_fail(err, TS_EINVAL, "%s: tensor %s: given twice", path, t->name);
 	json_t *shape = json_array();
 	for (int i = 0; i < t->dims; i++)
-		json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+		if (json_array_append_new(shape, json_integer((json_int_t)t->shape[i]))) {
+			json_decref(shape);
+			return ts_fail_memory(err);
+		}
 	json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", ts_dtype_name(t->dtype), "shape", shape, "data_offsets",
 				  (json_int_t)*offset, (json_int_t)end);
-	if (!entry || json_array_size(json_object_get(entry, "shape")) != (size_t)t->dims || json_object_set_new(root, t->name, entry))
+	if (!entry || json_object_set_new(root, t->name, entry))
 		return ts_fail(err, TS_ENOMEM, "%s: tensor %s: out of memory, or its name is not UTF-8", path, t->name);
 	*offset = end;
 	return 0;

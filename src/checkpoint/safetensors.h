@@ -39,6 +39,9 @@ const struct ts_tensor *ts_tensors_find(const struct ts_tensors *, const char *n
 /* Present, with exactly this shape; dtype one of F32, BF16, F16. TS_ENOTFOUND / TS_EMISMATCH name file, tensor, expected, found. */
 int ts_tensors_need(const struct ts_tensors *, const char *name, int dims, const size_t *shape, const struct ts_tensor **out,
 		    struct ts_error *err);
+/* TS_EMISMATCH, with file and tensor named, unless both shapes are the same. */
+int ts_shape_check(const char *path, const char *name, int want_dims, const size_t *want, int dims, const size_t *shape,
+		   struct ts_error *err);
 
 /* Writing: tensors in the given order, data contiguous, header padded with spaces to 8 bytes; metadata {"format":"pt"}.
  * The file is written with ts_file_write (whole or not at all). */

@@ -15,8 +15,8 @@
 
 struct generate {
 	struct ts_session session;
-	double temperature, top_p;
-	size_t top_k, max_new_tokens, samples;
+	struct ts_sampling_options sampling;
+	size_t samples;
 	const char *steering, *harmful_labels, *benign_labels;
 	bool with_ids, ignore_eos, no_steering;
 
@@ -38,7 +38,7 @@ static int instruction_prompt(struct generate *g, const json_t *row, const char 
 	const char *label;
 	enum ts_label meaning;
 	struct ts_str turn = {0};
-	TS_TRY(ts_json_text(row, "prompt_label", &label, "row", err));
+	TS_TRY(ts_json_text(row, "prompt_label", &label, "", err));
 	TS_TRY(ts_label_read(&g->rule, label, &meaning, err));
 	g->unlabelled += !label && !attempt;
 	const struct ts_method *method = ts_method_find(g->no_steering ? "rejection" : "thinksafe");
@@ -81,8 +81,8 @@ static int row_prompt(struct generate *g, const json_t *row, uint64_t attempt, s
 	*templated = false;
 	if (json_object_get(row, "ids"))
 		return ids_prompt(g, row, attempt, out, err);
-	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
-	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
+	TS_TRY(ts_json_text(row, "instruction", &instruction, "", err));
+	TS_TRY(ts_json_text(row, "prompt", &prompt, "", err));
 	*templated = messages || instruction;
 	if (messages)
 		return messages_prompt(g, messages, attempt, out, err);
@@ -111,6 +111,8 @@ static int make_prompts(struct generate *g)
 			if (status)
 				return ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
 			g->templated = templated;
+			g->prompts[i * g->samples + k].file = s->in;
+			g->prompts[i * g->samples + k].number = i + 1;
 		}
 	if (g->unlabelled)
 		ts_log(&s->context, TS_LOG_WARN, "%zu of %zu rows have no prompt_label: they are not steered", g->unlabelled, n);
@@ -137,8 +139,9 @@ static int settings_text(const struct generate *g, char settings[512], struct ts
 	}
 	snprintf(settings, 512,
 		 "model %s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
-		 ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->temperature, g->top_p, g->top_k,
-		 g->max_new_tokens, g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
+		 ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->sampling.temperature,
+		 g->sampling.top_p, g->sampling.top_k, g->sampling.max_new_tokens, g->ignore_eos ? " ignore_eos" : "",
+		 s->kv_dtype ? s->kv_dtype : "f32");
 	return 0;
 }
 
@@ -152,6 +155,7 @@ static int open_store(struct generate *g, struct ts_str *path)
 		return ts_store_open(&g->store, ":memory:", &s->err);
 	if (ts_str_printf(path, "%s.journal", s->out))
 		return ts_fail_memory(&s->err);
+	TS_TRY(ts_session_lock(s, s->out, ".lock"));
 	TS_TRY(settings_text(g, g->settings, &s->err));
 	TS_TRY(ts_store_open(&g->store, path->data, &s->err));
 	int status = ts_store_get_meta(g->store, "settings", &known, &found, &s->err);
@@ -230,7 +234,7 @@ static int output_row(struct generate *g, json_t *out, const json_t *row, size_t
 	TS_TRY(ts_store_get_sample(g->store, "generate", g->prompts[prompt].name, &sample, &found, &s->err));
 	if (!found)
 		return ts_fail(&s->err, TS_ENOTFOUND, "journal: a sample is missing");
-	json_t *copy = json_copy((json_t *)(uintptr_t)row);
+	json_t *copy = ts_json_copy(row);
 	bool failed = !copy || json_object_set_new(copy, "response", json_stringn(sample.response, sample.response_len)) ||
 		      json_object_set_new(copy, "tokens", json_integer(sample.tokens)) ||
 		      json_object_set_new(copy, "finish", json_string(sample.finish)) ||
@@ -249,18 +253,12 @@ static int check_options(struct generate *g)
 {
 	struct ts_session *s = &g->session;
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR is needed");
+		return ts_session_wrong(s, "--model DIR or FILE is needed");
 	if (!g->samples || g->samples > 4096)
 		return ts_session_wrong(s, "--samples: expected 1 to 4096, found %zu", g->samples);
-	if (!g->max_new_tokens || g->max_new_tokens > 1 << 24)
-		return ts_session_wrong(s, "--max-new-tokens: expected 1 to %d, found %zu", 1 << 24, g->max_new_tokens);
-	if (g->temperature < 0 || g->temperature > 100)
-		return ts_session_wrong(s, "--temperature: expected 0 to 100, found %g", g->temperature);
-	if (g->top_p <= 0 || g->top_p > 1)
-		return ts_session_wrong(s, "--top-p: expected above 0 to 1, found %g", g->top_p);
-	if (g->top_k > 1 << 24)
-		return ts_session_wrong(s, "--top-k: expected 0 to %d, found %zu", 1 << 24, g->top_k);
-	return 0;
+	int status = ts_sampling_options_check(&g->sampling, &s->err);
+	s->wrong_usage = status != 0;
+	return status;
 }
 
 static int run(struct generate *g, struct ts_str *journal)
@@ -283,7 +281,7 @@ static int run(struct generate *g, struct ts_str *journal)
 					.chat = s->chat,
 					.ignore_eos = g->ignore_eos,
 					.templated = g->templated,
-					.sampling = {g->temperature, g->top_p, (int)g->top_k, g->max_new_tokens},
+					.sampling = ts_sampling_options_get(&g->sampling),
 					.open = open_engine,
 					.user = g};
 	TS_TRY(ts_sample_stage_run(&stage, g->prompts, json_array_size(g->rows) * g->samples, &s->context, &s->err));
@@ -318,18 +316,13 @@ int ts_command_generate(const struct ts_command *command, int argc, char **argv)
 	struct ts_str journal = {0};
 	ts_session_init(s);
 	ts_recipe_default(&defaults);
-	g.temperature = defaults.sampling.temperature;
-	g.top_p = defaults.sampling.top_p;
-	g.max_new_tokens = defaults.sampling.max_new_tokens;
+	ts_sampling_options_default(&g.sampling);
 	g.samples = 1;
 	g.steering = defaults.steering.text;
 	const struct ts_option options[] = {
 		TS_OPTIONS_MODEL(s),
 		TS_OPTIONS_ROWS(s),
-		{"temperature", "T", "0 = always the most probable token (0.6)", TS_OPT_REAL, &g.temperature, NULL},
-		{"top-p", "P", "nucleus; 1 = off (0.95)", TS_OPT_REAL, &g.top_p, NULL},
-		{"top-k", "K", "0 = off (off; Qwen3: 20)", TS_OPT_COUNT, &g.top_k, NULL},
-		{"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &g.max_new_tokens, NULL},
+		TS_OPTIONS_SAMPLING(&g.sampling),
 		{"samples", "N", "responses per row (1)", TS_OPT_COUNT, &g.samples, NULL},
 		{"seed", "N", "seed of the run (42)", TS_OPT_INT, &s->seed, NULL},
 		{"steering-text", "TEXT", "user turn for harmful prompts, {x} = the prompt (the method's)", TS_OPT_TEXT, &g.steering, NULL},

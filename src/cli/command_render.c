@@ -20,7 +20,7 @@ static int open_template(struct render *r)
 	if (r->template_file && s->model_dir)
 		return ts_session_wrong(s, "--model and --template: expected one of them");
 	if (!r->template_file && !s->model_dir)
-		return ts_session_wrong(s, "--model DIR or --template FILE is needed");
+		return ts_session_wrong(s, "--model or --template is needed");
 	if (!r->template_file)
 		return ts_session_open_chat(s);
 	struct ts_str source = {0};
@@ -43,7 +43,7 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 		return ts_fail(err, TS_EFORMAT, "\"messages\" is missing or no array");
 	if (variables && !json_is_object(variables))
 		return ts_fail(err, TS_EFORMAT, "\"variables\": expected an object");
-	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "row", err));
+	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "", err));
 	struct ts_template_input input = {.messages = messages,
 					  .tools = json_object_get(row, "tools"),
 					  .documents = json_object_get(row, "documents"),
@@ -74,7 +74,8 @@ int ts_command_render(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &r.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"model", "DIR", "folder with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE", "folder or GGUF file with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"template", "FILE", "a template file instead of --model", TS_OPT_TEXT, &r.template_file, NULL},
 		{"now", "TIME", "freeze the template's clock, e.g. 2024-07-26T15:04:05", TS_OPT_TEXT, &r.now, NULL},
 		TS_OPTIONS_ROWS(s),

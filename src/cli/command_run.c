@@ -1,10 +1,10 @@
-/* thinksafe run, eval, report: the pipeline and its results. */
+/* thinksafe run, plan, eval: the pipeline. */
 #include "cli/plan_table.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "core/file.h"
 #include "core/mem.h"
-#include "report/table.h"
+#include "core/sha256.h"
 #include "run/run.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ struct command_run {
 	struct ts_recipe recipe;
 	const char *run_dir;
 	bool print_recipe, recipe_open;
-	double probe; /* seconds */
+	double probe;   /* seconds */
+	char build[65]; /* hash of this program's file */
 	/* --train.lr 1e-4 and the like: kept until the recipe file is read */
 	struct {
 		const char *key, *text;
@@ -29,12 +30,13 @@ static const struct {
 	const char *key, *argument, *help;
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
-	{"model", "DIR", "student checkpoint"},
-	{"guard", "DIR", "guard checkpoint (Llama-Guard-3)"},
-	{"refusal_judge", "WORD", "keywords"},
+	{"model", "DIR|FILE", "student: checkpoint folder or GGUF file"},
+	{"guard", "DIR|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
+	{"refusal_judge", "keywords", "who calls an answer a refusal"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},
-	{"method", "NAME", "thinksafe or rejection"},
-	{"train_prompts", "FILE", "prompts to learn from, with prompt_label"},
+	{"method", "thinksafe|rejection", "where training responses come from"},
+	{"data", "DIR", "folder of relative prompt files (the recipe's own)"},
+	{"train_prompts", "FILE", "prompts to learn from: a file, or a YAML or JSON list of files"},
 	{"harmful_labels", "WORDS", "more label words that mean harmful"},
 	{"benign_labels", "WORDS", "more label words that mean benign"},
 	{"evals", "LIST", "evaluation sets, a YAML or JSON list"},
@@ -42,11 +44,11 @@ static const struct {
 	{"sampling.top_p", "P", "nucleus; 1 = off"},
 	{"sampling.top_k", "K", "0 = off"},
 	{"sampling.max_new_tokens", "N", "most tokens of a response"},
-	{"sampling.samples", "N", "1"},
+	{"sampling.samples", "N", "responses per prompt (1)"},
 	{"steering.text", "TEXT", "user turn for harmful prompts, {x} = the prompt"},
 	{"steering.tries", "N", "responses asked for until one is accepted"},
-	{"thinking", "WORD", "required or none"},
-	{"filter", "WORD", "guard"},
+	{"thinking", "required|none", "whether a response must hold closed thinking"},
+	{"filter", "guard|keywords|none", "who says which responses are learned"},
 	{"lora.rank", "N", "rank of the adapter"},
 	{"lora.alpha", "X", "scale = alpha / rank"},
 	{"lora.dropout", "X", "on the adapter's input"},
@@ -55,16 +57,16 @@ static const struct {
 	{"train.batch", "N", "sequences of an optimiser step"},
 	{"train.lr", "X", "peak learning rate"},
 	{"train.warmup", "X", "share of the steps"},
-	{"train.schedule", "NAME", "cosine, linear or constant"},
+	{"train.schedule", "cosine|linear|constant", "of the learning rate"},
 	{"train.clip", "X", "largest gradient norm; 0 = off"},
 	{"train.max_length", "N", "cut sequences here"},
-	{"train.objective", "WORD", "ce"},
+	{"train.objective", "ce", "loss: cross-entropy"},
 	{"alpha_prompts", "N", "unsteered samples for alpha_ref"},
 	{"seed", "N", "seed of the run"},
-	{"numerics", "WORD", "f32"},
-	{"kv_dtype", "NAME", "f32 or bf16 for the KV cache"},
-	{"weights", "WORD", "stored"},
-	{"before", "RUN", "not implemented yet"},
+	{"numerics", "f32", "class of the arithmetic"},
+	{"kv_dtype", "f32|bf16", "of the KV cache"},
+	{"weights", "stored", "dtype of the weights: the file's"},
+	{"before", "RUN", "refused today: a run whose evaluation is used again"},
 };
 
 /* Of `plan`; before a run it takes no more than a twentieth of that. */
@@ -128,17 +130,9 @@ static int open_recipe(struct command_run *c, const char *path)
 	c->machine.memory = s->memory;
 	c->machine.isa = s->isa;
 	c->machine.version = TS_VERSION;
+	if (!ts_sha256_file("/proc/self/exe", c->build, NULL))
+		c->machine.build = c->build;
 	return 0;
-}
-
-static int print_table(struct ts_session *s, const json_t *metrics)
-{
-	struct ts_str text = {0};
-	int status = ts_report_table(metrics, "metrics", &text, &s->err);
-	if (!status)
-		fputs(ts_str_c(&text), stdout);
-	ts_str_release(&text);
-	return status;
 }
 
 /* The object of cli.md: before, after, accepted, run. */
@@ -157,7 +151,7 @@ static int print_summary(struct ts_session *s, const json_t *metrics, const char
 
 static int show(struct ts_session *s, const json_t *metrics, const char *dir)
 {
-	return s->json ? print_summary(s, metrics, dir) : print_table(s, metrics);
+	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics);
 }
 
 /* runs/<recipe's name> */
@@ -201,6 +195,8 @@ static int run(struct command_run *c, const char *path)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
 			status = show(s, metrics, dir.data);
+		if (!status)
+			status = ts_session_write_page(s, dir.data, NULL);
 	}
 	json_decref(metrics);
 	ts_str_release(&dir);
@@ -248,7 +244,7 @@ static int evaluate(struct command_run *c, const char *path)
 		status = ts_json_dump(metrics, &text);
 		printf("%s\n", ts_str_c(&text));
 	} else if (!status) {
-		status = print_table(s, metrics);
+		status = ts_session_print_metrics(s, metrics);
 	}
 	json_decref(metrics);
 	ts_str_release(&text);
@@ -331,48 +327,4 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	if (code < 0)
 		code = ts_session_fail(s, evaluate(c, argv[0]));
 	return finish(c, code);
-}
-
-static int report(struct ts_session *s, const char *dir)
-{
-	struct ts_str path = {0};
-	json_t *metrics = NULL;
-	if (ts_path_join(&path, dir, "metrics.json"))
-		return ts_fail_memory(&s->err);
-	int status = 0;
-	if (!ts_dir_exists(dir))
-		status = ts_fail(&s->err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
-				 ts_file_exists(dir) ? "a file" : "nothing");
-	else if (!ts_file_exists(path.data))
-		status =
-			ts_fail(&s->err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
-	if (!status)
-		status = ts_json_load(path.data, &metrics, &s->err);
-	ts_str_clear(&path);
-	if (!status && s->json) {
-		status = ts_json_dump(metrics, &path);
-		printf("%s\n", ts_str_c(&path));
-	} else if (!status) {
-		status = print_table(s, metrics);
-	}
-	json_decref(metrics);
-	ts_str_release(&path);
-	return status;
-}
-
-int ts_command_report(const struct ts_command *command, int argc, char **argv)
-{
-	struct ts_session session, *s = &session;
-	ts_session_init(s);
-	int words;
-	const struct ts_option options[] = {
-		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
-	};
-	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0 && words != 1)
-		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the run's folder; found %d", words));
-	if (code < 0)
-		code = ts_session_fail(s, report(s, argv[0]));
-	ts_session_close(s);
-	return code;
 }

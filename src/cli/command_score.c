@@ -30,9 +30,9 @@ static int read_text(struct score *s, const json_t *row, struct text *t, struct 
 	const char *prompt, *instruction, *response;
 	if (json_object_get(row, "ids"))
 		return ts_row_ids(row, "ids", &t->ids, err);
-	TS_TRY(ts_json_text(row, "prompt", &prompt, "row", err));
-	TS_TRY(ts_json_text(row, "instruction", &instruction, "row", err));
-	TS_TRY(ts_json_text(row, "response", &response, "row", err));
+	TS_TRY(ts_json_text(row, "prompt", &prompt, "", err));
+	TS_TRY(ts_json_text(row, "instruction", &instruction, "", err));
+	TS_TRY(ts_json_text(row, "response", &response, "", err));
 	if (prompt || (instruction && response)) {
 		TS_TRY(ts_session_open_chat(&s->session));
 		TS_TRY(ts_local_check_vocabulary(s->session.model, s->session.chat, err));

@@ -49,8 +49,8 @@ static int row_example(struct train *t, const json_t *row, struct ts_example *e,
 	const char *instruction, *response;
 	if (json_object_get(row, "ids"))
 		return ids_example(t, row, e, err);
-	TS_TRY(ts_json_need_text(row, "instruction", &instruction, "row", err));
-	TS_TRY(ts_json_need_text(row, "response", &response, "row", err));
+	TS_TRY(ts_json_need_text(row, "instruction", &instruction, "", err));
+	TS_TRY(ts_json_need_text(row, "response", &response, "", err));
 	TS_TRY(ts_session_open_chat(&t->session));
 	ts_chat_set_now(t->session.chat, t->moment);
 	return ts_example_make(e, t->session.chat, instruction, response, !t->no_thinking, t->max_length, err);
@@ -166,6 +166,7 @@ static int run(struct train *t)
 	ts_str_release(&moment);
 	TS_TRY(found);
 	TS_TRY(ts_dir_make(s->out, &s->err));
+	TS_TRY(ts_session_lock(s, s->out, "/lock"));
 	if (ts_path_join(&checkpoints, s->out, "adapter_model.safetensors"))
 		return ts_fail_memory(&s->err);
 	int writable = ts_session_check_out(s, checkpoints.data);
@@ -210,7 +211,8 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 	ts_session_init(s);
 	t.lora = (struct ts_adapter_config){.alpha = 16, .dropout = 0.05};
 	const struct ts_option options[] = {
-		{"model", "DIR", "checkpoint folder of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE", "checkpoint folder or GGUF file of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"in", "FILE", "rows with instruction and response, or ids and mask", TS_OPT_TEXT, &s->in, NULL},
 		{"out", "DIR", "adapter folder to write (PEFT layout)", TS_OPT_TEXT, &s->out, NULL},
 		{"log", "FILE", "append the log of steps here (default: standard output)", TS_OPT_TEXT, &t.log_file, NULL},
@@ -218,7 +220,7 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 		{"batch-size", "N", "sequences of an optimiser step (8)", TS_OPT_COUNT, &t.options.batch, NULL},
 		{"lr", "X", "peak learning rate (1e-5)", TS_OPT_REAL, &t.options.lr, NULL},
 		{"warmup", "X", "share of the steps (0.1)", TS_OPT_REAL, &t.options.warmup, NULL},
-		{"schedule", "NAME", "cosine, linear or constant (cosine)", TS_OPT_TEXT, &t.schedule, NULL},
+		{"schedule", "cosine|linear|constant", "of the learning rate (cosine)", TS_OPT_TEXT, &t.schedule, NULL},
 		{"clip", "X", "largest gradient norm, 0 = off (1)", TS_OPT_REAL, &t.options.clip, NULL},
 		{"rank", "N", "LoRA rank (32)", TS_OPT_COUNT, &t.rank, NULL},
 		{"alpha", "X", "LoRA alpha (16)", TS_OPT_REAL, &t.lora.alpha, NULL},
@@ -229,7 +231,7 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 		{"seed", "N", "order, dropout and initial adapter (42)", TS_OPT_INT, &s->seed, NULL},
 		{"max-rows", "N", "tokens of one pass; changes no result", TS_OPT_COUNT, &t.options.max_rows, NULL},
 		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
+		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
 		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);

@@ -117,11 +117,14 @@ int ts_options_parse(const struct ts_option *options, size_t count, int argc, ch
 void ts_options_help(const struct ts_option *options, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		char left[64];
+		char left[96];
 		const char *argument = options[i].argument ? options[i].argument : "";
 		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, *argument ? " " : "", argument);
 		for (char *p = left; *p && *p != ' '; p++)
 			*p = *p == '_' ? '-' : *p;
-		printf("  %-32s %s\n", left, options[i].help);
+		if (strlen(left) > 32)
+			printf("  %s\n  %-32s %s\n", left, "", options[i].help);
+		else
+			printf("  %-32s %s\n", left, options[i].help);
 	}
 }

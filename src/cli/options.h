@@ -20,7 +20,7 @@ enum ts_option_type {
 
 struct ts_option {
 	const char *name;     /* without dashes */
-	const char *argument; /* NULL for a flag; shown in the help */
+	const char *argument; /* NULL for a flag; shown in the help. DIR, FILE or another name in capitals, or words: "f32|bf16" */
 	const char *help;
 	enum ts_option_type type;
 	void *value;

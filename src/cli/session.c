@@ -1,8 +1,9 @@
 #include "cli/session.h"
 
+#include "cli/describe.h"
 #include "cli/terminal.h"
 #include "core/file.h"
-#include "generate/local.h"
+#include "run/recipe.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,14 @@
 
 void ts_session_init(struct ts_session *s)
 {
-	*s = (struct ts_session){.batch = 64, .chunk = 512, .seed = 42, .in = "-"};
+	*s = (struct ts_session){.batch = 64, .chunk = 512, .seed = 42, .in = "-", .lock = -1};
+}
+
+int ts_session_lock(struct ts_session *s, const char *out, const char *ending)
+{
+	if (ts_str_printf(&s->lock_path, "%s%s", out, ending))
+		return ts_fail_memory(&s->err);
+	return ts_lock_acquire(s->lock_path.data, &s->lock, &s->err);
 }
 
 void ts_session_close(struct ts_session *s)
@@ -20,6 +28,11 @@ void ts_session_close(struct ts_session *s)
 	ts_model_close(s->model);
 	ts_chat_close(s->chat);
 	ts_backend_free(s->backend);
+	if (s->lock >= 0) {
+		ts_path_remove(s->lock_path.data, NULL);
+		ts_lock_release(s->lock);
+	}
+	ts_str_release(&s->lock_path);
 }
 
 int ts_session_usage(const struct ts_command *c, const struct ts_option *options, size_t count)
@@ -53,6 +66,10 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 	bool help;
 	int found;
 	s->command = c;
+	if (c->visitor) {
+		c->visitor->visit(c->visitor->user, c, options, count);
+		return TS_EXIT_OK;
+	}
 	int status = ts_options_parse(options, count, argc, argv, &found, &help, &s->err);
 	if (!status && help)
 		return ts_session_usage(c, options, count);
@@ -68,6 +85,31 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 		*words = found;
 	ts_terminal_init(&s->context, s->quiet);
 	return -1;
+}
+
+void ts_sampling_options_default(struct ts_sampling_options *o)
+{
+	struct ts_recipe r;
+	ts_recipe_default(&r);
+	*o = (struct ts_sampling_options){r.sampling.temperature, r.sampling.top_p, 0, r.sampling.max_new_tokens};
+}
+
+int ts_sampling_options_check(const struct ts_sampling_options *o, struct ts_error *err)
+{
+	if (!o->max_new_tokens || o->max_new_tokens > 1 << 24)
+		return ts_fail(err, TS_EINVAL, "--max-new-tokens: expected 1 to %d, found %zu", 1 << 24, o->max_new_tokens);
+	if (o->temperature < 0 || o->temperature > 100)
+		return ts_fail(err, TS_EINVAL, "--temperature: expected 0 to 100, found %g", o->temperature);
+	if (o->top_p <= 0 || o->top_p > 1)
+		return ts_fail(err, TS_EINVAL, "--top-p: expected above 0 to 1, found %g", o->top_p);
+	if (o->top_k > 1 << 24)
+		return ts_fail(err, TS_EINVAL, "--top-k: expected 0 to %d, found %zu", 1 << 24, o->top_k);
+	return 0;
+}
+
+struct ts_sampling ts_sampling_options_get(const struct ts_sampling_options *o)
+{
+	return (struct ts_sampling){o->temperature, o->top_p, (int)o->top_k, o->max_new_tokens};
 }
 
 int ts_session_wrong(struct ts_session *s, const char *format, ...)
@@ -94,7 +136,7 @@ int ts_session_fail(struct ts_session *s, int status)
 		return TS_EXIT_STOPPED;
 	}
 	if (status == TS_ESTOPPED) {
-		fprintf(stderr, "stopped: nothing was kept\n");
+		fprintf(stderr, "stopped: %s\n", s->err.code ? message : "nothing was kept");
 		return TS_EXIT_FAILED;
 	}
 	if (s->wrong_usage) {
@@ -109,16 +151,16 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR is needed");
-	if (!ts_dir_exists(s->model_dir))
-		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder", s->model_dir);
+		return ts_session_wrong(s, "--model DIR or FILE is needed");
+	if (!ts_dir_exists(s->model_dir) && !ts_file_exists(s->model_dir))
+		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder or GGUF file", s->model_dir);
 	return 0;
 }
 
 int ts_session_open_chat(struct ts_session *s)
 {
 	TS_TRY(need_model(s));
-	return s->chat ? 0 : ts_chat_open(&s->chat, s->model_dir, &s->err);
+	return s->chat ? 0 : ts_local_open_chat_as(&s->chat, s->model_dir, s->pre, &s->err);
 }
 
 static int open_backend(struct ts_session *s)
@@ -145,16 +187,21 @@ enum ts_dtype ts_session_kv_dtype(const struct ts_session *s)
 	return s->kv_dtype && !strcmp(s->kv_dtype, "bf16") ? TS_BF16 : TS_F32;
 }
 
+struct ts_local ts_session_local(const struct ts_session *s, size_t max_length)
+{
+	return (struct ts_local){.model = s->model,
+				 .adapter = s->adapter,
+				 .chat = s->chat,
+				 .batch = s->batch,
+				 .chunk = s->chunk,
+				 .memory = s->memory,
+				 .max_length = max_length,
+				 .kv_dtype = ts_session_kv_dtype(s)};
+}
+
 int ts_session_engine(struct ts_session *s, size_t max_length, struct ts_responder **out)
 {
-	struct ts_local l = {.model = s->model,
-			     .adapter = s->adapter,
-			     .chat = s->chat,
-			     .batch = s->batch,
-			     .chunk = s->chunk,
-			     .memory = s->memory,
-			     .max_length = max_length,
-			     .kv_dtype = ts_session_kv_dtype(s)};
+	struct ts_local l = ts_session_local(s, max_length);
 	return ts_local_open(out, &l, &s->context, &s->err);
 }
 
@@ -165,9 +212,13 @@ int ts_session_check_out(struct ts_session *s, const char *path)
 
 int ts_session_read_rows(struct ts_session *s, json_t **rows)
 {
-	if (!strcmp(s->in, "-") && isatty(STDIN_FILENO))
+	bool standard = !strcmp(s->in, "-");
+	if (standard && isatty(STDIN_FILENO))
 		fprintf(stderr, "reading rows from the terminal; end with Ctrl-D (or give --in FILE)\n");
-	return ts_rows_load(s->in, rows, &s->err);
+	ts_terminal_waiting(standard);
+	int status = ts_rows_load(s->in, rows, &s->err);
+	ts_terminal_waiting(false);
+	return status;
 }
 
 int ts_session_write_rows(struct ts_session *s, const json_t *rows)

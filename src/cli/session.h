@@ -4,14 +4,16 @@
 
 #include "cli/options.h"
 #include "core/json.h"
-#include "generate/engine.h"
+#include "generate/local.h"
 #include "text/chat.h"
+
+#include <stdio.h>
 
 enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 3 };
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -19,6 +21,8 @@ struct ts_session {
 	const struct ts_command *command;
 	bool wrong_usage; /* the failure is the command line's: exit status 2 */
 	bool resumable;   /* a stop loses nothing: exit status 3 */
+	int lock;         /* of ts_session_lock; -1 = none */
+	struct ts_str lock_path;
 	/* opened on demand */
 	struct ts_context context;
 	struct ts_backend *backend;
@@ -31,9 +35,11 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
+#define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
-	{"model", "DIR", "checkpoint folder (Hugging Face layout)", TS_OPT_TEXT, &(s)->model_dir, NULL},                                   \
+	{"model", "DIR|FILE", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                 \
+		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
 	{                                                                                                                                  \
 		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
 	}
@@ -42,9 +48,9 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
-		"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &(s)->kv_dtype, NULL                            \
+		"kv-dtype", "f32|bf16", "of the KV cache (f32)", TS_OPT_TEXT, &(s)->kv_dtype, NULL                                         \
 	}
 /* As TS_OPTIONS_MACHINE where the recipe has the dtype of the KV cache. */
 #define TS_OPTIONS_PIPELINE(s)                                                                                                             \
@@ -52,7 +58,7 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},               \
+		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}
@@ -62,6 +68,23 @@ void ts_session_close(struct ts_session *);
 	{                                                                                                                                  \
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}
+
+/* Options of sampling; ts_sampling_options_default gives the recipe's. */
+struct ts_sampling_options {
+	double temperature, top_p;
+	size_t top_k, max_new_tokens;
+};
+#define TS_OPTIONS_SAMPLING(o)                                                                                                             \
+	{"temperature", "T", "0 = always the most probable token (0.6)", TS_OPT_REAL, &(o)->temperature, NULL},                            \
+		{"top-p", "P", "nucleus; 1 = off (0.95)", TS_OPT_REAL, &(o)->top_p, NULL},                                                 \
+		{"top-k", "K", "0 = off (off; Qwen3: 20)", TS_OPT_COUNT, &(o)->top_k, NULL},                                               \
+	{                                                                                                                                  \
+		"max-new-tokens", "N", "most tokens of a response (16384)", TS_OPT_COUNT, &(o)->max_new_tokens, NULL                       \
+	}
+void ts_sampling_options_default(struct ts_sampling_options *);
+/* TS_EINVAL with the option's name when a value is out of range. */
+int ts_sampling_options_check(const struct ts_sampling_options *, struct ts_error *err);
+struct ts_sampling ts_sampling_options_get(const struct ts_sampling_options *);
 
 /* Prints usage, options and example to stdout. */
 struct ts_command;
@@ -76,15 +99,25 @@ int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__
 int ts_session_open_chat(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
+/* What an engine over the opened model (and chat, if open, for its end token) is made of. */
+struct ts_local ts_session_local(const struct ts_session *, size_t max_length);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */
 int ts_session_engine(struct ts_session *, size_t max_length, struct ts_responder **out);
 int ts_session_read_rows(struct ts_session *, json_t **rows);
 /* Before long work: whether its result can be written to `path` at all. NULL = standard output. */
 int ts_session_check_out(struct ts_session *, const char *path);
+/* Keeps other programs from the same journal or checkpoints until the session is closed: the file `out` + `ending` is locked, and removed in
+ * the end. TS_ELOCKED. */
+int ts_session_lock(struct ts_session *, const char *out, const char *ending);
 /* Writes the array's rows as JSON Lines to --out (whole) or stdout. */
 int ts_session_write_rows(struct ts_session *, const json_t *rows);
 /* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */
 int ts_session_map_rows(struct ts_session *, int (*one)(void *user, json_t *row, size_t index, struct ts_error *err), void *user);
+
+/* command_report.c. The metrics as a table on stdout; report.html of a finished run's folder to `path`, NULL = into the folder, its name
+ * then being said. */
+int ts_session_print_metrics(struct ts_session *, const json_t *metrics);
+int ts_session_write_page(struct ts_session *, const char *dir, const char *path);
 
 /* Prints the error and returns the exit status for it. */
 int ts_session_fail(struct ts_session *, int status);
@@ -95,15 +128,25 @@ const char *ts_row_id(const json_t *row, size_t index, char buffer[64]);
 int ts_row_ids(const json_t *row, const char *key, ts_ids *ids, struct ts_error *err);
 json_t *ts_ids_json(const int32_t *ids, size_t n);
 
-/* The table of subcommands (main.c). */
+/* A row of the table of commands (commands.c). Help, man page and shell completion are made from it and from the command's options. */
 struct ts_command {
 	const char *name, *summary, *usage, *example;
 	int (*run)(const struct ts_command *, int argc, char **argv);
+	const struct ts_option_visitor *visitor; /* NULL in the table (cli/describe.h) */
 };
+
+/* The i-th row; NULL past the last. */
+const struct ts_command *ts_command_at(size_t i);
+const struct ts_command *ts_command_find(const char *name); /* NULL: no such command */
+/* What an exit status means; NULL past the last. */
+const char *ts_exit_meaning(int code);
+/* The list of commands, as `thinksafe --help` shows it. */
+void ts_commands_usage(FILE *to);
 
 int ts_command_run(const struct ts_command *, int argc, char **argv);
 int ts_command_plan(const struct ts_command *, int argc, char **argv);
 int ts_command_generate(const struct ts_command *, int argc, char **argv);
+int ts_command_chat(const struct ts_command *, int argc, char **argv);
 int ts_command_judge(const struct ts_command *, int argc, char **argv);
 int ts_command_train(const struct ts_command *, int argc, char **argv);
 int ts_command_eval(const struct ts_command *, int argc, char **argv);
@@ -111,5 +154,6 @@ int ts_command_report(const struct ts_command *, int argc, char **argv);
 int ts_command_score(const struct ts_command *, int argc, char **argv);
 int ts_command_tokenize(const struct ts_command *, int argc, char **argv);
 int ts_command_render(const struct ts_command *, int argc, char **argv);
+int ts_command_help(const struct ts_command *, int argc, char **argv);
 
 #endif

@@ -1,6 +1,8 @@
 /* On a terminal one line is redrawn in place, at most ten times a second; elsewhere one line per 10% of a stage. */
 #include "cli/terminal.h"
 
+#include "cli/session.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,8 +19,54 @@ static struct {
 
 static void on_signal(int number)
 {
-	stop_requested = 1;
+	stop_requested = number;
 	signal(number, SIG_DFL);
+}
+
+static void on_signal_waiting(int number)
+{
+	static const char message[] = "\nstopped: nothing was read yet\n";
+	(void)number;
+	if (write(STDERR_FILENO, message, sizeof(message) - 1)) {
+		/* nobody is left to tell */
+	}
+	_exit(TS_EXIT_FAILED);
+}
+
+static void on_signal_conversing(int number)
+{
+	/* SIGTERM is not forgotten for a Ctrl-C after it. */
+	if (stop_requested != SIGTERM)
+		stop_requested = number;
+}
+
+static void handle(void (*handler)(int), int flags)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+void ts_terminal_waiting(bool on)
+{
+	handle(on ? on_signal_waiting : on_signal, SA_RESTART);
+}
+
+void ts_terminal_converse(bool person, bool waiting)
+{
+	handle(person ? on_signal_conversing : on_signal, waiting ? 0 : SA_RESTART);
+}
+
+int ts_terminal_signal(void)
+{
+	return stop_requested;
+}
+
+void ts_terminal_go_on(void)
+{
+	if (stop_requested == SIGINT)
+		stop_requested = 0;
 }
 
 void ts_format_seconds(double seconds, char text[24])
@@ -117,7 +165,7 @@ void ts_terminal_init(struct ts_context *context, bool quiet)
 	terminal.quiet = quiet;
 	terminal.tty = isatty(STDERR_FILENO);
 	*context = (struct ts_context){.log = log_line, .progress = progress, .stop = &stop_requested};
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	handle(on_signal, SA_RESTART);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file over the limit (ulimit -f) is an error that is told, like a full disk */
 }

@@ -8,6 +8,17 @@
  * ends the program at once (nothing is lost by that either). */
 void ts_terminal_init(struct ts_context *context, bool quiet);
 
+/* While standard input is waited for nothing is at stake, and the read would not notice the flag: Ctrl-C ends the program at once. */
+void ts_terminal_waiting(bool);
+
+/* How a conversation takes Ctrl-C and SIGTERM. waiting: a read that waits for input returns (otherwise what is under way is not disturbed).
+ * person: they only set the flag, however often they come, as somebody sits there who can leave. */
+void ts_terminal_converse(bool person, bool waiting);
+/* The signal that set the flag; 0 = none. */
+int ts_terminal_signal(void);
+/* Forgets a Ctrl-C: the next answer is to be computed. */
+void ts_terminal_go_on(void);
+
 /* Ends a line that progress left open, before something else is printed. */
 void ts_terminal_close_line(void);
 

@@ -42,6 +42,19 @@ int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err)
 	return status;
 }
 
+int ts_text_check(const char *text, size_t n, const char *place, size_t line, struct ts_error *err)
+{
+	size_t bad = ts_utf8_check(text, n), start = 0;
+	if (bad == n)
+		return 0;
+	for (size_t i = 0; i < bad; i++)
+		if (text[i] == '\n') {
+			start = i + 1;
+			line++;
+		}
+	return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu of the line", place, line, bad - start + 1);
+}
+
 static int write_all(int fd, const char *data, size_t n)
 {
 	while (n) {
@@ -252,21 +265,48 @@ void ts_mapping_drop(const struct ts_mapping *m, size_t offset, size_t n)
 		madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+/* The holder's process number stands in the file, for the message alone: the lock itself is the kernel's. */
+static int fail_locked(int fd, const char *path, struct ts_error *err)
+{
+	char who[32] = "";
+	if (errno != EWOULDBLOCK)
+		return fail_errno(err, path, "lock");
+	ssize_t n = pread(fd, who, sizeof(who) - 1, 0);
+	who[n > 0 ? strspn(who, "0123456789") : 0] = '\0';
+	return ts_fail(err, TS_ELOCKED, "%s: another thinksafe%s%s is working here; wait until it ends, or work in another place", path,
+		       *who ? ", process " : "", who);
+}
+
+static void note_holder(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* On a full disk the message will not know the number. */
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) < n)
+		return;
+}
+
 int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return fail_errno(err, path, "open");
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		int locked = errno == EWOULDBLOCK;
-		int status =
-			locked ? ts_fail(err, TS_ELOCKED, "%s: another thinksafe is working here; wait for it or use another --run", path)
-			       : fail_errno(err, path, "lock");
+	for (;;) {
+		struct stat opened, there;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), status = 0;
+		if (fd < 0)
+			return fail_errno(err, path, "open");
+		if (flock(fd, LOCK_EX | LOCK_NB))
+			status = fail_locked(fd, path, err);
+		/* Its last holder may have removed the file between our two calls: then nobody else would see this lock. */
+		else if (fstat(fd, &opened) || stat(path, &there) || opened.st_ino != there.st_ino || opened.st_dev != there.st_dev)
+			status = 1;
+		if (!status) {
+			note_holder(fd);
+			*out_fd = fd;
+			return 0;
+		}
 		close(fd);
-		return status;
+		if (status < 0)
+			return status;
 	}
-	*out_fd = fd;
-	return 0;
 }
 
 void ts_lock_release(int fd)

@@ -15,6 +15,8 @@ int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err);
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err);
 /* Whether ts_file_write could make the file: for long work, before it begins. */
 int ts_file_check_writable(const char *path, struct ts_error *err);
+/* Is this text of `place` UTF-8? TS_EFORMAT names the line (its first one is `line`) and the byte in it, both counted from 1. */
+int ts_text_check(const char *text, size_t n, const char *place, size_t line, struct ts_error *err);
 bool ts_file_exists(const char *path);
 bool ts_dir_exists(const char *path);
 /* Makes the folder and its parents. */
@@ -35,7 +37,8 @@ void ts_mapping_close(struct ts_mapping *);
 /* Tell the system that these bytes will not be read again. */
 void ts_mapping_drop(const struct ts_mapping *, size_t offset, size_t n);
 
-/* An exclusive lock on a file, held until closed or until the process ends. TS_ELOCKED when another has it. */
+/* An exclusive lock on a file, held until closed or until the process ends. TS_ELOCKED when another has it; the message says which process.
+ * The holder may remove the file before it lets go. */
 int ts_lock_acquire(const char *path, int *out_fd, struct ts_error *err);
 void ts_lock_release(int fd);
 

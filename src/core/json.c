@@ -6,18 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* jansson's memory is ours too, so that a test can make each of its allocations fail. Before main, when no value exists; ts_alloc is malloc
+ * that counts, so values of a program that uses jansson by itself stay good. */
+__attribute__((constructor)) static void lend_memory(void)
+{
+	json_set_alloc_funcs(ts_alloc, ts_free);
+}
+
 static int parse(const char *text, size_t n, size_t flags, const char *place, size_t line, json_t **out, struct ts_error *err)
 {
 	json_error_t e;
+	size_t failures = ts_mem_failures();
+	/* jansson's lexer does not look whether its buffer grew: without memory it takes half a string for a whole one, or writes past it. */
+	ts_mem_insist(true);
 	*out = json_loadb(text, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &e);
+	ts_mem_insist(false);
+	if (ts_mem_failures() != failures || (!*out && (json_error_code(&e) == json_error_out_of_memory || !*e.text))) {
+		json_decref(*out);
+		*out = NULL;
+		return ts_fail_memory(err);
+	}
 	if (*out)
 		return 0;
-	/* Where a value cannot be allocated the parser stops without a word. */
-	if (json_error_code(&e) == json_error_out_of_memory || !*e.text)
-		return ts_fail_memory(err);
-	size_t bad = ts_utf8_check(text, n);
-	if (bad < n)
-		return ts_fail(err, TS_EFORMAT, "%s:%zu: invalid UTF-8 at byte %zu", place, line, bad);
+	TS_TRY(ts_text_check(text, n, place, line, err));
 	return ts_fail(err, TS_EFORMAT, "%s:%zu: not JSON: %s (column %d)", place, line + (size_t)(e.line > 0 ? e.line - 1 : 0), e.text,
 		       e.column);
 }
@@ -50,6 +61,16 @@ int ts_json_load(const char *path, json_t **out, struct ts_error *err)
 		status = ts_json_parse(ts_str_c(&text), text.len, path, out, err);
 	ts_str_release(&text);
 	return status;
+}
+
+json_t *ts_json_copy(const json_t *object)
+{
+	json_t *copy = json_object();
+	if (copy && json_object_update(copy, (json_t *)(uintptr_t)object)) {
+		json_decref(copy);
+		return NULL;
+	}
+	return copy;
 }
 
 /* jansson does not look at what the callback says about an object's key, so a failure must be remembered here. */
@@ -104,9 +125,14 @@ static const char *type_name(const json_t *v)
 	}
 }
 
+static const char *colon(const char *place)
+{
+	return *place ? ": " : "";
+}
+
 static int wrong_type(const json_t *v, const char *key, const char *expected, const char *place, struct ts_error *err)
 {
-	return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s, found %s", place, key, expected, type_name(v));
+	return ts_fail(err, TS_EFORMAT, "%s%s\"%s\": expected %s, found %s", place, colon(place), key, expected, type_name(v));
 }
 
 static const json_t *field(const json_t *object, const char *key)
@@ -149,13 +175,13 @@ int ts_json_text(const json_t *object, const char *key, const char **out, const 
 		return wrong_type(v, key, "a string", place, err);
 	*out = v ? json_string_value(v) : NULL;
 	if (v && strlen(*out) != json_string_length(v))
-		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" holds a NUL character", place, key);
+		return ts_fail(err, TS_EFORMAT, "%s%s\"%s\" holds a NUL character", place, colon(place), key);
 	return 0;
 }
 
 static int need(const json_t *object, const char *key, const char *place, struct ts_error *err)
 {
-	return field(object, key) ? 0 : ts_fail(err, TS_EFORMAT, "%s: \"%s\" is missing", place, key);
+	return field(object, key) ? 0 : ts_fail(err, TS_EFORMAT, "%s%s\"%s\" is missing", place, colon(place), key);
 }
 
 int ts_json_need_int(const json_t *object, const char *key, int64_t *out, const char *place, struct ts_error *err)
@@ -215,24 +241,28 @@ static int parse_array(const char *text, size_t n, const char *place, json_t *ro
 	return status;
 }
 
+int ts_rows_parse(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err)
+{
+	json_t *rows = json_array();
+	skip_mark(&text, &n);
+	size_t blank = strspn(text, " \t\r\n");
+	int status = rows ? 0 : ts_fail_memory(err);
+	if (!status)
+		status = text[blank] == '[' ? parse_array(text, n, place, rows, err) : parse_lines(text, n, place, rows, err);
+	if (status)
+		json_decref(rows);
+	else
+		*out = rows;
+	return status;
+}
+
 int ts_rows_load(const char *path, json_t **out, struct ts_error *err)
 {
 	struct ts_str text = {0};
 	const char *file = strcmp(path, "-") ? path : "/dev/stdin";
 	int status = ts_file_read(file, &text, err);
-	json_t *rows = json_array();
-	if (!status && !rows)
-		status = ts_fail_memory(err);
-	const char *p = ts_str_c(&text);
-	size_t n = text.len;
-	skip_mark(&p, &n);
-	size_t blank = strspn(p, " \t\r\n");
 	if (!status)
-		status = p[blank] == '[' ? parse_array(p, n, path, rows, err) : parse_lines(p, n, path, rows, err);
+		status = ts_rows_parse(ts_str_c(&text), text.len, path, out, err);
 	ts_str_release(&text);
-	if (status)
-		json_decref(rows);
-	else
-		*out = rows;
 	return status;
 }

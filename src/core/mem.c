@@ -8,14 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The only mutable globals of the library: a counter for the failing allocator of the tests. */
+/* The only mutable globals of the library: counters, and the failing allocator of the tests. */
 static size_t g_count;
+static size_t g_failures;
 static size_t g_fail_at;
+static _Thread_local bool g_insist;
 
 static bool must_fail(void)
 {
 	size_t n = __atomic_add_fetch(&g_count, 1, __ATOMIC_RELAXED);
 	return g_fail_at && n == g_fail_at;
+}
+
+static void *counted(void *p)
+{
+	if (!p)
+		__atomic_add_fetch(&g_failures, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+void ts_mem_insist(bool insist)
+{
+	g_insist = insist;
 }
 
 void ts_mem_fail_at(size_t n)
@@ -26,6 +40,11 @@ void ts_mem_fail_at(size_t n)
 size_t ts_mem_count(void)
 {
 	return g_count;
+}
+
+size_t ts_mem_failures(void)
+{
+	return g_failures;
 }
 
 bool ts_mul_size(size_t a, size_t b, size_t *out)
@@ -53,20 +72,21 @@ size_t ts_mem_resident(void)
 
 void *ts_alloc(size_t size)
 {
-	return must_fail() ? NULL : malloc(size ? size : 1);
+	void *p = counted(must_fail() ? NULL : malloc(size ? size : 1));
+	return p || !g_insist ? p : malloc(size ? size : 1);
 }
 
 void *ts_calloc(size_t count, size_t size)
 {
-	return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+	return counted(must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1));
 }
 
 void *ts_realloc(void *old, size_t count, size_t size)
 {
 	size_t bytes;
 	if (must_fail() || !ts_mul_size(count, size, &bytes))
-		return NULL;
-	return realloc(old, bytes ? bytes : 1);
+		return counted(NULL);
+	return counted(realloc(old, bytes ? bytes : 1));
 }
 
 void ts_free(void *p)
@@ -93,9 +113,9 @@ void *ts_calloc_aligned(size_t count, size_t size)
 {
 	size_t bytes;
 	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX - 127)
-		return NULL;
+		return counted(NULL);
 	bytes = (bytes + 127) & ~(size_t)63;
-	void *p = aligned_alloc(64, bytes);
+	void *p = counted(aligned_alloc(64, bytes));
 	if (p)
 		memset(p, 0, bytes);
 	return p;

@@ -26,8 +26,12 @@ size_t ts_mem_resident(void);
 
 /* Test hook: the n-th allocation from now (1 = the next) fails, once; 0 = never. */
 void ts_mem_fail_at(size_t n);
-/* Allocations made so far by this process. */
+/* Allocations made so far by this process, and those of them that failed. */
 size_t ts_mem_count(void);
+size_t ts_mem_failures(void);
+/* For a library that breaks when it gets no memory: while a thread insists, an allocation of its own that failed is counted as such and then
+ * asked for once more. Whoever insists looks at ts_mem_failures afterwards and gives the result back. */
+void ts_mem_insist(bool);
 
 /* A bump allocator: many small blocks, freed together.
  *   [block | block | block] -> the last one is filled; a request over half a block gets its own.

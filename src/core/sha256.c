@@ -53,6 +53,8 @@ void ts_sha256_update(struct ts_sha256 *h, const void *data, size_t n)
 {
 	const unsigned char *p = data;
 	size_t used = h->bytes % 64;
+	if (!n) /* then `data` may be NULL, which memcpy may not be given */
+		return;
 	h->bytes += n;
 	if (used) {
 		size_t take = 64 - used < n ? 64 - used : n;

@@ -2,7 +2,6 @@
 
 #include "core/map.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const kinds[] = {"safety", "over_refusal", "reasoning"};
@@ -22,44 +21,30 @@ const char *ts_eval_kind_name(enum ts_eval_kind kind)
 	return kinds[kind];
 }
 
-static int add_item(struct ts_eval_set *set, struct ts_map *pairs, const json_t *row, enum ts_eval_kind kind, const char *place,
-		    struct ts_error *err)
+static int add_item(struct ts_eval_set *set, struct ts_map *pairs, const struct ts_prompt_row *row, enum ts_eval_kind kind,
+		    const char *path, struct ts_error *err)
 {
-	struct ts_eval_item item = {0};
-	const char *pair;
-	TS_TRY(ts_json_need_text(row, "instruction", &item.instruction, place, err));
-	TS_TRY(ts_json_text(row, "answer", &item.answer, place, err));
-	TS_TRY(ts_json_text(row, "pair", &pair, place, err));
+	struct ts_eval_item item = {.instruction = row->instruction, .answer = row->answer};
+	const char *column = set->file.format->answer;
+	if (kind == TS_EVAL_REASONING && !column)
+		return ts_fail(err, TS_EINVAL, "%s: format %s has no answers; a reasoning set needs them", path, set->file.format->name);
 	if (kind == TS_EVAL_REASONING && !item.answer)
-		return ts_fail(err, TS_EFORMAT, "%s: \"answer\" is missing; a reasoning set needs it", place);
-	int64_t *known = pair ? ts_map_get(pairs, pair, strlen(pair)) : NULL;
+		return ts_fail(err, TS_EFORMAT, "%s: row %zu: \"%s\" is missing; a reasoning set needs it", path, row->number, column);
+	int64_t *known = row->pair ? ts_map_get(pairs, row->pair, strlen(row->pair)) : NULL;
 	item.cluster = known ? (size_t)*known : set->clusters++;
-	if (pair && !known && ts_map_put(pairs, pair, strlen(pair), (int64_t)item.cluster))
+	if (row->pair && !known && ts_map_put(pairs, row->pair, strlen(row->pair), (int64_t)item.cluster))
 		return ts_fail_memory(err);
 	return ts_vec_push(&set->items, item) ? ts_fail_memory(err) : 0;
 }
 
-int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind kind, const char *split, size_t limit,
-		     struct ts_error *err)
+int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind kind, const struct ts_prompt_choice *choice,
+		     const struct ts_context *context, struct ts_error *err)
 {
-	*set = (struct ts_eval_set){0};
 	struct ts_map pairs = {0};
-	size_t i;
-	const json_t *row;
-	int status = ts_rows_load(path, &set->rows, err);
-	json_array_foreach (set->rows, i, row) {
-		char place[512];
-		const char *row_split;
-		if (status || (limit && set->items.len >= limit))
-			break;
-		snprintf(place, sizeof(place), "%s: row %zu", path, i + 1);
-		status = ts_json_text(row, "split", &row_split, place, err);
-		if (!status && (!split || (row_split && !strcmp(split, row_split))))
-			status = add_item(set, &pairs, row, kind, place, err);
-	}
-	if (!status && !set->items.len)
-		status = ts_fail(err, TS_EFORMAT, "%s: no row%s%s%s; expected at least one", path, split ? " of split \"" : "",
-				 split ? split : "", split ? "\"" : "");
+	*set = (struct ts_eval_set){0};
+	int status = ts_prompt_file_load(&set->file, path, choice, context, err);
+	for (size_t i = 0; i < set->file.list.len && !status; i++)
+		status = add_item(set, &pairs, &set->file.list.data[i], kind, path, err);
 	ts_map_release(&pairs);
 	if (status)
 		ts_eval_set_release(set);
@@ -68,7 +53,7 @@ int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kin
 
 void ts_eval_set_release(struct ts_eval_set *set)
 {
-	json_decref(set->rows);
+	ts_prompt_file_release(&set->file);
 	ts_vec_release(&set->items);
 	*set = (struct ts_eval_set){0};
 }

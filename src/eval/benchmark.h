@@ -1,10 +1,8 @@
-/* An evaluation set: prompts of one kind with what grading needs. Files are rows in the public format (JSON array or JSON Lines):
- * "instruction", and where there is one "answer", "split", "pair" (rows of one pair are one cluster for the bootstrap). */
+/* An evaluation set: prompts of one kind with what grading needs, from a file of any known format (eval/format.h). */
 #ifndef TS_EVAL_BENCHMARK_H
 #define TS_EVAL_BENCHMARK_H
 
-#include "core/json.h"
-#include "core/mem.h"
+#include "eval/prompt_file.h"
 
 enum ts_eval_kind { TS_EVAL_SAFETY, TS_EVAL_OVER_REFUSAL, TS_EVAL_REASONING };
 
@@ -15,17 +13,18 @@ const char *ts_eval_kind_name(enum ts_eval_kind);
 struct ts_eval_item {
 	const char *instruction;
 	const char *answer; /* NULL when the row has none */
-	size_t cluster;     /* index of its pair; a row without "pair" is its own */
+	size_t cluster;     /* index of its pair; a row without one is its own */
 };
 
 struct ts_eval_set {
-	json_t *rows; /* owns the texts */
+	struct ts_prompt_file file; /* owns the texts */
 	TS_VEC(struct ts_eval_item) items;
 	size_t clusters;
 };
 
-/* Rows of `split` (NULL = all), at most `limit` (0 = all), in the order of the file. An empty set is an error. */
-int ts_eval_set_load(struct ts_eval_set *, const char *path, enum ts_eval_kind, const char *split, size_t limit, struct ts_error *err);
-void ts_eval_set_release(struct ts_eval_set *);
+/* A reasoning set needs an answer in every row. */
+int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind, const struct ts_prompt_choice *,
+		     const struct ts_context *, struct ts_error *err);
+void ts_eval_set_release(struct ts_eval_set *set);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct place {
-	bool used;
+	bool used;    /* not used: with `reuse`, ids and pages are those of its last sequence, for the next one that begins alike */
 	uint64_t age; /* admission number: the pool's pages go to the oldest first */
 	struct ts_request request;
 	TS_VEC(int32_t) ids; /* prompt, then generated */
@@ -71,20 +71,24 @@ static size_t pages_for(size_t tokens)
 	return (tokens + TS_KV_PAGE - 1) / TS_KV_PAGE;
 }
 
-static void give_back_pages(struct engine *e, struct place *p)
+/* Keeps the pages of the first `computed` positions. */
+static void give_back_pages(struct engine *e, struct place *p, size_t computed)
 {
-	while (p->page_count)
+	while (p->page_count > pages_for(computed))
 		e->free_pages[e->free_count++] = p->pages[--p->page_count];
-	p->computed = 0;
+	p->computed = computed;
 }
 
-/* Makes sure the place has pages for its first `tokens` positions, taking them from younger places if it must. */
+/* Makes sure the place has pages for its first `tokens` positions, taking them from idle and then from younger places if it must. */
 static bool get_pages(struct engine *e, struct place *p, size_t tokens)
 {
 	while (p->page_count < pages_for(tokens)) {
+		for (size_t i = 0; !e->free_count && i < e->options.batch; i++)
+			if (!e->places[i].used)
+				give_back_pages(e, &e->places[i], 0);
 		for (size_t i = e->running; !e->free_count && i-- > 0 && e->order[i] != p;)
 			if (e->order[i]->page_count && !e->order[i]->fed)
-				give_back_pages(e, e->order[i]);
+				give_back_pages(e, e->order[i], 0);
 		if (!e->free_count)
 			return false;
 		p->pages[p->page_count++] = e->free_pages[--e->free_count];
@@ -112,6 +116,15 @@ static int check_request(const struct engine *e, const struct ts_request *r, str
 	return 0;
 }
 
+/* How many of the place's computed positions serve the prompt. Its last token is always computed: the answer needs its logits. */
+static size_t common_prefix(const struct place *p, const struct ts_request *r)
+{
+	size_t n = 0;
+	while (n < p->computed && n + 1 < r->prompt_len && p->ids.data[n] == r->prompt[n])
+		n++;
+	return n;
+}
+
 /* Fill free places. Returns 1 while the source may have more. */
 static int admit(struct engine *e, const struct ts_source *source, struct ts_error *err)
 {
@@ -123,14 +136,14 @@ static int admit(struct engine *e, const struct ts_source *source, struct ts_err
 		if (got <= 0)
 			return got;
 		TS_TRY(check_request(e, &p->request, err));
-		p->ids.len = 0;
+		give_back_pages(e, p, common_prefix(p, &p->request));
 		if (ts_vec_reserve(&p->ids, p->request.prompt_len + 16))
 			return ts_fail_memory(err);
 		memcpy(p->ids.data, p->request.prompt, p->request.prompt_len * sizeof(int32_t));
 		p->ids.len = p->request.prompt_len;
 		p->used = true;
 		p->age = e->admitted++;
-		p->computed = p->page_count = p->fed = 0;
+		p->fed = 0;
 		e->order[e->running++] = p;
 	}
 	return 1;
@@ -143,7 +156,8 @@ static void retire(struct engine *e, struct place *p)
 		i++;
 	memmove(e->order + i, e->order + i + 1, (e->running - i - 1) * sizeof(*e->order));
 	e->running--;
-	give_back_pages(e, p);
+	if (!e->options.reuse)
+		give_back_pages(e, p, 0);
 	p->used = false;
 }
 
@@ -232,6 +246,8 @@ static int extend(struct engine *e, struct place *p, const struct ts_source *sou
 		return finish(e, p, source, &answer);
 	if (ts_vec_push(&p->ids, token))
 		return TS_ENOMEM;
+	if (source->token)
+		TS_TRY(source->token(source->user, r, token));
 	if (!r->ignore_eos && is_stop(e, token)) {
 		answer.finish = TS_FINISH_STOP;
 		return finish(e, p, source, &answer);

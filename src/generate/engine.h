@@ -2,7 +2,10 @@
  *
  * Up to `batch` sequences are decoded together; a finished sequence's place is taken at once. Prompts are computed in chunks.
  * When the KV pool runs short, the youngest sequence gives its pages back and is computed again later: a row's numbers do not depend
- * on its neighbours, so batch, chunk, pool and order change no answer, only speed. */
+ * on its neighbours, so batch, chunk, pool and order change no answer, only speed.
+ *
+ * With `reuse` a place keeps its keys and values when its sequence ends, and computes of the next prompt only what differs: for a
+ * conversation, whose every turn begins with the turns before it. The same numbers are read instead of computed: it changes no answer. */
 #ifndef TS_GENERATE_ENGINE_H
 #define TS_GENERATE_ENGINE_H
 
@@ -15,6 +18,7 @@ struct ts_engine_options {
 	size_t kv_pages;      /* pages of 64 positions; 0 = enough for every place at max_length */
 	size_t max_length;    /* longest prompt + response that will be asked for; 0 = the model's context */
 	enum ts_dtype kv_dtype;
+	bool reuse;              /* off by default; the first free place takes a request, so it is of use at batch 1 */
 	const int32_t *stop_ids; /* [stop_count] end-of-turn tokens: the union of config, generation_config, tokenizer */
 	size_t stop_count;
 };

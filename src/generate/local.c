@@ -123,6 +123,7 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 	ts_engine_options_default(&o);
 	o.max_length = l->max_length;
 	o.kv_dtype = l->kv_dtype;
+	o.reuse = l->reuse;
 	struct ts_local_size size = {.batch = l->batch, .chunk = l->chunk};
 	TS_TRY(engine_size(l, &size, err));
 	o.batch = size.batch;

@@ -43,6 +43,7 @@ struct ts_local {
 	size_t memory;     /* bound of the whole process in bytes; 0 = none but TS_KV_BYTES for the KV cache */
 	size_t max_length; /* longest prompt + response; 0 = the model's context */
 	enum ts_dtype kv_dtype;
+	bool reuse; /* engine.h */
 };
 
 /* All that is pointed to must outlive the responder. `announce` may be NULL: nothing is said. */
@@ -50,5 +51,10 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *, const stru
 
 /* TS_EMISMATCH when the tokenizer knows tokens that the embedding lacks. */
 int ts_local_check_vocabulary(const struct ts_model *, const struct ts_chat *, struct ts_error *err);
+
+/* Tokenizer and template of a checkpoint: ts_chat_open for a folder, the metadata for a GGUF file. */
+int ts_local_open_chat(struct ts_chat **out, const char *checkpoint, struct ts_error *err);
+/* The same with another pre-tokenizer than the GGUF file says (NULL: its own). TS_EINVAL for a folder, which needs none. */
+int ts_local_open_chat_as(struct ts_chat **out, const char *checkpoint, const char *pre, struct ts_error *err);
 
 #endif

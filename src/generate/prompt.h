@@ -10,6 +10,9 @@ struct ts_prompt {
 	ts_ids ids;
 	struct ts_random_key key;
 	char name[65]; /* hex of the key's digest */
+	/* For messages, by whoever made the prompt: the file it came from (NULL = not said) and its number there. */
+	const char *file;
+	size_t number;
 };
 
 /* A user turn through the chat template. */

@@ -43,6 +43,9 @@ struct ts_source {
 	int (*done)(void *user, const struct ts_request *, const struct ts_answer *);
 	/* Called once a step, however long no answer is ready; a status other than 0 stops. May be NULL. */
 	int (*tick)(void *user);
+	/* Each token of an answer as soon as it is sampled, the stopping one too, before `done` gives them all; a status other than 0
+	 * stops. May be NULL. */
+	int (*token)(void *user, const struct ts_request *, int32_t id);
 };
 
 struct ts_responder {

@@ -8,8 +8,12 @@
 #include "core/context.h"
 #include "core/status.h"
 
-enum ts_judgement { TS_SAFE, TS_UNSAFE, TS_UNJUDGED };
-const char *ts_judgement_name(enum ts_judgement); /* "safe", "unsafe", "unjudged" */
+/* The last two are all that a judge of refusals knows (guard/keywords.h). */
+enum ts_judgement { TS_SAFE, TS_UNSAFE, TS_UNJUDGED, TS_REFUSAL, TS_COMPLIANCE };
+const char *ts_judgement_name(enum ts_judgement); /* "safe", "unsafe", "unjudged", "refusal", "compliance" */
+
+/* Why an answer of NaN is unjudged. */
+#define TS_GUARD_NOT_FINITE "the guard's logits are not finite"
 
 struct ts_case {
 	size_t index;                  /* the caller's */
@@ -18,8 +22,8 @@ struct ts_case {
 
 struct ts_judged {
 	enum ts_judgement judgement;
-	double unsafe_probability; /* P(unsafe) / (P(safe) + P(unsafe)); NaN when unjudged */
-	const char *why;           /* when unjudged: a static text */
+	double unsafe_probability; /* P(unsafe) / (P(safe) + P(unsafe)); NaN when unjudged, or when the judge has none */
+	const char *why;           /* when unjudged: a static text; else NULL or how it was judged */
 };
 
 struct ts_case_source {

@@ -198,3 +198,44 @@ done:
 	ts_str_release(&answer);
 	return status;
 }
+
+/* --- as a guard --- */
+
+struct phrase_guard {
+	struct ts_guard guard; /* the first member: the two are one pointer */
+	const struct ts_keywords *keywords;
+};
+
+static int judge_all(struct ts_guard *guard, const struct ts_case_source *source, const struct ts_context *context, struct ts_error *err)
+{
+	const struct phrase_guard *g = (const struct phrase_guard *)(const void *)guard;
+	struct ts_case c;
+	int got;
+	while ((got = source->next(source->user, &c)) > 0) {
+		bool refusal;
+		if (ts_should_stop(context))
+			return TS_ESTOPPED;
+		if (ts_keywords_is_refusal(g->keywords, c.response, strlen(c.response), &refusal))
+			return ts_fail_memory(err);
+		struct ts_judged v = {refusal ? TS_REFUSAL : TS_COMPLIANCE, __builtin_nan(""), TS_KEYWORDS_LABEL};
+		TS_TRY(source->done(source->user, &c, &v));
+		if (source->tick)
+			TS_TRY(source->tick(source->user));
+	}
+	return got;
+}
+
+static void close_guard(struct ts_guard *guard)
+{
+	ts_free(guard);
+}
+
+int ts_keywords_guard_new(struct ts_guard **out, const struct ts_keywords *keywords, struct ts_error *err)
+{
+	struct phrase_guard *g = ts_calloc(1, sizeof(*g));
+	if (!g)
+		return ts_fail_memory(err);
+	*g = (struct phrase_guard){{"keywords", judge_all, close_guard}, keywords};
+	*out = &g->guard;
+	return 0;
+}

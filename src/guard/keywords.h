@@ -17,10 +17,9 @@
 #ifndef TS_GUARD_KEYWORDS_H
 #define TS_GUARD_KEYWORDS_H
 
-#include "core/status.h"
+#include "guard/guard.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #define TS_KEYWORDS_LABEL "keyword stand-in"
 
@@ -37,5 +36,8 @@ const char *ts_keywords_phrase(const struct ts_keywords *, size_t i);
 
 /* 0, TS_ENOMEM or TS_ELIMIT. An empty answer is no refusal. */
 int ts_keywords_is_refusal(const struct ts_keywords *, const char *response, size_t n, bool *out);
+
+/* The phrases as a guard: TS_REFUSAL or TS_COMPLIANCE, without a probability. They must outlive it. */
+int ts_keywords_guard_new(struct ts_guard **out, const struct ts_keywords *, struct ts_error *err);
 
 #endif

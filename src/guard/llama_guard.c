@@ -23,7 +23,7 @@ struct llama_guard {
 
 const char *ts_judgement_name(enum ts_judgement j)
 {
-	static const char *const names[] = {"safe", "unsafe", "unjudged"};
+	static const char *const names[] = {"safe", "unsafe", "unjudged", "refusal", "compliance"};
 	return names[j];
 }
 
@@ -134,7 +134,7 @@ static int done_request(void *user, const struct ts_request *request, const stru
 	struct pending *p = g->pending.data[request->index];
 	int status;
 	if (answer->status) {
-		status = report_unjudged(g, &p->the_case, "the guard's logits are not finite");
+		status = report_unjudged(g, &p->the_case, TS_GUARD_NOT_FINITE);
 	} else {
 		/* P(unsafe) / (P(safe) + P(unsafe)) as a logistic of the difference: nothing overflows. */
 		double difference = (double)answer->probe_logprobs[0] - (double)answer->probe_logprobs[1];
@@ -158,7 +158,7 @@ static int tick_request(void *user)
 static int run(struct ts_guard *guard, const struct ts_case_source *cases, const struct ts_context *context, struct ts_error *err)
 {
 	struct llama_guard *g = (struct llama_guard *)guard;
-	struct ts_source source = {g, next_request, done_request, cases->tick ? tick_request : NULL};
+	struct ts_source source = {.user = g, .next = next_request, .done = done_request, .tick = cases->tick ? tick_request : NULL};
 	g->source = cases;
 	int status = g->responder->run(g->responder, &source, context, err);
 	for (size_t i = 0; i < g->pending.len; i++)

@@ -1,7 +1,8 @@
 /* Opening a checkpoint and the forward pass for inference. The table of weights is in load_layer: one line a weight. */
 #include "model/model.h"
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/weights.h"
+#include "core/file.h"
 #include "core/sha256.h"
 #include "model/internal.h"
 #include "tensor/math.h"
@@ -21,39 +22,66 @@ void ts_target_shape(const struct ts_model_config *g, enum ts_target t, size_t *
 
 struct loader {
 	struct ts_model *model;
-	struct ts_tensors tensors;
+	struct ts_weights weights;
+	struct ts_model_size *size; /* NULL: load; else only add up what loading will need */
 	struct ts_error *err;
 };
 
+static int not_finite(const struct loader *l, const struct ts_weight_view *v, const char *name)
+{
+	return ts_fail(l->err, TS_ENUMERIC, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers", v->path, name);
+}
+
+/* Packed, beside the pages of the file and what they were unpacked to, which go before the next one comes. */
+static void add_size(struct loader *l, const struct ts_weight_view *v, size_t packed)
+{
+	size_t now = l->size->weights + packed + v->bytes + v->unpacked;
+	l->size->file += v->bytes;
+	l->size->weights += packed;
+	if (now > l->size->loading)
+		l->size->loading = now;
+}
+
+static int view(struct loader *l, const char *name, int dims, const size_t *shape, struct ts_weight_view *v)
+{
+	return l->size ? ts_weights_look(&l->weights, name, dims, shape, v, l->err)
+		       : ts_weights_need(&l->weights, name, dims, shape, v, l->err);
+}
+
 static int load_matrix(struct loader *l, const char *name, size_t out, size_t in, struct ts_weight **w)
 {
-	const struct ts_tensor *t;
+	struct ts_weight_view v;
 	size_t shape[2] = {out, in};
-	TS_TRY(ts_tensors_need(&l->tensors, name, 2, shape, &t, l->err));
+	TS_TRY(view(l, name, 2, shape, &v));
 	struct ts_backend *b = l->model->backend;
-	int status = b->ops->weight_new(b, t->data, t->dtype, out, in, w);
+	if (l->size) {
+		add_size(l, &v, b->ops->weight_size(v.dtype, out, in));
+		return 0;
+	}
+	int status = b->ops->weight_new(b, v.data, v.dtype, out, in, w);
 	if (status == TS_ENUMERIC)
-		return ts_fail(l->err, status, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers",
-			       l->tensors.paths.data[t->file], name);
+		return not_finite(l, &v, name);
 	if (status)
-		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", l->tensors.paths.data[t->file], name, ts_status_text(status));
-	const struct ts_mapping *file = &l->tensors.files.data[t->file];
-	ts_mapping_drop(file, (size_t)(t->data - file->data), t->bytes);
+		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", v.path, name, ts_status_text(status));
+	ts_weights_drop(&v);
 	return 0;
 }
 
-static int load_vector(struct loader *l, const char *name, size_t n, float **v)
+static int load_vector(struct loader *l, const char *name, size_t n, float **out)
 {
-	const struct ts_tensor *t;
-	TS_TRY(ts_tensors_need(&l->tensors, name, 1, &n, &t, l->err));
-	*v = l->model->backend->ops->alloc(l->model->backend, n);
-	if (!*v)
+	struct ts_weight_view v;
+	TS_TRY(view(l, name, 1, &n, &v));
+	if (l->size) {
+		add_size(l, &v, n * sizeof(float));
+		return 0;
+	}
+	*out = l->model->backend->ops->alloc(l->model->backend, n);
+	if (!*out)
 		return ts_fail_memory(l->err);
-	ts_widen(*v, t->data, t->dtype, n);
+	ts_widen(*out, v.data, v.dtype, n);
 	for (size_t i = 0; i < n; i++)
-		if (!__builtin_isfinite((*v)[i]))
-			return ts_fail(l->err, TS_ENUMERIC, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers",
-				       l->tensors.paths.data[t->file], name);
+		if (!__builtin_isfinite((*out)[i]))
+			return not_finite(l, &v, name);
 	return 0;
 }
 
@@ -94,7 +122,7 @@ static int load_head(struct loader *l, const struct ts_context *context)
 	size_t vocab = (size_t)m->config.vocab_size, hidden = (size_t)m->config.hidden_size;
 	TS_TRY(load_matrix(l, "model.embed_tokens.weight", vocab, hidden, &m->embed));
 	TS_TRY(load_vector(l, "model.norm.weight", hidden, &m->norm));
-	if (ts_tensors_find(&l->tensors, "lm_head.weight")) {
+	if (ts_weights_has(&l->weights, "lm_head.weight")) {
 		if (m->config.tied_embeddings)
 			ts_log(context, TS_LOG_WARN,
 			       "%s: config says tied embeddings, but the file stores lm_head.weight; the stored head is used", m->dir);
@@ -104,6 +132,17 @@ static int load_head(struct loader *l, const struct ts_context *context)
 		return ts_fail(l->err, TS_ENOTFOUND, "%s: config says untied embeddings, but there is no lm_head.weight", m->dir);
 	m->head = m->embed;
 	return 0;
+}
+
+/* A config that says fewer layers than the file holds would run a model that nobody trained. */
+static int check_layers(const struct loader *l)
+{
+	char name[64];
+	int layers = l->model->config.layers;
+	snprintf(name, sizeof(name), "model.layers.%d.input_layernorm.weight", layers);
+	return !ts_weights_has(&l->weights, name)
+		       ? 0
+		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
 }
 
 /* Inverse frequencies in f32 exactly as transformers computes them, step by step (modeling_rope_utils). */
@@ -136,11 +175,12 @@ static int make_inv_freq(struct ts_model *m)
 	return 0;
 }
 
-int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
-		  struct ts_error *err)
+/* Opens, or with `size` adds up what that will need. */
+static int open_model(struct ts_model **out, struct ts_model_size *size, struct ts_backend *backend, const char *dir,
+		      const struct ts_context *context, struct ts_error *err)
 {
 	*out = NULL;
-	struct loader l = {.err = err};
+	struct loader l = {.size = size, .err = err};
 	struct ts_model *m = ts_calloc(1, sizeof(*m));
 	if (!m)
 		return ts_fail_memory(err);
@@ -152,22 +192,39 @@ int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char 
 	if (!m->dir)
 		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_model_config_load(&m->config, dir, err));
-	TS_GOTO(ts_tensors_open_folder(&l.tensors, dir, &both, err));
+	TS_GOTO(ts_weights_open(&l.weights, dir, &m->config, &both, err));
 	if (both)
 		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
 	if (!m->layers || make_inv_freq(m))
 		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)
 		TS_GOTO(load_layer(&l, i));
 done:
-	ts_tensors_close(&l.tensors);
+	ts_weights_close(&l.weights);
 	if (status)
 		ts_model_close(m);
 	else
 		*out = m;
 	return status;
+}
+
+int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
+		  struct ts_error *err)
+{
+	return open_model(out, NULL, backend, dir, context, err);
+}
+
+int ts_model_size_read(struct ts_model_size *s, struct ts_backend *backend, const char *dir, struct ts_error *err)
+{
+	struct ts_model *m;
+	*s = (struct ts_model_size){.weights = 0};
+	TS_TRY(open_model(&m, s, backend, dir, NULL, err));
+	s->config = m->config;
+	ts_model_close(m);
+	return 0;
 }
 
 void ts_model_close(struct ts_model *m)
@@ -220,28 +277,6 @@ size_t ts_model_weight_bytes(const struct ts_model *m)
 	return n;
 }
 
-int ts_model_size_read(struct ts_model_size *s, const char *dir, struct ts_error *err)
-{
-	struct ts_tensors tensors = {0};
-	size_t table = 0, largest = 0; /* embedding and head are packed first */
-	*s = (struct ts_model_size){.weights = 0};
-	TS_TRY(ts_model_config_load(&s->config, dir, err));
-	int status = ts_tensors_open_folder(&tensors, dir, NULL, err);
-	for (size_t i = 0; i < tensors.list.len && !status; i++) {
-		const struct ts_tensor *t = &tensors.list.data[i];
-		size_t packed =
-			t->dims == 2 ? (t->shape[0] + 15) / 16 * 16 * t->shape[1] * ts_dtype_size(t->dtype) : t->elements * sizeof(float);
-		s->weights += packed;
-		if (!strstr(t->name, "layers."))
-			table += packed + t->bytes;
-		else if (t->bytes > largest)
-			largest = t->bytes;
-	}
-	ts_tensors_close(&tensors);
-	s->loading = s->weights + largest > table ? s->weights + largest : table;
-	return status;
-}
-
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err)
 {
 	struct ts_tensors tensors = {0};
@@ -249,6 +284,8 @@ int ts_model_hash(const char *dir, char hex[65], struct ts_error *err)
 	struct ts_sha256 h;
 	char part[65];
 	unsigned char digest[32];
+	if (ts_file_exists(dir))
+		return ts_sha256_file(dir, hex, err);
 	ts_sha256_init(&h);
 	int status = ts_path_join(&path, dir, "config.json") ? ts_fail_memory(err) : ts_sha256_file(path.data, part, err);
 	if (status)

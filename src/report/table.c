@@ -1,6 +1,7 @@
 /* One small function per block. Numbers are fetched with NAN for "missing", which prints as "-". */
 #include "report/table.h"
 
+#include "report/internal.h"
 #include "report/layout.h"
 
 #include <math.h>
@@ -26,14 +27,9 @@ static int integer(struct table *t, const json_t *object, const char *key, int64
 	return ts_json_int(object, key, 0, out, t->place, t->err);
 }
 
-/* The block `key`, or NULL where it is missing; another type fails. */
 static int block(struct table *t, const json_t *object, const char *key, json_type type, const json_t **out)
 {
-	const json_t *v = json_object_get(object, key);
-	*out = json_is_null(v) ? NULL : v;
-	if (*out && json_typeof(*out) != type)
-		return ts_fail(t->err, TS_EFORMAT, "%s: \"%s\": expected %s", t->place, key, type == JSON_ARRAY ? "an array" : "an object");
-	return 0;
+	return report_block(object, key, type, t->place, out, t->err);
 }
 
 /* A fraction as a percentage without the sign; -0.0 is 0.0. */
@@ -81,18 +77,27 @@ static int name_line(struct table *t, const json_t *m, const char *title, const 
 	return ts_layout_line(&t->l);
 }
 
+/* contracts.md section 3: whatever shows verdicts of the keywords says so. */
+static const char *by_phrases(const char *judge)
+{
+	return judge && !strcmp(judge, "keywords") ? " (" REPORT_STAND_IN ")" : "";
+}
+
 static int head(struct table *t, const json_t *m)
 {
-	const char *judge, *method;
+	const char *judge, *method, *guard, *filter;
 	int64_t seed;
 	TS_TRY(ts_json_text(m, "method", &method, t->place, t->err));
+	TS_TRY(ts_json_text(m, "guard", &guard, t->place, t->err));
+	TS_TRY(ts_json_text(m, "filter", &filter, t->place, t->err));
 	TS_TRY(ts_json_text(m, "refusal_judge", &judge, t->place, t->err));
 	TS_TRY(integer(t, m, "seed", &seed));
 	TS_TRY(name_line(t, m, "method", "method", ""));
 	TS_TRY(name_line(t, m, "model", "model", ""));
-	TS_TRY(name_line(t, m, "guard", "guard", ""));
-	/* contracts.md section 3: whatever shows verdicts of the keywords says so. */
-	TS_TRY(name_line(t, m, "refusal judge", "refusal_judge", judge && !strcmp(judge, "keywords") ? " (keyword stand-in)" : ""));
+	TS_TRY(name_line(t, m, "guard", "guard", by_phrases(guard)));
+	if (filter && strcmp(filter, "guard"))
+		TS_TRY(name_line(t, m, "filter", "filter", by_phrases(filter)));
+	TS_TRY(name_line(t, m, "refusal judge", "refusal_judge", by_phrases(judge)));
 	if (!json_object_get(m, "seed"))
 		return 0;
 	TS_TRY(ts_layout_left(&t->l, 0, "seed"));
@@ -120,13 +125,21 @@ static int headline_side(struct table *t, const json_t *side, const char *key, s
 	return ts_layout_right_printf(&t->l, column + 24, "%lld", (long long)n);
 }
 
+/* Whether the block's `measure` says that phrases did it. */
+static int measured_by_phrases(struct table *t, const json_t *object, bool *yes)
+{
+	return report_by_phrases(object, t->place, yes, t->err);
+}
+
 static int headline(struct table *t, const json_t *m)
 {
 	static const char *const rows[][2] = {
 		{"unsafe", "unsafe responses"}, {"over_refusal", "over-refusal"}, {"reasoning", "reasoning, right"}};
 	const json_t *before, *after;
+	bool phrases;
 	TS_TRY(block(t, m, "before", JSON_OBJECT, &before));
 	TS_TRY(block(t, m, "after", JSON_OBJECT, &after));
+	TS_TRY(measured_by_phrases(t, json_object_get(before ? before : after, "unsafe"), &phrases));
 	if (!before && !after)
 		return 0;
 	TS_TRY(ts_layout_line(&t->l));
@@ -140,12 +153,15 @@ static int headline(struct table *t, const json_t *m)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		if (!json_object_get(before, rows[i][0]) && !json_object_get(after, rows[i][0]))
 			continue;
-		TS_TRY(ts_layout_left(&t->l, 0, rows[i][1]));
+		TS_TRY(ts_layout_left(&t->l, 0, i || !phrases ? rows[i][1] : "no refusal"));
 		TS_TRY(headline_side(t, before, rows[i][0], 30));
 		TS_TRY(headline_side(t, after, rows[i][0], 66));
 		TS_TRY(ts_layout_line(&t->l));
 	}
-	return 0;
+	if (!phrases)
+		return 0;
+	TS_TRY(ts_layout_wrap(&t->l, 2, "no refusal (" REPORT_STAND_IN "): harmful prompts whose answer holds no phrase of refusal"));
+	return ts_layout_line(&t->l);
 }
 
 /* ---- evaluations ---- */
@@ -262,15 +278,17 @@ static int alpha(struct table *t, const json_t *m)
 {
 	const json_t *a;
 	double omega, low, high, cost;
+	bool phrases;
 	TS_TRY(block(t, m, "alpha", JSON_OBJECT, &a));
 	if (!a)
 		return 0;
+	TS_TRY(measured_by_phrases(t, a, &phrases));
 	TS_TRY(real(t, a, "omega", &omega));
 	TS_TRY(real(t, a, "omega_low", &low));
 	TS_TRY(real(t, a, "omega_high", &high));
 	TS_TRY(real(t, a, "minus_log_alpha_ref", &cost));
 	TS_TRY(ts_layout_line(&t->l));
-	TS_TRY(ts_layout_left(&t->l, 0, "Safe on harmful prompts"));
+	TS_TRY(ts_layout_left(&t->l, 0, phrases ? "Refused on harmful prompts (" REPORT_STAND_IN ")" : "Safe on harmful prompts"));
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(alpha_side(t, a, "ref", "plain (alpha_ref)"));
 	TS_TRY(alpha_side(t, a, "steered", "steered (alpha_I)"));
@@ -278,13 +296,13 @@ static int alpha(struct table *t, const json_t *m)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  omega %.3g", omega));
 		if (isfinite(low) && isfinite(high))
 			TS_TRY(ts_layout_wrap_printf(&t->l, 4, " (%.3g .. %.3g)", low, high));
-		TS_TRY(ts_layout_wrap(&t->l, 4, ": steering multiplies the odds of a safe response"));
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, ": steering multiplies the odds of a %s", phrases ? "refusal" : "safe response"));
 		TS_TRY(ts_layout_line(&t->l));
 	}
 	if (!isfinite(cost))
 		return 0;
-	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  -log alpha_ref %.3f: how far the student's own safe responses are from the student",
-				     cost));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  -log alpha_ref %.3f: how far the student's own %s are from the student", cost,
+				     phrases ? "refusals" : "safe responses"));
 	return ts_layout_line(&t->l);
 }
 
@@ -293,20 +311,24 @@ static int alpha(struct table *t, const json_t *m)
 static const struct {
 	const char *key, *title;
 } reasons[] = {
-	{"no_thinking", "no thinking"}, {"unsafe", "unsafe"}, {"unjudged", "unjudged"},
-	{"prefix", "prefix"},           {"length", "length"}, {"duplicates", "double"},
+	{"no_thinking", "no thinking"}, {"unsafe", "unsafe"}, {"refused", "refused"}, {"complied", "complied"},
+	{"unjudged", "unjudged"},       {"prefix", "prefix"}, {"length", "length"},   {"duplicates", "double"},
 };
 #define REASONS (sizeof(reasons) / sizeof(*reasons))
-/* All six reasons end at column 100. */
+/* The reasons that a guard's run knows end at column 100. */
 enum { LABEL_WIDTH = 24, AT_KEPT = 30, AT_OF = 37, AT_KEPT_SHARE = 45 };
 
-/* Which reasons any row knows; the others get no column. */
+/* Which reasons any row knows; the others get no column. Beside the two of the phrases, which judge all that is text, a column of
+ * zeros for "unjudged" would not fit. */
 static unsigned known_reasons(const json_t *labels)
 {
 	unsigned known = 0;
+	bool phrases = json_object_get(json_array_get(labels, 0), "refused");
 	for (size_t row = 0; row < json_array_size(labels); row++)
 		for (size_t i = 0; i < REASONS; i++)
-			if (json_object_get(json_array_get(labels, row), reasons[i].key))
+			if (json_object_get(json_array_get(labels, row), reasons[i].key) &&
+			    (!phrases || strcmp(reasons[i].key, "unjudged") ||
+			     json_integer_value(json_object_get(json_array_get(labels, row), "unjudged"))))
 				known |= 1u << i;
 	return known;
 }

@@ -5,17 +5,19 @@
  * a missing or null number is shown as "-". A field of the wrong type fails and is named.
  *
  * metrics.json (shares and intervals are fractions, not percentages; n, count, of, kept are integers):
- *   method, seed, model, guard, refusal_judge   names as the recipe says
+ *   method, seed, model, guard, filter, refusal_judge   names as the recipe says
  *   evals[]: name, kind (safety | over_refusal | reasoning), n (rows), pairs (distinct prompts: the clusters), duplicates,
  *       measure (in words),
  *       before, after: count, unjudged, share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
  *           (bootstrap over pairs)
  *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar
- *   before, after: unsafe, over_refusal, reasoning: share, low, high, n                    the headline
- *   alpha: ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
+ *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
+ *   A measure that holds "keyword stand-in" was taken by phrases of refusal: "unsafe" then counts what was not refused.
+ *   alpha: measure; ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
  *   accepted: harmful, benign: kept, of
- *   labels[]: label, of, kept, and why the rest was dropped: no_thinking, unsafe, unjudged, prefix (the prompt's tokens do not
- *       begin the example's), length, duplicates (any of these; one that no row has gets no column)
+ *   labels[]: label, of, kept, and why the rest was dropped: no_thinking, unsafe, refused and complied (by phrases: a
+ *       benign row, a harmful one), unjudged, prefix (the prompt's tokens do not begin the example's), length, duplicates (any of
+ *       these; one that no row has gets no column)
  *   train: examples, dropped_prefix, epochs, steps, batch, target_tokens, first_loss, last_loss
  *   duplicates_dropped                                                                     training prompts given twice */
 #ifndef TS_REPORT_TABLE_H
@@ -26,6 +28,9 @@
 #include "core/str.h"
 
 #define TS_TABLE_COLUMNS 100
+
+/* The metrics.json of a finished run's directory; the caller's. TS_ENOTFOUND: no such directory, or the run is not finished. */
+int ts_report_metrics(const char *dir, json_t **metrics, struct ts_error *err);
 
 /* The table, appended to `out` with a final newline. `place` (a file name) starts error messages.
  * TS_EFORMAT for a wrong type, else 0, TS_ENOMEM or TS_ELIMIT. */

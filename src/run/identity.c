@@ -2,7 +2,9 @@
  * file that changed between two starts would mix two runs in one result. */
 #include "run/internal.h"
 
+#include "core/file.h"
 #include "core/sha256.h"
+#include "generate/local.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ static int note(struct ts_run *r, const char *name, const char *text, struct ts_
 }
 
 /* Only now, when nothing is missing and all fits: a start that failed on a wrong path must not bind the directory to that path. */
-static int write_notes(struct ts_run *r, struct ts_error *err)
+int ts_run_write_identity(struct ts_run *r, struct ts_error *err)
 {
 	const char *name;
 	json_t *text;
@@ -59,7 +61,7 @@ static int check_guard(struct ts_run *r, struct ts_error *err)
 	struct ts_chat *chat;
 	TS_TRY(ts_model_hash(r->recipe->guard.path, hash, err));
 	TS_TRY(check(r, "guard", hash, err));
-	TS_TRY(ts_chat_open(&chat, r->recipe->guard.path, err));
+	TS_TRY(ts_local_open_chat(&chat, r->recipe->guard.path, err));
 	int status = check(r, "the guard's tokenizer and template", ts_chat_hash(chat), err);
 	ts_chat_close(chat);
 	return status;
@@ -72,13 +74,14 @@ static int check_files(struct ts_run *r, struct ts_error *err)
 	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
 	TS_TRY(check(r, "model", hash, err));
 	TS_TRY(check(r, "tokenizer and template", ts_chat_hash(r->chat), err));
-	TS_TRY(check_guard(r, err));
+	if (r->recipe->guard.text && !ts_recipe_keyword_guard(r->recipe))
+		TS_TRY(check_guard(r, err));
 	if (r->recipe->refusal_phrases.path)
 		TS_TRY(check_file(r, "refusal phrases", r->recipe->refusal_phrases.path, err));
 	for (size_t i = 0; i < r->evals.len; i++) {
 		char name[160];
 		snprintf(name, sizeof(name), "evaluation set %.100s", r->evals.data[i].recipe->name);
-		TS_TRY(check_file(r, name, r->evals.data[i].recipe->file.path, err));
+		TS_TRY(check_file(r, name, r->evals.data[i].recipe->rows.file.path, err));
 	}
 	return 0;
 }
@@ -106,6 +109,25 @@ static int check_use(struct ts_run *r, const char *use, struct ts_error *err)
 		status = ts_fail(err, TS_EMISMATCH, "%s: holds %s, not %s; use another --run", r->dir, ts_str_c(&known), use);
 	ts_str_release(&known);
 	return status;
+}
+
+/* Generation is durable before any of these is made: where they are and no sample is, the journal was lost, and going on would begin anew
+ * and write over them. */
+static int check_lost(struct ts_run *r, struct ts_error *err)
+{
+	static const char *const later[] = {"train.jsonl", "checkpoints", "adapter", "metrics.json"};
+	uint64_t samples;
+	TS_TRY(ts_store_count_samples(r->store, "generate", &samples, err));
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]) && !samples; i++) {
+		char path[4096];
+		TS_TRY(ts_run_path(r, later[i], path, err));
+		if (ts_file_exists(path) || ts_dir_exists(path))
+			return ts_fail(err, TS_EFORMAT,
+				       "%s/journal.db: expected the samples behind %s, found none: the journal, or the part of it in "
+				       "journal.db-wal, is lost; put it back or use another --run",
+				       r->dir, later[i]);
+	}
+	return 0;
 }
 
 static int check_recipe(struct ts_run *r, struct ts_error *err)
@@ -150,19 +172,26 @@ static int check_adapter_file(struct ts_run *r, const char *what, const char *di
 	return check_file(r, what, path, err);
 }
 
-int ts_run_verify_identity(struct ts_run *r, struct ts_error *err)
+/* A run with one file has had this name from the start. */
+static int check_prompts(struct ts_run *r, struct ts_error *err)
 {
-	TS_TRY(check_use(r, "a whole run", err));
-	TS_TRY(check_recipe(r, err));
-	TS_TRY(check_moment(r, err));
-	TS_TRY(check_files(r, err));
-	return check_file(r, "training prompts", r->recipe->train_prompts.path, err);
+	char name[64] = "training prompts";
+	for (size_t i = 0; i < r->recipe->prompt_count; i++) {
+		if (i)
+			snprintf(name, sizeof(name), "training prompts, file %zu", i + 1);
+		TS_TRY(check_file(r, name, r->recipe->prompts[i].rows.file.path, err));
+	}
+	return 0;
 }
 
 int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 {
-	TS_TRY(ts_run_verify_identity(r, err));
-	return write_notes(r, err);
+	TS_TRY(check_use(r, "a whole run", err));
+	TS_TRY(check_lost(r, err));
+	TS_TRY(check_recipe(r, err));
+	TS_TRY(check_moment(r, err));
+	TS_TRY(check_files(r, err));
+	return check_prompts(r, err);
 }
 
 int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct ts_error *err)
@@ -173,9 +202,9 @@ int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct
 	TS_TRY(check_files(r, err));
 	if (!adapter_dir) {
 		TS_TRY(check(r, "adapter", "none", err));
-		return write_notes(r, err);
+		return ts_run_write_identity(r, err);
 	}
 	TS_TRY(check_adapter_file(r, "adapter", adapter_dir, "adapter_model.safetensors", err));
 	TS_TRY(check_adapter_file(r, "the adapter's configuration", adapter_dir, "adapter_config.json", err)); /* it holds the scale */
-	return write_notes(r, err);
+	return ts_run_write_identity(r, err);
 }

@@ -18,27 +18,35 @@
 /* A training prompt and what became of it. */
 struct ts_train_row {
 	const char *instruction;
-	size_t label; /* index into ts_run.labels */
+	size_t source, number; /* where it stands: index into ts_run.prompt_files, row from 1 */
+	size_t label;          /* index into ts_run.labels */
 	bool harmful;
+	bool broken_prefix;      /* kept, but training leaves it out */
 	bool duplicate;          /* rendered text equals an earlier row's: dropped and counted */
 	struct ts_prompt *tries; /* [recipe tries] steered as the method says */
 	int accepted;            /* try that was kept, -1 = none */
-	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_NOT_JUDGED } fate; /* of the last try looked at */
+	/* Of the last try looked at. TS_REFUSED, TS_COMPLIED: dropped by the phrases, a benign row and a harmful one. */
+	enum { TS_KEPT, TS_NO_THINKING, TS_JUDGED_UNSAFE, TS_REFUSED, TS_COMPLIED, TS_NOT_JUDGED } fate;
 };
 
 /* Counts per label of the prompt set. */
 struct ts_label_count {
 	const char *label;
 	bool harmful;
-	size_t of, kept, no_thinking, unsafe, unjudged, duplicates, broken_prefix;
+	size_t of, kept, no_thinking, unsafe, refused, complied, unjudged, duplicates, broken_prefix;
 };
 
 struct ts_run_eval {
 	const struct ts_recipe_eval *recipe;
 	enum ts_eval_kind kind;
+	const char *grader; /* of a reasoning set: the recipe's, or its format's */
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
 };
+
+/* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
+#define TS_JUDGE_GUARD    "llama_guard"
+#define TS_JUDGE_KEYWORDS "keywords"
 
 struct ts_run {
 	const struct ts_recipe *recipe;
@@ -63,7 +71,7 @@ struct ts_run {
 	char adapter_dir[4096];                  /* of the adapter to open the student with; "" = none */
 	bool student_announced, guard_announced; /* their end-of-turn tokens were said */
 
-	json_t *rows; /* of the training prompts */
+	TS_VEC(struct ts_prompt_file) prompt_files; /* of the training prompts, as the recipe lists them */
 	struct ts_label_rule label_rule;
 	TS_VEC(struct ts_train_row) train;
 	TS_VEC(struct ts_label_count) labels;
@@ -72,6 +80,7 @@ struct ts_run {
 	size_t alpha_count;
 	TS_VEC(struct ts_run_eval) evals;
 	struct ts_keywords *phrases;
+	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
 	/* of training */
 	size_t examples, steps, target_tokens, new_steps;
@@ -80,12 +89,15 @@ struct ts_run {
 /* setup.c: data and prompts. */
 int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
+/* Warns of prompts that are trained on and evaluated with. */
+int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */
 int ts_run_open_backend(struct ts_run *, struct ts_error *err);
 int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, struct ts_error *err);
 int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
+int ts_run_open_phrases(void *run, struct ts_guard **, struct ts_error *err);  /* leaves the resident model where it is */
 int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
 void ts_run_close_resident(struct ts_run *);
 int ts_run_open_engine(struct ts_run *, size_t max_length, struct ts_error *err); /* for the model and adapter that are there */
@@ -102,19 +114,30 @@ int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, 
 /* What is not in use yet of a memory bound decides how many activations are kept. The model is open. */
 int ts_run_fit_training(const struct ts_run *, const struct ts_adapter *, const struct ts_example *, size_t n, struct ts_train_options *,
 			struct ts_error *err);
+/* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */
+const char *ts_run_filter_judge(const struct ts_run *);
+const char *ts_run_safety_judge(const struct ts_run *);
+bool ts_run_is_model(const char *judge);
+int ts_run_fate(const char *verdict, bool harmful); /* what a verdict makes of a training row: TS_KEPT, ... */
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
+/* index.c: which samples are whose, and what became of them, into the journal. */
+int ts_run_index(struct ts_run *, struct ts_error *err);
+
 /* metrics.c */
+/* What the evaluation counts (unsafe, refused, right): hit or not, for one sample. `extracted` (may be NULL) gets the answer graded. */
+int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, const char *stage, const struct ts_sample *, uint8_t *hit,
+		     bool *unjudged, struct ts_str *extracted, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
 
-/* identity.c: what a directory's samples belong to. Writes it down the first time; TS_EMISMATCH names what is not the same. The moment is
- * found first, since prompts may show it. */
+/* identity.c: what a directory's samples belong to. TS_EMISMATCH names what is not the same; what is new to the journal is noted, and
+ * written down by ts_run_write_identity. The moment is found first, since prompts may show it. */
 int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
-int ts_run_verify_identity(struct ts_run *, struct ts_error *err); /* the same without writing it down */
-int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err);
+int ts_run_write_identity(struct ts_run *, struct ts_error *err);
+int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err); /* writes as well */
 
 /* planner.c: the plan of what is left, measured for about `probe` seconds (0 = not at all; a probe of a run that is about to begin takes no
  * more than its share of it). Models are closed afterwards. */

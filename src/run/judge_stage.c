@@ -11,9 +11,16 @@ struct job {
 	size_t *todo;
 	size_t todo_count, next, had;
 	uint64_t durable_before, shown;
+	uint64_t judged, broken; /* cases with a verdict; cases that the guard answered with NaN */
 	const struct ts_context *context;
 	struct ts_error *err;
 };
+
+static void count(struct job *j, bool judged, const char *why)
+{
+	j->judged += judged;
+	j->broken += why && !strcmp(why, TS_GUARD_NOT_FINITE);
+}
 
 static int find_missing(struct job *j, size_t n)
 {
@@ -34,12 +41,13 @@ static int find_missing(struct job *j, size_t n)
 		bool found = false;
 		if (!status)
 			status = ts_store_get_verdict(j->s->store, c->stage, c->key, j->s->judge, &verdict, &found, j->err);
-		if (!status && found)
+		if (!status && found) {
+			count(j, strcmp(verdict.verdict, "unjudged") != 0, verdict.detail);
 			ts_verdict_release(&verdict);
-		if (!status && found)
 			j->had++;
-		else if (!status)
+		} else if (!status) {
 			j->todo[j->todo_count++] = i;
+		}
 	}
 	ts_map_release(&seen);
 	return status;
@@ -100,7 +108,9 @@ static int next(void *user, struct ts_case *out)
 
 static int done(void *user, const struct ts_case *c, const struct ts_judged *judged)
 {
-	return put(user, c->index, judged);
+	struct job *j = user;
+	count(j, judged->judgement != TS_UNJUDGED, judged->why);
+	return put(j, c->index, judged);
 }
 
 int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cases, size_t n, const struct ts_context *context,
@@ -131,6 +141,11 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 			status = flushed;
 		show(&j);
 	}
+	if (!status && j.broken && !j.judged)
+		status = ts_fail(err, TS_ENUMERIC,
+				 "%s: expected verdicts, found that none of %llu responses can be judged: " TS_GUARD_NOT_FINITE
+				 " (a damaged guard checkpoint?)",
+				 s->title, (unsigned long long)j.broken);
 	for (size_t i = 0; j.samples && i < n; i++)
 		ts_sample_release(&j.samples[i]);
 	ts_free(j.samples);

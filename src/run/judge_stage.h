@@ -1,4 +1,5 @@
-/* Judging stored samples with a journal: a sample that has its verdict is skipped. */
+/* Judging stored samples with a journal: a sample that has its verdict is skipped. Where the guard's own numbers are broken (every answer
+ * it gave was NaN) the stage fails with TS_ENUMERIC: no later response would be judged either. */
 #ifndef TS_RUN_JUDGE_STAGE_H
 #define TS_RUN_JUDGE_STAGE_H
 

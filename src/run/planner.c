@@ -17,8 +17,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define GUARD_NAME "llama_guard"
-
 /* Of the forecast, what measuring may take at the start of a run. */
 #define PROBE_SHARE 0.05
 
@@ -47,7 +45,7 @@ struct planner {
 	struct ts_run *r;
 	struct ts_plan *plan;
 	struct ts_model_size student, guard;
-	bool guard_model;      /* there is one */
+	const char *judges[TS_PLAN_LISTS]; /* TS_JUDGE_..., or NULL = nobody */
 	double *reach[2];      /* [tries] of benign, harmful rows: how many have so many tries left after the one that is planned */
 	size_t kept[2];        /* rows whose kept response is in the journal */
 	size_t longest_prompt; /* of the training prompts */
@@ -76,13 +74,16 @@ static int has_sample(struct planner *p, const char *stored, const char *key, bo
 	return 0;
 }
 
-/* safe may be NULL. */
-static int has_verdict(struct planner *p, const char *stored, const char *key, bool *found, bool *safe)
+/* Where nobody judges everything is kept. */
+static int has_verdict(struct planner *p, size_t stage, const char *key, bool harmful, bool *found, bool *kept)
 {
 	struct ts_verdict v;
-	TS_TRY(ts_store_get_verdict(p->r->store, stored, key, GUARD_NAME, &v, found, p->err));
-	if (safe)
-		*safe = *found && !strcmp(v.verdict, "safe");
+	const char *judge = p->judges[rows[stage].list];
+	*found = *kept = true;
+	if (!judge)
+		return 0;
+	TS_TRY(ts_store_get_verdict(p->r->store, rows[stage].stored, key, judge, &v, found, p->err));
+	*kept = *found && ts_run_fate(v.verdict, harmful) == TS_KEPT;
 	if (*found)
 		ts_verdict_release(&v);
 	return 0;
@@ -93,7 +94,7 @@ static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_
 			bool judged)
 {
 	struct ts_plan_stage *s = &p->plan->stages[sampling], *j = &p->plan->stages[judging];
-	bool found, dropped;
+	bool found, dropped, kept;
 	TS_TRY(has_sample(p, rows[sampling].stored, prompt->name, &found, &dropped));
 	if (!ts_map_get(seen, prompt->name, 64)) {
 		if (ts_map_put(seen, prompt->name, 64, 1))
@@ -107,7 +108,7 @@ static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_
 	if (judged && !ts_map_get(seen, name, 65)) {
 		if (ts_map_put(seen, name, 65, 1))
 			return ts_fail_memory(p->err);
-		TS_TRY(has_verdict(p, rows[judging].stored, prompt->name, &found, NULL));
+		TS_TRY(has_verdict(p, judging, prompt->name, true, &found, &kept));
 		j->all++;
 		j->left += !found && !dropped;
 	}
@@ -152,17 +153,17 @@ static int count_row(struct planner *p, const struct ts_train_row *row)
 	struct ts_plan_stage *s = &p->plan->stages[GENERATE], *j = &p->plan->stages[JUDGE_GENERATED];
 	size_t tries = p->r->recipe->steering.tries;
 	for (size_t t = 0; t < tries; t++) {
-		bool sampled, dropped, judged, safe;
+		bool sampled, dropped, judged, kept;
 		TS_TRY(has_sample(p, "generate", row->tries[t].name, &sampled, &dropped));
 		if (!sampled && ts_vec_push(&s->prompts, row->tries[t].ids.len))
 			return ts_fail_memory(p->err);
-		TS_TRY(has_verdict(p, "generate", row->tries[t].name, &judged, &safe));
+		TS_TRY(has_verdict(p, JUDGE_GENERATED, row->tries[t].name, row->harmful, &judged, &kept));
 		if (!dropped && (!sampled || !judged)) {
 			j->left++;
 			p->reach[row->harmful][tries - t - 1]++;
 			return 0;
 		}
-		if (safe) {
+		if (kept) {
 			p->kept[row->harmful]++;
 			return 0;
 		}
@@ -209,12 +210,16 @@ static int count_all(struct planner *p)
 	TS_TRY(count_evals(p, true));
 	TS_TRY(count_alpha(p));
 	TS_TRY(count_training(p));
+	double rows_left = 0; /* all of them kept, until the probe knows better */
+	for (size_t k = 0; k < p->r->recipe->steering.tries; k++)
+		rows_left += p->reach[0][k] + p->reach[1][k];
+	p->plan->examples = p->kept[0] + p->kept[1] + (size_t)rows_left;
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
 		struct ts_plan_stage *s = &p->plan->stages[i];
 		if (s->kind == TS_PLAN_SAMPLE)
 			s->left = s->prompts.len;
-		if (s->kind == TS_PLAN_JUDGE && !p->guard_model)
-			s->all = s->left = 0; /* phrases: no model, no time worth planning */
+		if (s->kind == TS_PLAN_JUDGE && !ts_run_is_model(p->judges[s->list]))
+			s->all = s->left = 0; /* phrases, or nobody: no time worth planning */
 	}
 	return 0;
 }
@@ -238,7 +243,7 @@ static int expect_rows(struct planner *p)
 			return ts_fail_memory(p->err);
 	s->left = s->prompts.len;
 	s->all += extra;
-	if (p->guard_model) {
+	if (ts_run_is_model(p->judges[TS_PLAN_GENERATE])) {
 		j->left += extra;
 		j->all += extra;
 	}
@@ -430,7 +435,7 @@ static void measure_rest(struct planner *p, const char *folder, bool hashed)
 {
 	struct ts_plan_rates *rates = &p->plan->rates;
 	rates->data = ts_clock() - p->r->began;
-	rates->hash = hash_seconds((hashed ? 1 : 2) * p->student.weights + (hashed || !p->guard_model ? 0 : p->guard.weights));
+	rates->hash = hash_seconds((hashed ? 1 : 2) * p->student.file + (hashed ? 0 : p->guard.file));
 	rates->figures = figure_seconds(p->r);
 	rates->commit = commit_seconds(folder);
 }
@@ -448,13 +453,16 @@ static int fill(struct planner *p, double probe, bool begins)
 	plan->expected = r->machine->expected_tokens;
 	plan->kept[0] = plan->kept[1] = (double)NAN;
 	plan->text_bytes = 4; /* a token of most tokenizers, until some are seen */
+	TS_TRY(count_all(p));
+	TS_TRY(ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch));
+	if (plan->nothing_left)
+		return 0;
 	TS_TRY(ts_run_open_backend(r, p->err));
 	plan->backend = r->backend->name;
 	plan->threads = (size_t)r->backend->threads;
-	TS_TRY(ts_model_size_read(&p->student, r->recipe->model.path, p->err));
-	if (p->guard_model)
-		TS_TRY(ts_model_size_read(&p->guard, r->recipe->guard.path, p->err));
-	TS_TRY(count_all(p));
+	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, p->err));
+	if (ts_run_is_model(ts_run_safety_judge(r)) || ts_run_is_model(ts_run_filter_judge(r)))
+		TS_TRY(ts_model_size_read(&p->guard, r->backend, r->recipe->guard.path, p->err));
 	TS_TRY(plan_memory(p));
 	existing_folder(r->dir ? r->dir : ".", folder);
 	plan->disk_free = statvfs(folder, &disk) ? SIZE_MAX : (size_t)disk.f_bavail * disk.f_frsize;
@@ -468,7 +476,7 @@ static int fill(struct planner *p, double probe, bool begins)
 	plan->example_tokens = plan->case_tokens[TS_PLAN_GENERATE];
 	TS_TRY(ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch));
 	bool fits = !ts_plan_check(plan, folder, NULL);
-	if (probe > 0 && fits && !plan->nothing_left) {
+	if (probe > 0 && fits) {
 		measure_rest(p, folder, begins);
 		TS_TRY(ts_run_probe(r, plan, probe, begins ? PROBE_SHARE : 0, p->err));
 	}
@@ -478,7 +486,9 @@ static int fill(struct planner *p, double probe, bool begins)
 
 int ts_run_plan(struct ts_run *r, double probe, bool begins, struct ts_plan *plan, struct ts_error *err)
 {
-	struct planner p = {.r = r, .plan = plan, .err = err, .guard_model = strcmp(r->recipe->guard.text, "keywords") != 0};
+	struct planner p = {.r = r, .plan = plan, .err = err};
+	p.judges[TS_PLAN_EVAL] = ts_run_safety_judge(r);
+	p.judges[TS_PLAN_ALPHA] = p.judges[TS_PLAN_GENERATE] = ts_run_filter_judge(r);
 	*plan = (struct ts_plan){.backend = NULL};
 	int status = fill(&p, probe, begins);
 	ts_run_close_resident(r);
@@ -508,7 +518,7 @@ int ts_plan_make(const struct ts_recipe *recipe, const char *dir, const struct t
 	if (!status)
 		status = ts_run_load(&r, err);
 	if (!status && there)
-		status = ts_run_verify_identity(&r, err);
+		status = ts_run_check_identity(&r, err);
 	if (!status)
 		status = ts_run_plan(&r, probe, false, plan, err);
 	ts_run_release(&r);

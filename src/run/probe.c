@@ -226,21 +226,30 @@ static int measure_training(struct ts_probe *p, double seconds)
 struct judging {
 	struct ts_probe *p;
 	size_t next, end, cases;
-	size_t safe[2], of[2]; /* of benign, harmful generated answers */
+	const char *name;      /* of the judge */
+	bool decides;          /* it filters training responses */
+	size_t kept[2], of[2]; /* of benign, harmful generated answers */
 	double tokens;         /* shown to the guard in the last group */
 	double shown[TS_PLAN_LISTS], answered[TS_PLAN_LISTS], n[TS_PLAN_LISTS];
 };
 
+static void decide(struct judging *j, const struct ts_probe_answer *a, bool kept)
+{
+	if (!j->decides || a->list != TS_PLAN_GENERATE)
+		return;
+	j->of[a->harmful]++;
+	j->kept[a->harmful] += kept;
+}
+
 static int next_case(void *user, struct ts_case *out)
 {
 	struct judging *j = user;
-	const struct ts_recipe *recipe = j->p->r->recipe;
 	for (; j->next < j->end; j->next++) {
 		const struct ts_probe_answer *a = &j->p->answers.data[j->next];
 		if (!a->ended)
 			continue;
-		if (recipe->thinking_required && !ts_thinking_closed(a->text.data, a->text.len)) {
-			j->of[a->harmful] += a->list == TS_PLAN_GENERATE;
+		if (j->p->r->recipe->thinking_required && !ts_thinking_closed(a->text.data, a->text.len)) {
+			decide(j, a, false);
 			continue;
 		}
 		*out = (struct ts_case){j->next++, a->instruction, ts_str_c(&a->text)};
@@ -253,14 +262,11 @@ static int done_case(void *user, const struct ts_case *c, const struct ts_judged
 {
 	struct judging *j = user;
 	const struct ts_probe_answer *a = &j->p->answers.data[c->index];
+	const char *verdict = ts_judgement_name(judged->judgement);
+	struct ts_verdict v = {.verdict = verdict, .probability = judged->unsafe_probability, .detail = judged->why};
 	j->cases++;
-	if (a->list == TS_PLAN_GENERATE) {
-		j->of[a->harmful]++;
-		j->safe[a->harmful] += judged->judgement == TS_SAFE;
-	}
-	struct ts_verdict v = {
-		.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
-	return ts_store_put_verdict(j->p->scratch, "probe", a->prompt->name, "probe", &v, NULL, j->p->err);
+	decide(j, a, !ts_run_filter_judge(j->p->r) || ts_run_fate(verdict, a->harmful) == TS_KEPT);
+	return ts_store_put_verdict(j->p->scratch, "probe", a->prompt->name, j->name, &v, NULL, j->p->err);
 }
 
 static int tick_case(void *user)
@@ -306,40 +312,58 @@ static void keep_case_tokens(const struct judging *j)
 }
 
 /* Answers up to `end`, as one group. */
-static int judge(struct judging *j, size_t end, double *seconds)
+static int judge(struct judging *j, struct ts_guard *guard, size_t end)
 {
 	struct ts_case_source source = {j, next_case, done_case, tick_case};
-	size_t from = j->end;
-	double started = ts_clock();
+	j->name = guard->name;
 	j->end = end < j->p->answers.len ? end : j->p->answers.len;
-	int status = j->p->r->guard->run(j->p->r->guard, &source, &j->p->quiet, j->p->err);
-	*seconds = ts_clock() - started;
-	return status ? status : count_tokens(j, from);
+	return guard->run(guard, &source, &j->p->quiet, j->p->err);
 }
 
-static int measure_guard(struct ts_probe *p, double seconds)
+/* Groups grow, and the last and largest one counts: the first ones do not fill a step. */
+static int measure_guard(struct judging *j, double seconds)
 {
-	struct ts_guard *unused;
-	struct judging j = {.p = p};
+	struct ts_probe *p = j->p;
+	struct ts_guard *guard;
 	double started = ts_clock();
-	size_t first = 0, some = 1;
-	while (first < p->answers.len && !p->answers.data[first].ended)
-		first++;
-	if (first == p->answers.len)
+	size_t some = 1;
+	while (some <= p->answers.len && !p->answers.data[some - 1].ended)
+		some++;
+	if (some > p->answers.len)
 		return 0; /* no answer to judge: said in the plan by `cases` */
-	TS_TRY(ts_run_open_guard(p->r, &unused, p->err));
+	TS_TRY(ts_run_open_guard(p->r, &guard, p->err));
 	p->plan->rates.open_guard = ts_clock() - started;
-	for (double spent = 0, last; j.end < p->answers.len && (!j.end || spent * 5 < seconds); some *= 4) {
-		TS_TRY(judge(&j, (j.end ? j.end : first) + some, &last));
+	for (double spent = 0; j->end < p->answers.len && (!j->end || spent * 5 < seconds); some *= 4) {
+		size_t from = j->end;
+		started = ts_clock();
+		TS_TRY(judge(j, guard, j->end + some));
+		double last = ts_clock() - started;
+		TS_TRY(count_tokens(j, from));
 		spent += last;
-		if (j.tokens > 0) /* of the last and largest group: the first ones do not fill a step */
-			p->plan->rates.case_token = last / j.tokens;
+		if (j->tokens > 0)
+			p->plan->rates.case_token = last / j->tokens;
 	}
-	keep_case_tokens(&j);
-	p->plan->rates.cases = j.cases;
+	keep_case_tokens(j);
+	p->plan->rates.cases = j->cases;
+	return 0;
+}
+
+/* The share of training responses that will be kept, and the guard's rate if it is a model. */
+static int measure_judges(struct ts_probe *p, double seconds)
+{
+	const char *filter = ts_run_filter_judge(p->r), *safety = ts_run_safety_judge(p->r);
+	struct judging j = {.p = p, .decides = ts_run_is_model(filter)};
+	struct ts_guard *phrases;
+	if (ts_run_is_model(filter) || ts_run_is_model(safety))
+		TS_TRY(measure_guard(&j, seconds));
+	if (!j.decides) {
+		j = (struct judging){.p = p, .decides = true};
+		TS_TRY(ts_run_open_phrases(p->r, &phrases, p->err));
+		TS_TRY(judge(&j, phrases, SIZE_MAX));
+	}
 	for (int h = 0; h < 2; h++) {
 		p->plan->kept_of[h] = j.of[h];
-		p->plan->kept[h] = j.of[h] ? (double)j.safe[h] / (double)j.of[h] : (double)NAN;
+		p->plan->kept[h] = j.of[h] ? (double)j.kept[h] / (double)j.of[h] : (double)NAN;
 	}
 	return 0;
 }
@@ -361,8 +385,8 @@ int ts_run_probe(struct ts_run *r, struct ts_plan *plan, double seconds, double 
 		status = measure_student(&p, &seconds, share);
 	if (!status && p.answers.len)
 		status = measure_training(&p, seconds * TRAIN_SHARE);
-	if (!status && p.answers.len && plan->stages[TS_PLAN_STAGES - 2].all)
-		status = measure_guard(&p, seconds * JUDGE_SHARE);
+	if (!status && p.answers.len)
+		status = measure_judges(&p, seconds * JUDGE_SHARE);
 	ts_probe_release(&p);
 	plan->rates.measured = !status;
 	plan->probe = ts_clock() - started;

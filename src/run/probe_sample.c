@@ -212,7 +212,7 @@ static int learn(struct feed *f, struct pairing *c)
 static int run(struct feed *f, struct pairing *c)
 {
 	struct ts_probe *p = f->p;
-	struct ts_source source = {f, next, done, tick};
+	struct ts_source source = {.user = f, .next = next, .done = done, .tick = tick};
 	int status = p->r->responder->run(p->r->responder, &source, &p->quiet, p->err);
 	if (status == TS_ESTOPPED && f->expired)
 		status = 0;

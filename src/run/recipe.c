@@ -2,6 +2,7 @@
 #include "run/recipe_internal.h"
 
 #include "core/file.h"
+#include "eval/format.h"
 
 #include <errno.h>
 #include <math.h>
@@ -28,7 +29,8 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"refusal_judge", RECIPE_SOURCE, AT(refusal_judge)},
 	{"refusal_phrases", RECIPE_PATH, AT(refusal_phrases)},
 	{"method", RECIPE_TEXT, AT(method)},
-	{"train_prompts", RECIPE_PATH, AT(train_prompts)},
+	{"data", RECIPE_FOLDER, AT(data), .no_result = true}, /* before the files that are looked for in it */
+	{"train_prompts", RECIPE_PROMPTS, .offset = 0},
 	{"harmful_labels", RECIPE_TEXT, AT(harmful_labels)},
 	{"benign_labels", RECIPE_TEXT, AT(benign_labels)},
 	{"evals", RECIPE_EVALS, .offset = 0},
@@ -61,14 +63,69 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"before", RECIPE_PATH, AT(before), .no_result = true},
 };
 
-const struct recipe_key recipe_eval_keys[RECIPE_EVAL_KEYS] = {
+/* Which rows of a file: the same keys in every entry that names one. */
+#define ROW_KEYS(type)                                                                                                                     \
+	{"format", RECIPE_FORMAT, .offset = offsetof(struct type, rows.format)},                                                           \
+		{"split", RECIPE_TEXT, .offset = offsetof(struct type, rows.split)},                                                       \
+		{"shuffle", RECIPE_FLAG, .offset = offsetof(struct type, rows.shuffle), .words = WORDS("false", "true")},                  \
+		{"skip", RECIPE_SIZE, .offset = offsetof(struct type, rows.skip), SIZES(0, 1 << 30)},                                      \
+	{                                                                                                                                  \
+		"limit", RECIPE_SIZE, .offset = offsetof(struct type, rows.limit), SIZES(0, 1 << 30)                                       \
+	}
+
+static const struct recipe_key eval_keys[RECIPE_EVAL_KEYS] = {
 	{"name", RECIPE_TEXT, EVAL_AT(name), .required = true},
-	{"file", RECIPE_PATH, EVAL_AT(file), .required = true},
+	{"file", RECIPE_FILE, EVAL_AT(rows.file), .required = true},
 	{"kind", RECIPE_WORD, EVAL_AT(kind), .words = WORDS("safety", "over_refusal", "reasoning"), .required = true},
 	{"grader", RECIPE_TEXT, EVAL_AT(grader)},
-	{"split", RECIPE_TEXT, EVAL_AT(split)},
-	{"limit", RECIPE_SIZE, EVAL_AT(limit), SIZES(0, 1 << 30)},
+	ROW_KEYS(ts_recipe_eval),
 };
+
+static const struct recipe_key prompt_keys[RECIPE_PROMPT_KEYS] = {
+	{"file", RECIPE_FILE, .offset = offsetof(struct ts_recipe_prompts, rows.file), .required = true},
+	{"label", RECIPE_TEXT, .offset = offsetof(struct ts_recipe_prompts, label)},
+	ROW_KEYS(ts_recipe_prompts),
+};
+
+const struct recipe_list recipe_evals = {.name = "evals",
+					 .keys = eval_keys,
+					 .key_count = RECIPE_EVAL_KEYS,
+					 .size = sizeof(struct ts_recipe_eval),
+					 .at = offsetof(struct ts_recipe, evals),
+					 .count_at = offsetof(struct ts_recipe, eval_count)};
+const struct recipe_list recipe_prompts = {.name = "train_prompts",
+					   .keys = prompt_keys,
+					   .key_count = RECIPE_PROMPT_KEYS,
+					   .size = sizeof(struct ts_recipe_prompts),
+					   .at = offsetof(struct ts_recipe, prompts),
+					   .count_at = offsetof(struct ts_recipe, prompt_count),
+					   .least = 1};
+
+const struct recipe_list *recipe_list_of(const struct recipe_key *key)
+{
+	return key->kind == RECIPE_EVALS ? &recipe_evals : key->kind == RECIPE_PROMPTS ? &recipe_prompts : NULL;
+}
+
+void *recipe_entry(const struct ts_recipe *r, const struct recipe_list *list, size_t i)
+{
+	return *(char *const *)(const void *)((const char *)r + list->at) + i * list->size;
+}
+
+size_t recipe_entry_count(const struct ts_recipe *r, const struct recipe_list *list)
+{
+	return *(const size_t *)(const void *)((const char *)r + list->count_at);
+}
+
+int recipe_make_entries(struct ts_recipe *r, const struct recipe_list *list, size_t count, struct ts_error *err)
+{
+	size_t bytes;
+	void *entries = ts_mul_size(count, list->size, &bytes) ? ts_arena_alloc(&r->memory, bytes) : NULL;
+	if (!entries)
+		return ts_fail_memory(err);
+	*(void **)(void *)((char *)r + list->at) = entries;
+	*(size_t *)(void *)((char *)r + list->count_at) = count;
+	return 0;
+}
 
 void ts_recipe_default(struct ts_recipe *r)
 {
@@ -176,9 +233,19 @@ static int resolve(struct ts_arena *memory, const struct recipe_key *key, const 
 		return 0;
 	struct ts_str joined = {0};
 	int status = ts_path_join(&joined, dir, text) ? ts_fail_memory(err) : 0;
-	if (!status && (key->kind == RECIPE_PATH || *text == '.' || ts_dir_exists(joined.data) || ts_file_exists(joined.data)))
+	if (!status && (key->kind != RECIPE_SOURCE || *text == '.' || ts_dir_exists(joined.data) || ts_file_exists(joined.data)))
 		status = keep(memory, joined.data, &out->path, err);
 	ts_str_release(&joined);
+	return status;
+}
+
+static int parse_format(struct ts_arena *memory, const struct recipe_key *key, const char *text, const char **out, struct ts_error *err)
+{
+	struct ts_str names = {0};
+	if (ts_format_find(text))
+		return keep(memory, text, out, err);
+	int status = ts_format_names(&names) ? ts_fail_memory(err) : bad_value(key, text, ts_str_c(&names), TS_EINVAL, err);
+	ts_str_release(&names);
 	return status;
 }
 
@@ -203,7 +270,11 @@ int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *k
 	case RECIPE_DTYPE:
 		*(enum ts_dtype *)(void *)at = recipe_dtypes[word];
 		return 0;
+	case RECIPE_FORMAT:
+		return parse_format(memory, key, text, (const char **)(void *)at, err);
 	case RECIPE_PATH:
+	case RECIPE_FILE:
+	case RECIPE_FOLDER:
 	case RECIPE_SOURCE:
 		if (!*text)
 			return bad_value(key, text, "a path", TS_EINVAL, err);
@@ -218,6 +289,7 @@ int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *k
 		return parse_real(key, text, (double *)(void *)at, err);
 	case RECIPE_TARGETS:
 	case RECIPE_EVALS:
+	case RECIPE_PROMPTS:
 		break;
 	}
 	return bad_value(key, text, "a list", TS_EFORMAT, err);
@@ -237,30 +309,79 @@ int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *er
 		       "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, found \"%.200s\"", name);
 }
 
-int recipe_check_evals(const struct ts_recipe *r, struct ts_error *err)
+static int check_required(const struct ts_recipe *r, const struct recipe_list *list, size_t i, struct ts_error *err)
 {
-	for (size_t i = 0; i < r->eval_count; i++) {
-		const struct ts_recipe_eval *e = &r->evals[i];
-		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++) {
-			const void *value = (const char *)e + recipe_eval_keys[k].offset;
-			if (recipe_eval_keys[k].required && !*(const char *const *)value)
-				return ts_fail(err, TS_EFORMAT, "evals: entry %zu: \"%s\" is missing", i + 1, recipe_eval_keys[k].name);
-		}
-		for (size_t j = 0; j < i; j++)
-			if (!strcmp(r->evals[j].name, e->name))
-				return ts_fail(err, TS_EINVAL, "evals: entries %zu and %zu have the same name \"%s\"", j + 1, i + 1,
-					       e->name);
+	for (int k = 0; k < list->key_count; k++) {
+		const void *value = (const char *)recipe_entry(r, list, i) + list->keys[k].offset;
+		if (list->keys[k].required && !*(const char *const *)value)
+			return ts_fail(err, TS_EFORMAT, "%s: entry %zu: \"%s\" is missing", list->name, i + 1, list->keys[k].name);
 	}
 	return 0;
+}
+
+int recipe_check_entries(const struct ts_recipe *r, const struct recipe_list *list, struct ts_error *err)
+{
+	for (size_t i = 0; i < recipe_entry_count(r, list); i++) {
+		TS_TRY(check_required(r, list, i, err));
+		for (size_t j = 0; list == &recipe_evals && j < i; j++)
+			if (!strcmp(r->evals[j].name, r->evals[i].name))
+				return ts_fail(err, TS_EINVAL, "evals: entries %zu and %zu have the same name \"%s\"", j + 1, i + 1,
+					       r->evals[i].name);
+	}
+	return 0;
+}
+
+int recipe_set_prompts(struct ts_recipe *r, const char *dir, const char *path, struct ts_error *err)
+{
+	struct ts_recipe_prompts *old = r->prompts;
+	size_t old_count = r->prompt_count;
+	int status = recipe_make_entries(r, &recipe_prompts, 1, err);
+	if (!status && !*path)
+		status = ts_fail(err, TS_EINVAL, "train_prompts: expected a path, found \"\"");
+	if (!status)
+		status = recipe_apply(&r->memory, r->prompts, &prompt_keys[0], recipe_data_dir(r, dir), path, err);
+	if (status) {
+		r->prompts = old;
+		r->prompt_count = old_count;
+	}
+	return status;
+}
+
+bool recipe_one_file(const struct ts_recipe *r)
+{
+	const struct ts_recipe_prompts *p = r->prompts;
+	return r->prompt_count == 1 && !p->label && !p->rows.format && !p->rows.split && !p->rows.shuffle && !p->rows.skip &&
+	       !p->rows.limit;
+}
+
+const char *recipe_data_dir(const struct ts_recipe *r, const char *dir)
+{
+	return r->data.path ? r->data.path : dir;
+}
+
+int recipe_move_files(struct ts_recipe *r, struct ts_error *err)
+{
+	static const struct recipe_key file = {.name = "file", .kind = RECIPE_FILE};
+	for (size_t i = 0; i < r->prompt_count; i++)
+		TS_TRY(resolve(&r->memory, &file, r->data.path, r->prompts[i].rows.file.text, &r->prompts[i].rows.file, err));
+	for (size_t i = 0; i < r->eval_count; i++)
+		TS_TRY(resolve(&r->memory, &file, r->data.path, r->evals[i].rows.file.text, &r->evals[i].rows.file, err));
+	return 0;
+}
+
+bool ts_recipe_keyword_guard(const struct ts_recipe *r)
+{
+	return r->guard.text && !strcmp(r->guard.text, "keywords");
 }
 
 int ts_recipe_check(const struct ts_recipe *r, struct ts_error *err)
 {
 	if (!r->model.text)
-		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder");
-	if (!r->train_prompts.text)
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
+	if (!r->prompt_count)
 		return ts_fail(err, TS_EINVAL, "train_prompts: missing; expected a file of prompts with labels");
 	if (!r->guard.text && !strcmp(r->filter, "guard"))
-		return ts_fail(err, TS_EINVAL, "guard: missing, but filter is guard; expected a guard model, or another filter");
+		return ts_fail(err, TS_EINVAL,
+			       "guard: missing, but filter is guard; expected a guard model, the word keywords, or another filter");
 	return 0;
 }

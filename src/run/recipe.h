@@ -5,7 +5,8 @@
  *
  * Paths. A recipe keeps both the text as written and the path to open. In a file a path is relative to the file's own folder; from a
  * flag it is relative to where the program runs. model, guard, refusal_judge may also be a word or a hub id: what is not found beside
- * the recipe is left as written. Hash and comparison use the text, so a folder may be moved.
+ * the recipe is left as written. Hash and comparison use the text, so a folder may be moved. With `data`, relative files of prompts
+ * (train_prompts, evals) are looked for in that folder instead, wherever they were named.
  *
  * Errors: TS_EFORMAT (not YAML, unknown key, wrong type) and TS_EINVAL (out of range) name file, line and key; with
  * ts_recipe_set, key and value.
@@ -34,20 +35,34 @@ struct ts_recipe_path {
 	const char *path; /* to open */
 };
 
+/* Which prompts of a file: eval/prompt_file.h says in which order these choose. */
+struct ts_recipe_rows {
+	struct ts_recipe_path file;
+	const char *format; /* of eval/format.h; NULL = recognised from the content */
+	const char *split;  /* NULL = all rows */
+	bool shuffle;       /* in an order drawn from the seed, before skip and limit */
+	size_t skip, limit; /* limit 0 = all rows */
+};
+
 struct ts_recipe_eval {
 	const char *name; /* each once */
-	struct ts_recipe_path file;
+	struct ts_recipe_rows rows;
 	const char *kind;   /* "safety", "over_refusal", "reasoning" */
-	const char *grader; /* NULL = not given */
-	const char *split;  /* NULL = all rows */
-	size_t limit;       /* 0 = all rows */
+	const char *grader; /* NULL = the format's */
+};
+
+struct ts_recipe_prompts {
+	struct ts_recipe_rows rows;
+	const char *label; /* prompt_label of all of them; NULL = the row's or the format's */
 };
 
 struct ts_recipe {
 	const char *name; /* of the run's folder; a file's default is its own name without ".yaml". Changes no result. */
-	struct ts_recipe_path model, guard, refusal_judge;
-	const char *method; /* a row of the table of methods */
-	struct ts_recipe_path train_prompts;
+	struct ts_recipe_path model, guard, refusal_judge; /* guard may be the word "keywords" (guard/keywords.h) */
+	const char *method;                                /* a row of the table of methods */
+	struct ts_recipe_path data;                        /* folder of relative prompt files; no text = none. Changes no result. */
+	struct ts_recipe_prompts *prompts;                 /* train_prompts: one file, or a list of them */
+	size_t prompt_count;
 	const char *harmful_labels, *benign_labels; /* more label words, with commas or spaces between; NULL = none */
 	struct ts_recipe_eval *evals;
 	size_t eval_count;
@@ -95,9 +110,12 @@ int ts_recipe_load(struct ts_recipe *, const char *path, struct ts_error *err);
 int ts_recipe_parse(struct ts_recipe *, const char *text, size_t n, const char *place, const char *dir, struct ts_error *err);
 void ts_recipe_release(struct ts_recipe *);
 
-/* One key from a flag: "seed", "train.lr", ...; "lora.targets" takes names with commas between, "evals" a YAML or JSON list.
+/* One key from a flag: "seed", "train.lr", ...; "lora.targets" takes names with commas between, "evals" a YAML or JSON list,
+ * "train_prompts" a path or such a list (what begins with a bracket).
  * TS_ENOTFOUND for a key that does not exist. */
 int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);
+/* Whether the guard is the phrases of refusal. */
+bool ts_recipe_keyword_guard(const struct ts_recipe *);
 /* Is everything given that a whole run needs? */
 int ts_recipe_check(const struct ts_recipe *, struct ts_error *err);
 

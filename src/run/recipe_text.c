@@ -66,11 +66,14 @@ static int put_scalar(struct ts_str *out, const void *base, const struct recipe_
 	switch (key->kind) {
 	case RECIPE_TEXT:
 	case RECIPE_WORD:
+	case RECIPE_FORMAT:
 	case RECIPE_PATH: /* a path's first member is its text */
+	case RECIPE_FILE:
+	case RECIPE_FOLDER:
 	case RECIPE_SOURCE:
 		return put_text(out, *(const char *const *)at);
 	case RECIPE_FLAG:
-		return put_text(out, key->words[*(const bool *)at]);
+		return ts_str_puts(out, key->words[*(const bool *)at]);
 	case RECIPE_DTYPE:
 		for (int i = 0; key->words[i]; i++)
 			if (recipe_dtypes[i] == *(const enum ts_dtype *)at)
@@ -95,14 +98,15 @@ static int put_targets(struct ts_str *out, const struct ts_recipe *r)
 	return ts_str_putc(out, ']');
 }
 
-static int put_evals(struct ts_str *out, const struct ts_recipe *r)
+static int put_entries(struct ts_str *out, const struct ts_recipe *r, const struct recipe_list *list)
 {
-	if (!r->eval_count)
-		return ts_str_puts(out, "[]");
-	for (size_t i = 0; i < r->eval_count; i++)
-		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++) {
-			TS_TRY(ts_str_printf(out, "\n  %s %s: ", k ? " " : "-", recipe_eval_keys[k].name));
-			TS_TRY(put_scalar(out, &r->evals[i], &recipe_eval_keys[k]));
+	size_t n = recipe_entry_count(r, list);
+	if (!n)
+		return ts_str_puts(out, list->least ? "null" : "[]");
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < list->key_count; k++) {
+			TS_TRY(ts_str_printf(out, "\n  %s %s: ", k ? " " : "-", list->keys[k].name));
+			TS_TRY(put_scalar(out, recipe_entry(r, list, i), &list->keys[k]));
 		}
 	return 0;
 }
@@ -111,7 +115,10 @@ static int put_value(struct ts_str *out, const struct ts_recipe *r, const struct
 {
 	if (key->kind == RECIPE_TARGETS)
 		return put_targets(out, r);
-	return key->kind == RECIPE_EVALS ? put_evals(out, r) : put_scalar(out, r, key);
+	if (key->kind == RECIPE_PROMPTS && recipe_one_file(r))
+		return put_text(out, r->prompts->rows.file.text);
+	const struct recipe_list *list = recipe_list_of(key);
+	return list ? put_entries(out, r, list) : put_scalar(out, r, key);
 }
 
 /* Keys of a section stand together in the table, so its heading is written when the section changes. */
@@ -192,13 +199,14 @@ static bool same_scalar(const void *x, const void *y, const struct recipe_key *k
 	}
 }
 
-static bool same_evals(const struct ts_recipe *a, const struct ts_recipe *b)
+static bool same_entries(const struct ts_recipe *a, const struct ts_recipe *b, const struct recipe_list *list)
 {
-	if (a->eval_count != b->eval_count)
+	size_t n = recipe_entry_count(a, list);
+	if (n != recipe_entry_count(b, list))
 		return false;
-	for (size_t i = 0; i < a->eval_count; i++)
-		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++)
-			if (!same_scalar(&a->evals[i], &b->evals[i], &recipe_eval_keys[k]))
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < list->key_count; k++)
+			if (!same_scalar(recipe_entry(a, list, i), recipe_entry(b, list, i), &list->keys[k]))
 				return false;
 	return true;
 }
@@ -219,9 +227,8 @@ const char *ts_recipe_difference(const struct ts_recipe *a, const struct ts_reci
 		const struct recipe_key *key = &recipe_keys[i];
 		if (key->no_result)
 			continue;
-		bool same = key->kind == RECIPE_EVALS     ? same_evals(a, b)
-			    : key->kind == RECIPE_TARGETS ? same_targets(a, b)
-							  : same_scalar(a, b, key);
+		const struct recipe_list *list = recipe_list_of(key);
+		bool same = list ? same_entries(a, b, list) : key->kind == RECIPE_TARGETS ? same_targets(a, b) : same_scalar(a, b, key);
 		if (!same)
 			return key->name;
 	}

@@ -1,6 +1,9 @@
 /* YAML through libcyaml. Every scalar is read as text and parsed by the table's rules, because libcyaml takes "1.5" for the whole
  * number 1 and "010" for 8. The schema is made from the table: a section is a mapping that stores into the same struct.
  *
+ * train_prompts is a path or a list, and libcyaml knows no such choice: the text is read as if it were a path, and where that fails at this
+ * key, again as if it were a list.
+ *
  * Lines: libcyaml's backtrace has them for its own errors. For ours the text is read a second time with the offending key's
  * shortest length set so that libcyaml must fail there, and its backtrace is used. */
 #include "run/recipe_internal.h"
@@ -13,25 +16,27 @@
 #include <string.h>
 
 #define SECTION_LIMIT 12 /* keys of a section, and sections */
-#define EVAL_LIMIT    10000
+#define ENTRY_LIMIT   10000
 
-struct raw_eval {
-	char *values[RECIPE_EVAL_KEYS];
+struct raw_entry {
+	char *values[RECIPE_ENTRY_KEYS];
 };
 
+/* In each array the place of a key is its place in the table. */
 struct raw {
 	char *values[RECIPE_KEYS];
+	struct raw_entry *entries[RECIPE_KEYS];
+	uint32_t entry_counts[RECIPE_KEYS];
 	char **targets;
-	struct raw_eval *evals;
-	uint32_t target_count, eval_count;
+	uint32_t target_count;
 };
 
 struct schema {
 	cyaml_schema_field_t top[RECIPE_KEYS + 1];
 	cyaml_schema_field_t sections[SECTION_LIMIT][SECTION_LIMIT];
 	char section_names[SECTION_LIMIT][24];
-	cyaml_schema_field_t eval[RECIPE_EVAL_KEYS + 1];
-	cyaml_schema_value_t target_value, eval_value, top_value;
+	cyaml_schema_field_t entry[2][RECIPE_ENTRY_KEYS + 1]; /* evals, train_prompts */
+	cyaml_schema_value_t target_value, entry_value[2], top_value;
 	int section_count;
 };
 
@@ -139,16 +144,41 @@ static cyaml_schema_field_t *section_of(struct schema *s, cyaml_schema_field_t *
 	return s->sections[i];
 }
 
-/* `poisoned`: the key at which reading must fail, or NULL. */
-static void make_schema(struct schema *s, const struct recipe_key *poisoned)
+static void make_entry(struct schema *s, int which, const struct recipe_list *list)
+{
+	for (int i = 0; i < list->key_count; i++)
+		text_field(&s->entry[which][i], list->keys[i].name, offsetof(struct raw_entry, values) + (size_t)i * sizeof(char *), false);
+	s->entry_value[which] = (cyaml_schema_value_t){.type = CYAML_MAPPING,
+						       .flags = CYAML_FLAG_DEFAULT,
+						       .data_size = sizeof(struct raw_entry),
+						       .mapping = {.fields = s->entry[which]}};
+}
+
+/* How the table's i-th key is read. */
+static void make_field(struct schema *s, cyaml_schema_field_t *f, const char *name, int i, bool poisoned, bool listed)
+{
+	const struct recipe_key *key = &recipe_keys[i];
+	const struct recipe_list *list = recipe_list_of(key);
+	size_t at = (size_t)i;
+	if (!poisoned && key->kind == RECIPE_TARGETS)
+		list_field(f, name, offsetof(struct raw, targets), offsetof(struct raw, target_count), &s->target_value, sizeof(char *), 1,
+			   64);
+	else if (!poisoned && list && (key->kind == RECIPE_EVALS || listed))
+		list_field(f, name, offsetof(struct raw, entries) + at * sizeof(struct raw_entry *),
+			   offsetof(struct raw, entry_counts) + at * sizeof(uint32_t), &s->entry_value[key->kind == RECIPE_PROMPTS],
+			   sizeof(struct raw_entry), (uint32_t)list->least, ENTRY_LIMIT);
+	else
+		text_field(f, name, offsetof(struct raw, values) + at * sizeof(char *), poisoned);
+}
+
+/* `poisoned`: the key at which reading must fail, or NULL. `listed`: train_prompts is a list. */
+static void make_schema(struct schema *s, const struct recipe_key *poisoned, bool listed)
 {
 	memset(s, 0, sizeof(*s));
 	s->target_value = (cyaml_schema_value_t){
 		.type = CYAML_STRING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(char), .string = {.min = 0, .max = CYAML_UNLIMITED}};
-	for (int i = 0; i < RECIPE_EVAL_KEYS; i++)
-		text_field(&s->eval[i], recipe_eval_keys[i].name, offsetof(struct raw_eval, values) + (size_t)i * sizeof(char *), false);
-	s->eval_value = (cyaml_schema_value_t){
-		.type = CYAML_MAPPING, .flags = CYAML_FLAG_DEFAULT, .data_size = sizeof(struct raw_eval), .mapping = {.fields = s->eval}};
+	make_entry(s, 0, &recipe_evals);
+	make_entry(s, 1, &recipe_prompts);
 	int top_count = 0;
 	for (int i = 0; i < RECIPE_KEYS; i++) {
 		const struct recipe_key *key = &recipe_keys[i];
@@ -159,15 +189,7 @@ static void make_schema(struct schema *s, const struct recipe_key *poisoned)
 				;
 		else
 			top_count++;
-		const char *name = dot ? dot + 1 : key->name;
-		if (poisoned == key || (key->kind != RECIPE_TARGETS && key->kind != RECIPE_EVALS))
-			text_field(f, name, offsetof(struct raw, values) + (size_t)i * sizeof(char *), poisoned == key);
-		else if (key->kind == RECIPE_TARGETS)
-			list_field(f, name, offsetof(struct raw, targets), offsetof(struct raw, target_count), &s->target_value,
-				   sizeof(char *), 1, 64);
-		else
-			list_field(f, name, offsetof(struct raw, evals), offsetof(struct raw, eval_count), &s->eval_value,
-				   sizeof(struct raw_eval), 0, EVAL_LIMIT);
+		make_field(s, f, dot ? dot + 1 : key->name, i, poisoned == key, listed);
 	}
 	s->top_value = (cyaml_schema_value_t){
 		.type = CYAML_MAPPING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(struct raw), .mapping = {.fields = s->top}};
@@ -204,14 +226,19 @@ static int fail_load(const char *text, size_t n, const char *place, const struct
 		return ts_fail(err, TS_EFORMAT, "%s:%d: %s \"%s\"%s%s", place, line_of_key(text, n, r),
 			       r->twice ? "given twice: key" : "unknown key", r->key, *r->keys && !r->twice ? " in " : "",
 			       r->twice ? "" : r->keys);
-	const char *said = *r->message ? r->message : cyaml_strerror(code);
+	char buffer[128];
+	int line;
+	const char *said = recipe_words(*r->message ? r->message : cyaml_strerror(code), text, n, &line, buffer);
+	if (line)
+		return ts_fail(err, TS_EFORMAT, "%s:%d: %s", place, line, said);
 	if (r->line)
 		return ts_fail(err, TS_EFORMAT, "%s:%d: %s%s%s", place, r->line, r->keys, *r->keys ? ": " : "", said);
 	return ts_fail(err, TS_EFORMAT, "%s: %s", place, said);
 }
 
 /* Put the file's name, and the line if the key is found in the text, in front of the message. */
-static int fail_value(const char *text, size_t n, const char *place, const struct recipe_key *key, int status, struct ts_error *err)
+static int fail_value(const char *text, size_t n, const char *place, const struct recipe_key *key, bool listed, int status,
+		      struct ts_error *err)
 {
 	if (status == TS_ENOMEM || !err)
 		return status;
@@ -219,29 +246,28 @@ static int fail_value(const char *text, size_t n, const char *place, const struc
 	struct report report = {0};
 	cyaml_config_t config = make_config(&report);
 	struct raw *raw = NULL;
-	make_schema(&schema, key);
+	make_schema(&schema, key, listed);
 	if (!cyaml_load_data((const uint8_t *)text, n, &config, &schema.top_value, (cyaml_data_t **)&raw, NULL))
 		cyaml_free(&config, &schema.top_value, raw, 0);
 	return report.line ? ts_fail_within(err, status, "%s:%d", place, report.line) : ts_fail_within(err, status, "%s", place);
 }
 
-static int apply_evals(struct ts_recipe *r, const struct raw *raw, const char *dir, struct ts_error *err)
+static int apply_entries(struct ts_recipe *r, const struct raw *raw, int i, const char *dir, struct ts_error *err)
 {
-	r->eval_count = 0;
-	r->evals = ts_arena_alloc(&r->memory, raw->eval_count * sizeof(*r->evals));
-	if (!r->evals)
-		return ts_fail_memory(err);
-	r->eval_count = raw->eval_count;
-	for (size_t i = 0; i < raw->eval_count; i++)
-		for (size_t k = 0; k < RECIPE_EVAL_KEYS; k++) {
-			const char *text = raw->evals[i].values[k];
-			int status = text ? recipe_apply(&r->memory, &r->evals[i], &recipe_eval_keys[k], dir, text, err) : 0;
+	const struct recipe_list *list = recipe_list_of(&recipe_keys[i]);
+	TS_TRY(recipe_make_entries(r, list, raw->entry_counts[i], err));
+	for (size_t e = 0; e < raw->entry_counts[i]; e++)
+		for (int k = 0; k < list->key_count; k++) {
+			const char *text = raw->entries[i][e].values[k];
+			int status = text ? recipe_apply(&r->memory, recipe_entry(r, list, e), &list->keys[k], recipe_data_dir(r, dir),
+							 text, err)
+					  : 0;
 			if (status == TS_ENOMEM)
 				return status;
 			if (status)
-				return ts_fail_within(err, status, "evals: entry %zu", i + 1);
+				return ts_fail_within(err, status, "%s: entry %zu", list->name, e + 1);
 		}
-	return recipe_check_evals(r, err);
+	return recipe_check_entries(r, list, err);
 }
 
 static int apply_targets(struct ts_recipe *r, const struct raw *raw, struct ts_error *err)
@@ -255,11 +281,20 @@ static int apply_targets(struct ts_recipe *r, const struct raw *raw, struct ts_e
 static int apply_key(struct ts_recipe *r, const struct raw *raw, int i, const char *dir, struct ts_error *err)
 {
 	const struct recipe_key *key = &recipe_keys[i];
-	if (key->kind == RECIPE_EVALS)
-		return raw->evals ? apply_evals(r, raw, dir, err) : 0;
+	if (raw->entries[i])
+		return apply_entries(r, raw, i, dir, err);
 	if (key->kind == RECIPE_TARGETS)
 		return raw->targets ? apply_targets(r, raw, err) : 0;
+	if (key->kind == RECIPE_PROMPTS)
+		return raw->values[i] ? recipe_set_prompts(r, dir, raw->values[i], err) : 0;
 	return raw->values[i] ? recipe_apply(&r->memory, r, key, dir, raw->values[i], err) : 0;
+}
+
+static cyaml_err_t load(const char *text, size_t n, bool listed, struct schema *schema, struct report *report, struct raw **raw)
+{
+	cyaml_config_t config = make_config(report);
+	make_schema(schema, NULL, listed);
+	return cyaml_load_data((const uint8_t *)text, n, &config, &schema->top_value, (cyaml_data_t **)raw, NULL);
 }
 
 /* Overlay what the text says on the recipe. */
@@ -267,10 +302,14 @@ static int overlay(struct ts_recipe *r, const char *text, size_t n, const char *
 {
 	struct schema schema;
 	struct report report = {0};
-	cyaml_config_t config = make_config(&report);
 	struct raw *raw = NULL;
-	make_schema(&schema, NULL);
-	cyaml_err_t code = cyaml_load_data((const uint8_t *)text, n, &config, &schema.top_value, (cyaml_data_t **)&raw, NULL);
+	bool listed = false;
+	cyaml_err_t code = load(text, n, listed, &schema, &report, &raw);
+	if (code && code != CYAML_ERR_OOM && !strcmp(report.keys, recipe_prompts.name)) {
+		report = (struct report){0};
+		listed = true;
+		code = load(text, n, listed, &schema, &report, &raw);
+	}
 	if (code)
 		return fail_load(text, n, place, &report, code, err);
 	int status = 0;
@@ -279,8 +318,9 @@ static int overlay(struct ts_recipe *r, const char *text, size_t n, const char *
 	for (int i = 0; raw && i < RECIPE_KEYS && !status; i++) {
 		status = apply_key(r, raw, i, dir, err);
 		if (status)
-			fail_value(text, n, place, &recipe_keys[i], status, err);
+			fail_value(text, n, place, &recipe_keys[i], listed, status, err);
 	}
+	cyaml_config_t config = make_config(&report);
 	cyaml_free(&config, &schema.top_value, raw, 0);
 	return status;
 }
@@ -288,6 +328,7 @@ static int overlay(struct ts_recipe *r, const char *text, size_t n, const char *
 int ts_recipe_parse(struct ts_recipe *r, const char *text, size_t n, const char *place, const char *dir, struct ts_error *err)
 {
 	ts_recipe_default(r);
+	TS_TRY(ts_text_check(text, n, place, 1, err));
 	int status = overlay(r, text, n, place, dir, err);
 	if (status)
 		ts_recipe_release(r);
@@ -345,17 +386,19 @@ static int set_targets(struct ts_recipe *r, const char *value, struct ts_error *
 	return 0;
 }
 
-static int set_evals(struct ts_recipe *r, const char *value, struct ts_error *err)
+static int set_entries(struct ts_recipe *r, const struct recipe_list *list, const char *value, struct ts_error *err)
 {
 	struct ts_str text = {0};
-	struct ts_recipe_eval *old = r->evals;
-	size_t old_count = r->eval_count;
+	struct ts_recipe old = *r;
 	if (strchr(value, '\n')) /* a second line could set other keys */
-		return ts_fail(err, TS_EINVAL, "evals: expected a list in one line");
-	int status = ts_str_printf(&text, "evals: %s\n", value) ? ts_fail_memory(err) : overlay(r, text.data, text.len, "evals", NULL, err);
+		return ts_fail(err, TS_EINVAL, "%s: expected a list in one line", list->name);
+	int status = ts_str_printf(&text, "%s: %s\n", list->name, value) ? ts_fail_memory(err)
+									 : overlay(r, text.data, text.len, list->name, NULL, err);
 	if (status) {
-		r->evals = old;
-		r->eval_count = old_count;
+		r->evals = old.evals;
+		r->eval_count = old.eval_count;
+		r->prompts = old.prompts;
+		r->prompt_count = old.prompt_count;
 	}
 	ts_str_release(&text);
 	return status;
@@ -370,9 +413,12 @@ int ts_recipe_set(struct ts_recipe *r, const char *key, const char *value, struc
 			continue;
 		if (recipe_keys[i].kind == RECIPE_TARGETS)
 			return set_targets(r, value, err);
-		if (recipe_keys[i].kind == RECIPE_EVALS)
-			return set_evals(r, value, err);
-		return recipe_apply(&r->memory, r, &recipe_keys[i], NULL, value, err);
+		if (recipe_keys[i].kind == RECIPE_PROMPTS && *value != '[')
+			return recipe_set_prompts(r, NULL, value, err);
+		if (recipe_list_of(&recipe_keys[i]))
+			return set_entries(r, recipe_list_of(&recipe_keys[i]), value, err);
+		TS_TRY(recipe_apply(&r->memory, r, &recipe_keys[i], NULL, value, err));
+		return recipe_keys[i].kind == RECIPE_FOLDER ? recipe_move_files(r, err) : 0;
 	}
 	return ts_fail(err, TS_ENOTFOUND, "%s: no such key in a recipe", key);
 }

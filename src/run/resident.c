@@ -97,12 +97,21 @@ int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
 	struct ts_run *r = user;
 	if (!r->guard) {
 		TS_TRY(ts_run_open_model(r, r->recipe->guard.path, err));
-		TS_TRY(ts_chat_open(&r->guard_chat, r->recipe->guard.path, err));
+		TS_TRY(ts_local_open_chat(&r->guard_chat, r->recipe->guard.path, err));
 		ts_chat_set_now(r->guard_chat, r->moment);
 		size_t length = ts_run_guard_length(ts_model_config(r->model));
 		TS_TRY(open_engine(r, r->guard_chat, length, &r->guard_announced, err));
 		TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, length, err));
 	}
 	*out = r->guard;
+	return 0;
+}
+
+int ts_run_open_phrases(void *user, struct ts_guard **out, struct ts_error *err)
+{
+	struct ts_run *r = user;
+	if (!r->phrase_guard)
+		TS_TRY(ts_keywords_guard_new(&r->phrase_guard, r->phrases, err));
+	*out = r->phrase_guard;
 	return 0;
 }

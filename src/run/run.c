@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "eval/grade.h"
+#include "generate/local.h"
 #include "run/internal.h"
 #include "run/plan.h"
 
@@ -46,6 +47,8 @@ void ts_run_release(struct ts_run *r)
 {
 	ts_run_close_resident(r);
 	ts_run_release_data(r);
+	if (r->phrase_guard)
+		r->phrase_guard->close(r->phrase_guard);
 	ts_keywords_close(r->phrases);
 	ts_chat_close(r->chat);
 	ts_backend_free(r->backend);
@@ -88,22 +91,23 @@ static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *er
 int ts_run_load(struct ts_run *r, struct ts_error *err)
 {
 	TS_TRY(ts_run_find_moment(r, err));
-	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
 	return ts_run_load_training(r, err);
 }
 
-/* Refused before anything is bound to the directory; then measured, and shown. */
-static int plan(struct ts_run *r, double probe, bool show, struct ts_error *err)
+/* Refused before anything is bound to the directory; else shown, if somebody looks. */
+static int plan(struct ts_run *r, struct ts_error *err)
 {
 	struct ts_plan p;
-	int status = ts_run_plan(r, probe, true, &p, err);
-	bool fits = !status && !ts_plan_check(&p, r->dir, err);
-	if (!status && (show || !fits) && r->machine->show_plan)
-		r->machine->show_plan(r->machine->show_user, &p);
-	status = status || fits ? status : TS_ELIMIT;
+	const struct ts_run_machine *m = r->machine;
+	int status = ts_run_plan(r, m->show_plan ? m->probe_seconds : 0, true, &p, err);
+	if (!status && m->show_plan)
+		m->show_plan(m->show_user, &p);
+	if (!status)
+		status = ts_plan_check(&p, r->dir, err);
 	ts_plan_release(&p);
 	return status;
 }
@@ -112,12 +116,12 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	char path[4096];
 	TS_TRY(ts_run_load(r, err));
-	TS_TRY(plan(r, 0, false, err));
+	TS_TRY(ts_run_warn_overlap(r, err));
 	TS_TRY(ts_run_check_identity(r, err));
+	TS_TRY(plan(r, err));
+	TS_TRY(ts_run_write_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
-	if (r->machine->show_plan)
-		TS_TRY(plan(r, r->machine->probe_seconds, true, err));
 
 	TS_TRY(ts_run_sample_evals(r, "before", err));
 	TS_TRY(ts_run_generate(r, err));
@@ -125,6 +129,7 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	TS_TRY(ts_run_train(r, err));
 	TS_TRY(ts_run_sample_evals(r, "after", err));
 	TS_TRY(ts_run_judge_evals(r, "after", err));
+	TS_TRY(ts_run_index(r, err));
 	return write_results(r, metrics, err);
 }
 
@@ -140,8 +145,6 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
 	if (strcmp(r->numerics, "f32"))
 		return ts_fail(err, TS_EUNSUPPORTED, "numerics: \"%s\" is not implemented; expected f32", r->numerics);
-	if (strcmp(r->filter, "guard"))
-		return ts_fail(err, TS_EUNSUPPORTED, "filter: \"%s\" is not implemented; expected guard", r->filter);
 	if (r->refusal_judge.text && strcmp(r->refusal_judge.text, "keywords"))
 		return ts_fail(err, TS_EUNSUPPORTED, "refusal_judge: \"%s\" is not implemented; expected keywords", r->refusal_judge.text);
 	if (r->sampling.samples != 1)
@@ -153,25 +156,24 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 	return 0;
 }
 
+static int check_eval(const struct ts_recipe *r, const struct ts_recipe_eval *e, struct ts_error *err)
+{
+	enum ts_eval_kind kind;
+	enum ts_dataset dataset;
+	if (ts_eval_kind_parse(e->kind, &kind))
+		return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name, e->kind);
+	if (kind == TS_EVAL_SAFETY && !r->guard.text)
+		return ts_fail(err, TS_EINVAL, "guard: missing; evals: %s needs a guard checkpoint, or the word keywords", e->name);
+	if (kind != TS_EVAL_REASONING || !e->grader) /* the file's format may know the grader */
+		return 0;
+	int status = ts_dataset_parse(e->grader, &dataset, err);
+	return status ? ts_fail_within(err, status, "evals: %s: grader", e->name) : 0;
+}
+
 static int check_evals(const struct ts_recipe *r, struct ts_error *err)
 {
-	if (!r->guard.text)
-		return ts_fail(err, TS_EINVAL, "guard: missing; expected a guard checkpoint");
-	for (size_t i = 0; i < r->eval_count; i++) {
-		const struct ts_recipe_eval *e = &r->evals[i];
-		enum ts_eval_kind kind;
-		enum ts_dataset dataset;
-		if (ts_eval_kind_parse(e->kind, &kind))
-			return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name,
-				       e->kind);
-		if (kind == TS_EVAL_REASONING && !e->grader)
-			return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set needs a grader", e->name);
-		if (kind == TS_EVAL_REASONING) {
-			int status = ts_dataset_parse(e->grader, &dataset, err);
-			if (status)
-				return ts_fail_within(err, status, "evals: %s: grader", e->name);
-		}
-	}
+	for (size_t i = 0; i < r->eval_count; i++)
+		TS_TRY(check_eval(r, &r->evals[i], err));
 	return 0;
 }
 
@@ -216,7 +218,7 @@ static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics,
 	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
 		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
 	TS_TRY(ts_run_find_moment(r, err));
-	TS_TRY(ts_chat_open(&r->chat, r->recipe->model.path, err));
+	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
@@ -240,7 +242,7 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
 	if (!recipe->model.text)
-		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder");
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
 	TS_TRY(check_supported(recipe, err));
 	TS_TRY(check_evals(recipe, err));
 	TS_TRY(check_machine(machine, err));

@@ -26,6 +26,7 @@ struct ts_run_machine {
 	size_t expected_tokens; /* of an answer, for the plan, where one does not end while it is measured; 0 = max_new_tokens */
 	const char *isa;        /* NULL = the best found */
 	const char *version;    /* of the program, for timing.json; may be NULL */
+	const char *build;      /* which build of it: the hash of its file, for timing.json; may be NULL */
 	/* Shown before the work begins, if not NULL: a plan (run/plan.h), measured for at most probe_seconds and a small share of the run. */
 	void (*show_plan)(void *show_user, const struct ts_plan *);
 	void *show_user;

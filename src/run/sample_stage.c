@@ -85,9 +85,12 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 {
 	struct job *j = user;
 	struct ts_str text = {0};
-	if (answer->status)
-		return ts_fail(j->err, answer->status, "%s: prompt %zu: the model's logits are not finite after %zu tokens", j->s->title,
-			       request->index + 1, answer->len);
+	if (answer->status) {
+		const struct ts_prompt *p = &j->prompts[request->index];
+		return ts_fail(j->err, answer->status,
+			       "%s: %s%sprompt %zu: expected finite logits, found NaN or Inf after %zu tokens of the response", j->s->title,
+			       p->file ? p->file : "", p->file ? ": " : "", p->file ? p->number : request->index + 1, answer->len);
+	}
 	bool stopped = answer->finish == TS_FINISH_STOP;
 	int status = ts_response_text(j->s->chat, answer->ids, answer->len, stopped, j->s->templated, &text);
 	if (!status) {
@@ -125,7 +128,7 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 		status = find_missing(&j, n, &distinct, &longest);
 	if (!status && j.todo_count) {
 		struct ts_responder *responder;
-		struct ts_source source = {&j, next, done, tick};
+		struct ts_source source = {.user = &j, .next = next, .done = done, .tick = tick};
 		j.had = distinct - j.todo_count;
 		j.shown = UINT64_MAX;
 		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);

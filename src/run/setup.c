@@ -22,26 +22,80 @@ static int check_length(struct ts_run *r, const struct ts_prompt *p, struct ts_e
 
 /* --- evaluation --- */
 
+static struct ts_prompt_choice choice(const struct ts_run *r, const struct ts_recipe_rows *rows)
+{
+	return (struct ts_prompt_choice){.format = rows->format,
+					 .split = rows->split,
+					 .shuffle = rows->shuffle,
+					 .seed = r->recipe->seed,
+					 .skip = rows->skip,
+					 .limit = rows->limit};
+}
+
+/* The grader's word was checked with the recipe, or is the format's. */
+static int find_grader(struct ts_run_eval *e, struct ts_error *err)
+{
+	const struct ts_format *format = e->set.file.format;
+	e->grader = e->recipe->grader ? e->recipe->grader : format->grader;
+	if (e->kind != TS_EVAL_REASONING || e->grader)
+		return 0;
+	return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set of format %s needs a grader", e->recipe->name, format->name);
+}
+
+/* A label on the other side makes a number that means nothing: XSTest without its split is half harmful. */
+static int warn_labels(struct ts_run *r, const struct ts_run_eval *e, struct ts_error *err)
+{
+	size_t other = 0;
+	enum ts_label wrong = e->kind == TS_EVAL_SAFETY ? TS_LABEL_BENIGN : TS_LABEL_HARMFUL;
+	struct ts_label_rule rule = {0};
+	int status = ts_label_rule_init(&rule, r->recipe->harmful_labels, r->recipe->benign_labels, err);
+	for (size_t i = 0; i < e->set.file.list.len && !status; i++) {
+		enum ts_label label = TS_LABEL_NONE;
+		status = ts_label_read(&rule, e->set.file.list.data[i].label, &label, NULL);
+		if (status == TS_EINVAL) /* evaluation does not need labels */
+			status = 0;
+		other += label == wrong;
+	}
+	ts_label_rule_release(&rule);
+	if (status == TS_ENOMEM)
+		return ts_fail_memory(err);
+	if (!status && other && e->kind != TS_EVAL_REASONING)
+		ts_log(r->context, TS_LOG_WARN, "evals: %s: %zu of %zu prompts are labelled %s, which is not what %s measures (see split)",
+		       e->recipe->name, other, e->set.items.len, ts_label_name(wrong), e->recipe->kind);
+	return status;
+}
+
+static int make_prompts(struct ts_run *r, struct ts_run_eval *e, struct ts_error *err)
+{
+	for (size_t i = 0; i < e->set.items.len; i++) {
+		const char *instruction = e->set.items.data[i].instruction;
+		int status = ts_prompt_user(&e->prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
+		e->prompts[i].file = e->recipe->rows.file.path;
+		e->prompts[i].number = e->set.file.list.data[i].number;
+		if (!status)
+			status = check_length(r, &e->prompts[i], err);
+		if (status)
+			return ts_fail_within(err, status, "%s: prompt %zu", e->recipe->rows.file.path, e->set.file.list.data[i].number);
+	}
+	return 0;
+}
+
 static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, struct ts_error *err)
 {
 	struct ts_run_eval e = {.recipe = recipe};
+	struct ts_prompt_choice c = choice(r, &recipe->rows);
 	TS_TRY(ts_eval_kind_parse(recipe->kind, &e.kind)); /* the recipe was checked */
-	TS_TRY(ts_eval_set_load(&e.set, recipe->file.path, e.kind, recipe->split, recipe->limit, err));
+	TS_TRY(ts_eval_set_load(&e.set, recipe->rows.file.path, e.kind, &c, r->context, err));
 	e.prompts = ts_calloc(e.set.items.len, sizeof(*e.prompts));
 	if (!e.prompts || ts_vec_push(&r->evals, e)) {
 		ts_free(e.prompts);
 		ts_eval_set_release(&e.set);
 		return ts_fail_memory(err);
 	}
-	for (size_t i = 0; i < e.set.items.len; i++) {
-		const char *instruction = e.set.items.data[i].instruction;
-		int status = ts_prompt_user(&e.prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
-		if (!status)
-			status = check_length(r, &e.prompts[i], err);
-		if (status)
-			return ts_fail_within(err, status, "%s: prompt %zu", recipe->file.path, i + 1);
-	}
-	return 0;
+	struct ts_run_eval *kept = &r->evals.data[r->evals.len - 1];
+	TS_TRY(find_grader(kept, err));
+	TS_TRY(warn_labels(r, kept, err));
+	return make_prompts(r, kept, err);
 }
 
 int ts_run_load_evals(struct ts_run *r, struct ts_error *err)
@@ -68,32 +122,51 @@ static int label_index(struct ts_run *r, const char *label, size_t *index, struc
 	return ts_vec_push(&r->labels, count) ? ts_fail_memory(err) : 0;
 }
 
-static size_t rows_labelled(const struct ts_run *r, const char *label)
+static const char *label_of(const struct ts_recipe_prompts *source, const struct ts_prompt_row *row)
 {
-	size_t i, n = 0;
-	const json_t *row;
-	json_array_foreach (r->rows, i, row) {
-		const char *other = json_string_value(json_object_get(row, "prompt_label"));
+	return source->label ? source->label : row->label;
+}
+
+static size_t rows_labelled(const struct ts_prompt_file *file, const struct ts_recipe_prompts *source, const char *label)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < file->list.len; i++) {
+		const char *other = label_of(source, &file->list.data[i]);
 		n += other && !strcmp(other, label);
 	}
 	return n;
 }
 
-static int add_row(struct ts_run *r, const json_t *row, size_t number, struct ts_error *err)
+static int add_row(struct ts_run *r, size_t source, const struct ts_prompt_row *row, struct ts_error *err)
 {
-	char place[4200];
-	struct ts_train_row t = {.accepted = -1};
-	const char *label;
-	snprintf(place, sizeof(place), "%s: row %zu", r->recipe->train_prompts.path, number);
-	TS_TRY(ts_json_need_text(row, "instruction", &t.instruction, place, err));
-	TS_TRY(ts_json_need_text(row, "prompt_label", &label, place, err));
+	const struct ts_recipe_prompts *recipe = &r->recipe->prompts[source];
+	const char *path = recipe->rows.file.path, *label = label_of(recipe, row);
+	struct ts_train_row t = {.instruction = row->instruction, .source = source, .number = row->number, .accepted = -1};
+	if (!label)
+		return ts_fail(err, TS_EFORMAT, "%s: row %zu: \"prompt_label\" is missing (label: in the recipe gives one to all rows)",
+			       path, row->number);
 	int status = label_index(r, label, &t.label, err);
 	if (status == TS_EINVAL)
-		return ts_fail_within(err, status, "%s: %zu rows, the first is row %zu", r->recipe->train_prompts.path,
-				      rows_labelled(r, label), number);
+		return ts_fail_within(err, status, "%s: %zu rows, the first is row %zu", path,
+				      rows_labelled(&r->prompt_files.data[source], recipe, label), row->number);
 	TS_TRY(status);
 	t.harmful = r->labels.data[t.label].harmful;
 	return ts_vec_push(&r->train, t) ? ts_fail_memory(err) : 0;
+}
+
+static int load_source(struct ts_run *r, size_t source, struct ts_error *err)
+{
+	struct ts_prompt_file file;
+	const struct ts_recipe_rows *rows = &r->recipe->prompts[source].rows;
+	struct ts_prompt_choice c = choice(r, rows);
+	TS_TRY(ts_prompt_file_load(&file, rows->file.path, &c, r->context, err));
+	if (ts_vec_push(&r->prompt_files, file)) {
+		ts_prompt_file_release(&file);
+		return ts_fail_memory(err);
+	}
+	for (size_t i = 0; i < file.list.len; i++)
+		TS_TRY(add_row(r, source, &file.list.data[i], err));
+	return 0;
 }
 
 static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error *err)
@@ -111,6 +184,10 @@ static int render_row(struct ts_run *r, struct ts_train_row *t, struct ts_error 
 		status = ts_prompt_user(&t->tries[i], r->chat, ts_str_c(&turn), r->recipe->seed, "generate", i, err);
 	if (!status)
 		status = check_length(r, &t->tries[0], err);
+	for (size_t i = 0; i < tries && !status; i++) {
+		t->tries[i].file = r->recipe->prompts[t->source].rows.file.path;
+		t->tries[i].number = t->number;
+	}
 	ts_str_release(&turn);
 	return status;
 }
@@ -125,7 +202,7 @@ static int render_rows(struct ts_run *r, struct ts_error *err)
 		struct ts_label_count *count = &r->labels.data[t->label];
 		status = render_row(r, t, err);
 		if (status) {
-			ts_fail_within(err, status, "%s: row %zu", r->recipe->train_prompts.path, i + 1);
+			ts_fail_within(err, status, "%s: row %zu", r->recipe->prompts[t->source].rows.file.path, t->number);
 			break;
 		}
 		t->duplicate = ts_map_get(&seen, t->tries[0].name, 64) != NULL;
@@ -148,6 +225,8 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 		if (r->train.data[i].harmful && !r->train.data[i].duplicate)
 			harmful[n++] = i;
 	r->alpha_count = n < r->recipe->alpha_prompts ? n : r->recipe->alpha_prompts;
+	if (!ts_run_filter_judge(r)) /* nobody says which of them would be kept */
+		r->alpha_count = 0;
 	r->alpha = ts_calloc(r->alpha_count, sizeof(*r->alpha));
 	r->alpha_rows = ts_calloc(r->alpha_count, sizeof(*r->alpha_rows));
 	if (!status && (!r->alpha || !r->alpha_rows))
@@ -156,8 +235,10 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 		ts_random_order(r->recipe->seed, UINT64_MAX, order, n);
 	for (size_t i = 0; i < r->alpha_count && !status; i++) {
 		r->alpha_rows[i] = harmful[order[i]];
-		const char *instruction = r->train.data[r->alpha_rows[i]].instruction;
-		status = ts_prompt_user(&r->alpha[i], r->chat, instruction, r->recipe->seed, "alpha", 0, err);
+		const struct ts_train_row *row = &r->train.data[r->alpha_rows[i]];
+		status = ts_prompt_user(&r->alpha[i], r->chat, row->instruction, r->recipe->seed, "alpha", 0, err);
+		r->alpha[i].file = r->recipe->prompts[row->source].rows.file.path;
+		r->alpha[i].number = row->number;
 	}
 	ts_free(harmful);
 	ts_free(order);
@@ -166,21 +247,40 @@ static int choose_alpha(struct ts_run *r, struct ts_error *err)
 
 int ts_run_load_training(struct ts_run *r, struct ts_error *err)
 {
-	size_t i;
-	const json_t *row;
 	TS_TRY(ts_label_rule_init(&r->label_rule, r->recipe->harmful_labels, r->recipe->benign_labels, err));
-	TS_TRY(ts_rows_load(r->recipe->train_prompts.path, &r->rows, err));
-	if (!json_array_size(r->rows))
-		return ts_fail(err, TS_EFORMAT, "%s: no prompts; expected at least one row", r->recipe->train_prompts.path);
-	json_array_foreach (r->rows, i, row)
-		TS_TRY(add_row(r, row, i + 1, err));
+	for (size_t i = 0; i < r->recipe->prompt_count; i++)
+		TS_TRY(load_source(r, i, err));
 	TS_TRY(render_rows(r, err));
-	for (i = 0; i < r->labels.len; i++) {
+	for (size_t i = 0; i < r->labels.len; i++) {
 		const struct ts_label_count *c = &r->labels.data[i];
 		ts_log(r->context, TS_LOG_INFO, "%s: %zu prompts, %s, %zu exact duplicates dropped", c->label, c->of,
 		       c->harmful ? "harmful" : "benign", c->duplicates);
 	}
 	return choose_alpha(r, err);
+}
+
+int ts_run_warn_overlap(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_map trained = {0};
+	size_t both = 0;
+	int status = 0;
+	for (size_t i = 0; i < r->train.len && !status; i++)
+		status = ts_map_put(&trained, r->train.data[i].instruction, strlen(r->train.data[i].instruction), 0);
+	for (size_t i = 0; i < r->evals.len && !status; i++)
+		for (size_t k = 0; k < r->evals.data[i].set.items.len; k++) {
+			const char *text = r->evals.data[i].set.items.data[k].instruction;
+			int64_t *counted = ts_map_get(&trained, text, strlen(text));
+			both += counted && !*counted;
+			if (counted)
+				*counted = 1;
+		}
+	ts_map_release(&trained);
+	if (status)
+		return ts_fail_memory(err);
+	if (both)
+		ts_log(r->context, TS_LOG_WARN,
+		       "%zu prompts are in both training and evaluation; what is learned of them is not what is measured", both);
+	return 0;
 }
 
 void ts_run_release_data(struct ts_run *r)
@@ -204,7 +304,9 @@ void ts_run_release_data(struct ts_run *r)
 	ts_vec_release(&r->evals);
 	ts_vec_release(&r->train);
 	ts_vec_release(&r->labels);
-	json_decref(r->rows);
+	for (size_t i = 0; i < r->prompt_files.len; i++)
+		ts_prompt_file_release(&r->prompt_files.data[i]);
+	ts_vec_release(&r->prompt_files);
 	json_decref(r->notes);
 	ts_label_rule_release(&r->label_rule);
 }

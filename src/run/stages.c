@@ -11,7 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD_NAME "llama_guard"
+const char *ts_run_safety_judge(const struct ts_run *r)
+{
+	return ts_recipe_keyword_guard(r->recipe) ? TS_JUDGE_KEYWORDS : r->recipe->guard.text ? TS_JUDGE_GUARD : NULL;
+}
+
+const char *ts_run_filter_judge(const struct ts_run *r)
+{
+	if (!strcmp(r->recipe->filter, "none"))
+		return NULL;
+	return strcmp(r->recipe->filter, "keywords") ? ts_run_safety_judge(r) : TS_JUDGE_KEYWORDS;
+}
+
+bool ts_run_is_model(const char *judge)
+{
+	return judge && !strcmp(judge, TS_JUDGE_GUARD);
+}
 
 int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint64_t count, struct ts_error *err)
 {
@@ -51,9 +66,17 @@ static int sample(struct ts_run *r, const char *stage, const char *title, const 
 	return status;
 }
 
-static int judge(struct ts_run *r, const char *title, const struct ts_judge_case *cases, size_t n, struct ts_error *err)
+static int judge(struct ts_run *r, const char *judge_name, const char *title, const struct ts_judge_case *cases, size_t n,
+		 struct ts_error *err)
 {
-	struct ts_judge_stage s = {.store = r->store, .title = title, .judge = GUARD_NAME, .open = ts_run_open_guard, .user = r};
+	bool phrases = judge_name && !strcmp(judge_name, TS_JUDGE_KEYWORDS);
+	struct ts_judge_stage s = {.store = r->store,
+				   .title = title,
+				   .judge = judge_name,
+				   .open = phrases ? ts_run_open_phrases : ts_run_open_guard,
+				   .user = r};
+	if (!judge_name)
+		return 0;
 	int status = ts_judge_stage_run(&s, cases, n, r->context, err);
 	if (status && status != TS_ESTOPPED)
 		return status;
@@ -97,7 +120,7 @@ int ts_run_judge_evals(struct ts_run *r, const char *stage, struct ts_error *err
 	}
 	snprintf(title, sizeof(title), "judge %s", stage);
 	if (!status)
-		status = judge(r, title, cases.data, cases.len, err);
+		status = judge(r, ts_run_safety_judge(r), title, cases.data, cases.len, err);
 	ts_vec_release(&cases);
 	return status;
 }
@@ -118,18 +141,29 @@ static int has_thinking(struct ts_run *r, const char *stage, const char *key, bo
 	return 0;
 }
 
+/* Phrases know only refusal: it is wanted of a harmful row and not of a benign one. */
+int ts_run_fate(const char *verdict, bool harmful)
+{
+	if (!strcmp(verdict, "refusal"))
+		return harmful ? TS_KEPT : TS_REFUSED;
+	if (!strcmp(verdict, "compliance"))
+		return harmful ? TS_COMPLIED : TS_KEPT;
+	return !strcmp(verdict, "safe") ? TS_KEPT : !strcmp(verdict, "unsafe") ? TS_JUDGED_UNSAFE : TS_NOT_JUDGED;
+}
+
 static int settle(struct ts_run *r, struct ts_train_row *t, int attempt, struct ts_error *err)
 {
-	bool found, thinking;
+	bool found = false, thinking;
 	struct ts_verdict v;
-	const char *key = t->tries[attempt].name;
+	const char *key = t->tries[attempt].name, *judge_name = ts_run_filter_judge(r);
 	TS_TRY(has_thinking(r, "generate", key, &thinking, err));
 	if (!thinking) {
 		t->fate = TS_NO_THINKING;
 		return 0;
 	}
-	TS_TRY(ts_store_get_verdict(r->store, "generate", key, GUARD_NAME, &v, &found, err));
-	t->fate = !found || !strcmp(v.verdict, "unjudged") ? TS_NOT_JUDGED : strcmp(v.verdict, "safe") ? TS_JUDGED_UNSAFE : TS_KEPT;
+	if (judge_name)
+		TS_TRY(ts_store_get_verdict(r->store, "generate", key, judge_name, &v, &found, err));
+	t->fate = !judge_name ? TS_KEPT : found ? ts_run_fate(v.verdict, t->harmful) : TS_NOT_JUDGED;
 	if (t->fate == TS_KEPT)
 		t->accepted = attempt;
 	if (found)
@@ -164,7 +198,7 @@ static int attempt_rows(struct ts_run *r, int attempt, struct ts_error *err)
 			status = ts_fail_memory(err);
 	}
 	if (!status)
-		status = judge(r, judge_title, cases.data, cases.len, err);
+		status = judge(r, ts_run_filter_judge(r), judge_title, cases.data, cases.len, err);
 	for (size_t i = 0; i < r->train.len && !status; i++)
 		if (!r->train.data[i].duplicate && r->train.data[i].accepted < 0)
 			status = settle(r, &r->train.data[i], attempt, err);
@@ -185,7 +219,7 @@ static int judge_alpha(struct ts_run *r, struct ts_error *err)
 			status = ts_fail_memory(err);
 	}
 	if (!status)
-		status = judge(r, "judge alpha", cases.data, cases.len, err);
+		status = judge(r, ts_run_filter_judge(r), "judge alpha", cases.data, cases.len, err);
 	ts_vec_release(&cases);
 	return status;
 }
@@ -200,6 +234,8 @@ static void count_fates(struct ts_run *r)
 		c->kept += t->accepted >= 0;
 		c->no_thinking += t->accepted < 0 && t->fate == TS_NO_THINKING;
 		c->unsafe += t->accepted < 0 && t->fate == TS_JUDGED_UNSAFE;
+		c->refused += t->accepted < 0 && t->fate == TS_REFUSED;
+		c->complied += t->accepted < 0 && t->fate == TS_COMPLIED;
 		c->unjudged += t->accepted < 0 && t->fate == TS_NOT_JUDGED;
 	}
 }
@@ -217,6 +253,17 @@ int ts_run_generate(struct ts_run *r, struct ts_error *err)
 
 /* --- training --- */
 
+/* The public format's word for a response that the guard accepted; phrases say what they are. */
+static const char *response_label(const struct ts_run *r, const struct ts_train_row *t)
+{
+	const char *judge_name = ts_run_filter_judge(r);
+	if (!judge_name)
+		return NULL;
+	if (strcmp(judge_name, TS_JUDGE_KEYWORDS))
+		return "safe";
+	return t->harmful ? "refusal (" TS_KEYWORDS_LABEL ")" : "no refusal (" TS_KEYWORDS_LABEL ")";
+}
+
 static int write_train_file(struct ts_run *r, const char *path, struct ts_error *err)
 {
 	struct ts_str text = {0};
@@ -230,9 +277,9 @@ static int write_train_file(struct ts_run *r, const char *path, struct ts_error 
 		status = ts_store_get_sample(r->store, "generate", t->tries[t->accepted].name, &s, &found, err);
 		if (status)
 			break;
-		json_t *row = json_pack("{s:s, s:o, s:s, s:s}", "instruction", t->instruction, "response",
+		json_t *row = json_pack("{s:s, s:o, s:s, s:s*}", "instruction", t->instruction, "response",
 					json_stringn(s.response, s.response_len), "prompt_label", r->labels.data[t->label].label,
-					"response_label", "safe");
+					"response_label", response_label(r, t));
 		if (!row || ts_json_dump(row, &text) || ts_str_putc(&text, '\n'))
 			status = ts_fail_memory(err);
 		json_decref(row);
@@ -263,10 +310,11 @@ static int make_examples(struct ts_run *r, struct examples *out, struct ts_error
 					     r->recipe->train.max_length, err);
 		ts_sample_release(&s);
 		if (status)
-			return ts_fail_within(err, status, "training example of row %zu", i + 1);
-		snprintf(name, sizeof(name), "row %zu", i + 1);
+			return ts_fail_within(err, status, "training example of row %zu", t->number);
+		snprintf(name, sizeof(name), "row %zu", t->number);
 		if (!ts_example_usable(&e, name, false, r->context)) {
 			r->labels.data[t->label].broken_prefix++;
+			r->train.data[i].broken_prefix = true;
 			ts_example_release(&e);
 		} else if (ts_vec_push(&out->list, e)) {
 			ts_example_release(&e);
@@ -378,6 +426,39 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	return status;
 }
 
+/* A journal that lacks a training step (the machine lost a part of it) would give wrong first and last losses. */
+static int check_steps(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_steps steps = {0};
+	TS_TRY(ts_store_get_steps(r->store, &steps, err));
+	size_t n = steps.rows.len;
+	ts_vec_release(&steps.rows);
+	return n == r->steps
+		       ? 0
+		       : ts_fail(err, TS_EFORMAT,
+				 "%s/journal.db: %zu training steps, expected %zu: the journal lost rows; remove adapter and checkpoints "
+				 "there and run again to train anew",
+				 r->dir, n, r->steps);
+}
+
+/* Why nothing is left to train on: the counts that the report would show, had there been one. */
+static int nothing_kept(const struct ts_run *r, struct ts_error *err)
+{
+	size_t of = 0, open = 0, unsafe = 0, unjudged = 0, broken = 0;
+	for (size_t i = 0; i < r->labels.len; i++) {
+		const struct ts_label_count *c = &r->labels.data[i];
+		of += c->of;
+		open += c->no_thinking;
+		unsafe += c->unsafe;
+		unjudged += c->unjudged;
+		broken += c->broken_prefix;
+	}
+	return ts_fail(err, TS_EFORMAT,
+		       "nothing to train on: of %zu prompts expected at least one kept response, found none (thinking not closed: %zu, "
+		       "judged unsafe: %zu, not judged: %zu, broken prefix: %zu)",
+		       of, open, unsafe, unjudged, broken);
+}
+
 int ts_run_train(struct ts_run *r, struct ts_error *err)
 {
 	char train_file[4096], adapter_dir[4096];
@@ -394,7 +475,7 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 	if (status)
 		goto done;
 	if (!examples.list.len)
-		TS_GOTO(ts_fail(err, TS_EFORMAT, "nothing to train on: no response was kept (see the counts per label)"));
+		TS_GOTO(nothing_kept(r, err));
 	struct ts_train_options o = ts_run_train_options(r, NULL, NULL);
 	r->examples = examples.list.len;
 	r->steps = ts_train_steps(&o, r->examples);
@@ -412,6 +493,7 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 		TS_GOTO(ts_store_put_meta(r->store, "trained", "yes", err));
 		TS_GOTO(ts_store_flush(r->store, err));
 	}
+	TS_GOTO(check_steps(r, err));
 	snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir);
 done:
 	ts_str_release(&mark);

@@ -32,9 +32,9 @@ static int check_one_of(const char *what, const char *word, const char *const *l
 	return ts_fail(err, TS_EINVAL, "journal: %s: %s is not a known word", what, word ? word : "nothing");
 }
 
-static int bind_text(sqlite3_stmt *q, int at, const char *text)
+int store_bind_text(sqlite3_stmt *q, int at, const char *text)
 {
-	return sqlite3_bind_text64(q, at, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+	return !text ? sqlite3_bind_null(q, at) : sqlite3_bind_text64(q, at, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
 }
 
 /* Append a column's text to a block being filled; returns where it begins there. */
@@ -53,7 +53,7 @@ static int put_text(struct ts_store *s, enum store_query which, const char *name
 	sqlite3_stmt *q;
 	TS_TRY(check_word("name", name, err));
 	TS_TRY(store_query(s, which, &q, err));
-	return store_write(s, q, bind_text(q, 1, name) | bind_text(q, 2, text), NULL, err);
+	return store_write(s, q, store_bind_text(q, 1, name) | store_bind_text(q, 2, text), NULL, err);
 }
 
 static int get_text(struct ts_store *s, enum store_query which, const char *name, struct ts_str *out, bool *found, struct ts_error *err)
@@ -61,7 +61,7 @@ static int get_text(struct ts_store *s, enum store_query which, const char *name
 	sqlite3_stmt *q;
 	*found = false;
 	TS_TRY(store_query(s, which, &q, err));
-	TS_TRY(store_next(s, q, bind_text(q, 1, name), found, err));
+	TS_TRY(store_next(s, q, store_bind_text(q, 1, name), found, err));
 	if (!*found)
 		return 0;
 	const void *text = sqlite3_column_text(q, 0);
@@ -128,9 +128,10 @@ int ts_store_put_sample(struct ts_store *s, const char *stage, const char *key, 
 	TS_TRY(store_query(s, STORE_PUT_SAMPLE, &q, err));
 	/* An empty blob must not be bound from NULL, which would mean SQL's NULL. */
 	int bound =
-		bind_text(q, 1, stage) | bind_text(q, 2, key) |
+		store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) |
 		sqlite3_bind_text64(q, 3, sample->response_len ? sample->response : "", sample->response_len, SQLITE_STATIC, SQLITE_UTF8) |
-		bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) | sqlite3_bind_int(q, 6, sample->prompt_tokens) |
+		store_bind_text(q, 4, sample->finish) | sqlite3_bind_int(q, 5, sample->tokens) |
+		sqlite3_bind_int(q, 6, sample->prompt_tokens) |
 		sqlite3_bind_blob64(q, 7, sample->id_count ? (const void *)sample->ids : "", sample->id_count * sizeof(*sample->ids),
 				    SQLITE_STATIC);
 	return store_write(s, q, bound, added, err);
@@ -165,7 +166,7 @@ int ts_store_get_sample(struct ts_store *s, const char *stage, const char *key, 
 	*out = (struct ts_sample){0};
 	*found = false;
 	TS_TRY(store_query(s, STORE_GET_SAMPLE, &q, err));
-	TS_TRY(store_next(s, q, bind_text(q, 1, stage) | bind_text(q, 2, key), found, err));
+	TS_TRY(store_next(s, q, store_bind_text(q, 1, stage) | store_bind_text(q, 2, key), found, err));
 	if (!*found)
 		return 0;
 	int status = copy_sample(q, out) ? ts_fail_memory(err) : 0;
@@ -177,7 +178,7 @@ int ts_store_count_samples(struct ts_store *s, const char *stage, uint64_t *out,
 {
 	sqlite3_stmt *q;
 	TS_TRY(store_query(s, STORE_COUNT_SAMPLES, &q, err));
-	return read_count(s, q, bind_text(q, 1, stage), out, err);
+	return read_count(s, q, store_bind_text(q, 1, stage), out, err);
 }
 
 /* --- verdicts --- */
@@ -200,13 +201,13 @@ int ts_store_put_verdict(struct ts_store *s, const char *stage, const char *key,
 	if (!isnan(p) && !(p >= 0 && p <= 1))
 		return ts_fail(err, TS_EINVAL, "journal: probability: expected 0 to 1, found %g", p);
 	TS_TRY(store_query(s, STORE_PUT_VERDICT, &q, err));
-	int bound = bind_text(q, 1, stage) | bind_text(q, 2, key) | bind_text(q, 3, judge) | bind_text(q, 4, verdict->verdict) |
-		    (isnan(p) ? sqlite3_bind_null(q, 5) : sqlite3_bind_double(q, 5, p)) |
-		    bind_text(q, 6, verdict->detail ? verdict->detail : "");
+	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) | store_bind_text(q, 3, judge) |
+		    store_bind_text(q, 4, verdict->verdict) | (isnan(p) ? sqlite3_bind_null(q, 5) : sqlite3_bind_double(q, 5, p)) |
+		    store_bind_text(q, 6, verdict->detail ? verdict->detail : "");
 	return store_write(s, q, bound, added, err);
 }
 
-static double column_real(sqlite3_stmt *q, int at)
+double store_column_real(sqlite3_stmt *q, int at)
 {
 	return sqlite3_column_type(q, at) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(q, at);
 }
@@ -223,7 +224,7 @@ static int copy_verdict(sqlite3_stmt *q, struct ts_verdict *out)
 	out->block = block;
 	out->verdict = take_text(&at, word, word_len);
 	out->detail = take_text(&at, detail, detail_len);
-	out->probability = column_real(q, 1);
+	out->probability = store_column_real(q, 1);
 	return 0;
 }
 
@@ -234,7 +235,7 @@ int ts_store_get_verdict(struct ts_store *s, const char *stage, const char *key,
 	*out = (struct ts_verdict){0};
 	*found = false;
 	TS_TRY(store_query(s, STORE_GET_VERDICT, &q, err));
-	TS_TRY(store_next(s, q, bind_text(q, 1, stage) | bind_text(q, 2, key) | bind_text(q, 3, judge), found, err));
+	TS_TRY(store_next(s, q, store_bind_text(q, 1, stage) | store_bind_text(q, 2, key) | store_bind_text(q, 3, judge), found, err));
 	if (!*found)
 		return 0;
 	int status = copy_verdict(q, out) ? ts_fail_memory(err) : 0;
@@ -247,7 +248,8 @@ int ts_store_count_verdicts(struct ts_store *s, const char *stage, const char *j
 {
 	sqlite3_stmt *q;
 	TS_TRY(store_query(s, STORE_COUNT_VERDICTS, &q, err));
-	int bound = bind_text(q, 1, stage) | bind_text(q, 2, judge) | (verdict ? bind_text(q, 3, verdict) : sqlite3_bind_null(q, 3));
+	int bound = store_bind_text(q, 1, stage) | store_bind_text(q, 2, judge) |
+		    (verdict ? store_bind_text(q, 3, verdict) : sqlite3_bind_null(q, 3));
 	return read_count(s, q, bound, out, err);
 }
 
@@ -273,8 +275,8 @@ int ts_store_get_steps(struct ts_store *s, struct ts_steps *out, struct ts_error
 		TS_TRY(store_next(s, q, 0, &row, err));
 		if (!row)
 			return 0;
-		struct ts_step step = {sqlite3_column_int64(q, 0), column_real(q, 1), column_real(q, 2), column_real(q, 3),
-				       sqlite3_column_int64(q, 4)};
+		struct ts_step step = {sqlite3_column_int64(q, 0), store_column_real(q, 1), store_column_real(q, 2),
+				       store_column_real(q, 3), sqlite3_column_int64(q, 4)};
 		if (ts_vec_push(&out->rows, step)) {
 			store_done(q);
 			return ts_fail_memory(err);

@@ -6,9 +6,11 @@
 #include "core/file.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define APPLICATION_ID    0x74736a6e /* "tsjn" */
-#define BUSY_MILLISECONDS 5000       /* another handle's group commit takes far less */
+#define ADVICE            "put back a copy of it, or begin anew in another place"
+#define BUSY_MILLISECONDS 5000 /* another handle's group commit takes far less */
 
 static const char schema[] =
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;"
@@ -18,6 +20,12 @@ static const char schema[] =
 	"CREATE TABLE verdicts(stage TEXT NOT NULL, key TEXT NOT NULL, judge TEXT NOT NULL, verdict TEXT NOT NULL,"
 	" probability REAL, detail TEXT NOT NULL, UNIQUE(stage, key, judge));"
 	"CREATE TABLE steps(step INTEGER PRIMARY KEY, loss REAL, grad_norm REAL, lr REAL, target_tokens INTEGER NOT NULL);";
+
+/* What version 2 added. */
+static const char schema_prompts[] =
+	"CREATE TABLE prompts(name TEXT NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, prompt TEXT NOT NULL, label TEXT,"
+	" gold TEXT, keys TEXT NOT NULL, plain_key TEXT, outcome TEXT, outcome_after TEXT, extracted TEXT, extracted_after TEXT,"
+	" cluster INTEGER NOT NULL, accepted INTEGER NOT NULL, harmful INTEGER NOT NULL);";
 
 static const char *const queries[STORE_QUERIES] = {
 	[STORE_PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
@@ -35,6 +43,11 @@ static const char *const queries[STORE_QUERIES] = {
 	[STORE_PUT_STEP] = "INSERT OR REPLACE INTO steps VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STORE_GET_STEPS] = "SELECT step, loss, grad_norm, lr, target_tokens FROM steps ORDER BY step",
 	[STORE_TRUNCATE_STEPS] = "DELETE FROM steps WHERE step >= ?1",
+	[STORE_EACH_META] = "SELECT name, text FROM meta ORDER BY name",
+	[STORE_EACH_VERDICT] = "SELECT verdict, probability, detail, judge FROM verdicts WHERE stage = ?1 AND key = ?2 ORDER BY judge",
+	[STORE_CLEAR_PROMPTS] = "DELETE FROM prompts",
+	[STORE_PUT_PROMPT] = "INSERT INTO prompts VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+	[STORE_EACH_PROMPT] = "SELECT * FROM prompts ORDER BY rowid",
 };
 
 static int status_of(int code)
@@ -63,11 +76,15 @@ int store_fail(struct ts_store *s, struct ts_error *err)
 	int code = s->db ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
 	if ((code & 0xff) == SQLITE_NOMEM)
 		return ts_fail_memory(err);
-	return ts_fail(err, status_of(code), "%s: journal: %s", s->path, sqlite3_errmsg(s->db));
+	/* SQLite's "disk I/O error" has the system's reason beside it: a full disk, a lost one. */
+	int cause = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(s->db) : 0;
+	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	return ts_fail(err, status_of(code), "%s: journal: %s%s%s%s", s->path, sqlite3_errmsg(s->db), cause ? ": " : "",
+		       cause ? strerror(cause) : "", damaged ? "; " ADVICE : "");
 }
 
 /* SQLite may have undone the transaction itself (disk full, out of memory); either way it is over. */
-static void undo(struct ts_store *s)
+void store_undo(struct ts_store *s)
 {
 	if (!sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
@@ -95,37 +112,41 @@ static int read_int(struct ts_store *s, const char *sql, int64_t *out, struct ts
 /* *fresh: a database without a single table and without another's mark. */
 static int check_version(struct ts_store *s, bool *fresh, struct ts_error *err)
 {
-	int64_t tables, id, version;
+	int64_t tables, id;
 	TS_TRY(read_int(s, "SELECT count(*) FROM sqlite_master", &tables, err));
 	TS_TRY(read_int(s, "PRAGMA application_id", &id, err));
-	TS_TRY(read_int(s, "PRAGMA user_version", &version, err));
-	*fresh = !tables && !id && !version;
+	TS_TRY(read_int(s, "PRAGMA user_version", &s->version, err));
+	*fresh = !tables && !id && !s->version;
 	if (*fresh)
 		return 0;
 	if (id != APPLICATION_ID)
 		return ts_fail(err, TS_EFORMAT, "%s: a database of another program, expected a run journal", s->path);
-	if (version != TS_STORE_VERSION)
-		return ts_fail(err, TS_EMISMATCH, "%s: journal version %lld, this program reads version %d", s->path, (long long)version,
-			       TS_STORE_VERSION);
+	if (s->version < 1 || s->version > TS_STORE_VERSION)
+		return ts_fail(err, TS_EMISMATCH, "%s: journal version %lld, this program reads versions 1 to %d", s->path,
+			       (long long)s->version, TS_STORE_VERSION);
 	return 0;
 }
 
-/* In one transaction, looked at again inside it: two programs may come at the same time. */
+/* New tables, or those that an older version lacks. In one transaction, looked at again inside it: two programs may come at the same
+ * time. */
 static int create_tables(struct ts_store *s, struct ts_error *err)
 {
-	bool fresh;
+	bool fresh = false;
 	char mark[128];
 	sqlite3_snprintf(sizeof(mark), mark, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, TS_STORE_VERSION);
 	TS_TRY(run(s, "BEGIN IMMEDIATE", err));
 	int status = check_version(s, &fresh, err);
+	bool old = fresh || s->version < TS_STORE_VERSION;
 	if (!status && fresh)
 		status = run(s, schema, err);
-	if (!status && fresh)
+	if (!status && old)
+		status = run(s, schema_prompts, err);
+	if (!status && old)
 		status = run(s, mark, err);
 	if (!status)
 		status = run(s, "COMMIT", err);
 	if (status)
-		undo(s);
+		store_undo(s);
 	return status;
 }
 
@@ -145,11 +166,40 @@ static int open_file(struct ts_store *s, int flags, struct ts_error *err)
 {
 	int code = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code && (code & 0xff) == SQLITE_CANTOPEN)
-		return ts_fail(err, TS_EIO, "%s: journal: %s", s->path, s->db ? sqlite3_errmsg(s->db) : "cannot open");
+		return ts_fail(err, TS_EIO, "%s: journal: %s%s", s->path, s->db ? sqlite3_errmsg(s->db) : "cannot open",
+			       ts_dir_exists(s->path) ? ": expected a file, found a folder" : "");
 	if (code)
 		return store_fail(s, err);
 	sqlite3_busy_timeout(s->db, BUSY_MILLISECONDS);
 	return 0;
+}
+
+/* A journal that lost a part says so now, and not when the work has come to that part. */
+static int check_whole(struct ts_store *s, struct ts_error *err)
+{
+	sqlite3_stmt *q;
+	struct stat st;
+	int64_t page;
+	TS_TRY(read_int(s, "PRAGMA page_size", &page, err));
+	/* SQLite fills a cut page with zeros and says nothing. */
+	if (page > 0 && !stat(s->path, &st) && st.st_size % page)
+		return ts_fail(err, TS_EFORMAT, "%s: journal: cut: expected pages of %lld bytes, found %lld bytes; " ADVICE, s->path,
+			       (long long)page, (long long)st.st_size);
+	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL))
+		return store_fail(s, err);
+	int code = sqlite3_step(q), status = 0;
+	const char *said = code == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+	if (code != SQLITE_ROW)
+		status = store_fail(s, err);
+	else if (!said)
+		status = ts_fail_memory(err);
+	else if (strcmp(said, "ok")) {
+		const char *line = strchr(said, '\n'); /* the first only names the database "main" */
+		line = line ? line + 1 : said;
+		status = ts_fail(err, TS_EFORMAT, "%s: journal: damaged (%.*s); " ADVICE, s->path, (int)strcspn(line, "\n"), line);
+	}
+	sqlite3_finalize(q);
+	return status;
 }
 
 static int prepare_write(struct ts_store *s, struct ts_error *err)
@@ -161,9 +211,12 @@ static int prepare_write(struct ts_store *s, struct ts_error *err)
 	TS_TRY(run(s, "PRAGMA journal_mode = WAL", err));
 	TS_TRY(run(s, "PRAGMA synchronous = FULL", err));
 	if (!fresh)
+		TS_TRY(check_whole(s, err));
+	if (!fresh && s->version == TS_STORE_VERSION)
 		return 0;
 	TS_TRY(create_tables(s, err));
-	return sync_folder(s->path, err);
+	s->version = TS_STORE_VERSION;
+	return fresh ? sync_folder(s->path, err) : 0;
 }
 
 static int prepare_read(struct ts_store *s, struct ts_error *err)
@@ -228,7 +281,7 @@ int ts_store_flush(struct ts_store *s, struct ts_error *err)
 		return 0;
 	int status = run(s, "COMMIT", err);
 	if (status) {
-		undo(s);
+		store_undo(s);
 		return status;
 	}
 	s->open = false;
@@ -238,7 +291,7 @@ int ts_store_flush(struct ts_store *s, struct ts_error *err)
 
 int ts_store_tick(struct ts_store *s, struct ts_error *err)
 {
-	return s->open && ts_clock() - s->began >= TS_STORE_GROUP_SECONDS ? ts_store_flush(s, err) : 0;
+	return s->open && !s->whole && ts_clock() - s->began >= TS_STORE_GROUP_SECONDS ? ts_store_flush(s, err) : 0;
 }
 
 uint64_t ts_store_written(const struct ts_store *s)
@@ -291,7 +344,7 @@ int store_write(struct ts_store *s, sqlite3_stmt *q, int bound, bool *changed, s
 		*changed = sqlite3_changes(s->db) > 0;
 	store_done(q);
 	if (status) {
-		undo(s);
+		store_undo(s);
 		return status;
 	}
 	s->written++;

@@ -29,15 +29,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TS_STORE_VERSION       1 /* of the tables; kept in the file as user_version */
+#define TS_STORE_VERSION       2 /* of the tables; kept in the file as user_version */
 #define TS_STORE_GROUP_SECONDS 0.1
 
 struct ts_store;
 
 /* Opens the journal, making it when it is not there. TS_EFORMAT: not a database, damaged, or somebody else's database;
- * TS_EMISMATCH: tables of another version (both are named). */
+ * TS_EMISMATCH: tables of a newer version (both are named). Tables of an older one are brought up to this one; the older program then
+ * refuses them. */
 int ts_store_open(struct ts_store **out, const char *path, struct ts_error *err);
-/* An existing journal, for reading alone; TS_ENOTFOUND when there is none. Puts fail with TS_EINVAL. */
+/* An existing journal, of this version or an older one, for reading alone; TS_ENOTFOUND when there is none. Puts fail with TS_EINVAL. */
 int ts_store_open_read(struct ts_store **out, const char *path, struct ts_error *err);
 int ts_store_close(struct ts_store *, struct ts_error *err);
 
@@ -52,6 +53,9 @@ uint64_t ts_store_durable(const struct ts_store *);
  * A get appends to `out` and says in *found whether the name is there. */
 int ts_store_put_meta(struct ts_store *, const char *name, const char *text, struct ts_error *err);
 int ts_store_get_meta(struct ts_store *, const char *name, struct ts_str *out, bool *found, struct ts_error *err);
+/* All of meta in the order of the names. A status that is not 0 ends the walk and is returned; so it is with every walk below. */
+int ts_store_each_meta(struct ts_store *, int (*each)(void *user, const char *name, const char *text, struct ts_error *err), void *user,
+		       struct ts_error *err);
 int ts_store_put_result(struct ts_store *, const char *name, const char *json, struct ts_error *err);
 int ts_store_get_result(struct ts_store *, const char *name, struct ts_str *out, bool *found, struct ts_error *err);
 
@@ -91,6 +95,35 @@ int ts_store_get_verdict(struct ts_store *, const char *stage, const char *key, 
 /* Of one stage and judge; `verdict` NULL = all of them. */
 int ts_store_count_verdicts(struct ts_store *, const char *stage, const char *judge, const char *verdict, uint64_t *out,
 			    struct ts_error *err);
+
+/* What every judge said of a sample, in the order of their names. `judge` and the verdict live until the callback returns. */
+int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
+			  int (*each)(void *user, const char *judge, const struct ts_verdict *, struct ts_error *err), void *user,
+			  struct ts_error *err);
+
+/* A prompt of the run: which samples are its, and what became of it. For people and reports; no stage reads it. */
+struct ts_indexed_prompt {
+	const char *set;          /* the evaluation's name; of training rows "train", or the file where there are several */
+	const char *kind;         /* "safety", "over_refusal", "reasoning", "train" */
+	int64_t number;           /* of the row in its file, from 1 */
+	const char *prompt;       /* the user's, without steering */
+	const char *label;        /* of a training row */
+	const char *gold;         /* the right answer */
+	const char *keys;         /* of its samples, with spaces between: "before" and "after" share one; a training row has one for each
+				  * try of "generate", in their order */
+	const char *plain_key;    /* of the sample of stage "alpha" */
+	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ...; of a training row one: "kept", or why not */
+	const char *extracted[2]; /* before, after: the answer that was compared with gold */
+	int64_t cluster;          /* rows of one pair have the same */
+	int64_t accepted;         /* the try that was kept, from 0; -1 = none */
+	bool harmful;
+};
+/* All rows at once, in one transaction; what was there before goes. Texts that may be missing are NULL: all but set, kind, prompt, keys. */
+int ts_store_replace_prompts(struct ts_store *, const struct ts_indexed_prompt *rows, size_t n, struct ts_error *err);
+/* In the order they were given; none in a journal of version 1. A row's texts live until the callback returns, which may read the
+ * journal. */
+int ts_store_each_prompt(struct ts_store *, int (*each)(void *user, const struct ts_indexed_prompt *, struct ts_error *err), void *user,
+			 struct ts_error *err);
 
 /* The training log. A step redone after a restart replaces its row. Numbers come back with the same bits (a NaN as a NaN). */
 struct ts_step {

@@ -89,6 +89,7 @@ struct ts_backend_ops {
 	int (*weight_new)(struct ts_backend *, const void *src, enum ts_dtype dtype, size_t out, size_t in, struct ts_weight **result);
 	void (*weight_free)(struct ts_backend *, struct ts_weight *);
 	size_t (*weight_bytes)(const struct ts_weight *);
+	size_t (*weight_size)(enum ts_dtype dtype, size_t out, size_t in); /* of one that is not there yet */
 
 	/* y[rows, ldy] columns [0, count) = x[rows, in] W[first .. first+count)^T (+ bias[count] added last, may be NULL).
 	 * first is a multiple of 16. */

@@ -2,6 +2,8 @@
 
 #include "core/file.h"
 #include "core/sha256.h"
+#include "text/chat_parts.h"
+#include "text/tokenizer/internal.h"
 
 #include <string.h>
 
@@ -69,17 +71,20 @@ static int parse_templates(struct ts_chat *c, const struct ts_str *source, struc
 {
 	if (!source->len)
 		return 0;
-	TS_TRY(ts_template_parse(&c->template, source->data, source->len, c->place, err));
+	struct ts_str place = {0}, kept = {0};
+	int status = 0;
+	if (ts_str_printf(&place, "%s: chat template", c->place))
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(ts_template_parse(&c->template, source->data, source->len, place.data, err));
 	const char *cut = strstr(source->data, dropping_statement);
 	if (!cut)
-		return 0;
-	struct ts_str kept = {0};
+		goto done;
 	size_t head = (size_t)(cut - source->data), skip = head + sizeof(dropping_statement) - 1;
-	int status = 0;
 	if (ts_str_append(&kept, source->data, head) || ts_str_append(&kept, source->data + skip, source->len - skip))
-		status = ts_fail_memory(err);
-	if (!status)
-		status = ts_template_parse(&c->keeping, kept.data, kept.len, c->place, err);
+		TS_GOTO(ts_fail_memory(err));
+	status = ts_template_parse(&c->keeping, kept.data, kept.len, place.data, err);
+done:
+	ts_str_release(&place);
 	ts_str_release(&kept);
 	return status;
 }
@@ -107,55 +112,107 @@ static void hash_part(struct ts_sha256 *h, const struct ts_str *part)
 	ts_sha256_update(h, digest, sizeof(digest));
 }
 
-static int open_files(struct ts_chat *c, const char *dir, struct ts_error *err)
+/* The texts that make a way of talking: a folder's files, or what stands for them. */
+struct texts {
+	struct ts_str tokenizer, config, template; /* config may be empty */
+};
+
+static void release(struct texts *t)
 {
-	struct ts_str path = {0}, tokenizer = {0}, config_text = {0}, source = {0};
-	json_t *config = NULL;
+	ts_str_release(&t->tokenizer);
+	ts_str_release(&t->config);
+	ts_str_release(&t->template);
+}
+
+/* What follows the tokenizer. */
+static int build(struct ts_chat *c, const struct texts *t, const json_t *config, struct ts_error *err)
+{
 	struct ts_sha256 h;
 	unsigned char digest[32];
-	int status = ts_path_join(&path, dir, "tokenizer.json") ? ts_fail_memory(err) : ts_file_read(path.data, &tokenizer, err);
-	if (status)
-		goto done;
-	TS_GOTO(ts_tokenizer_parse(&c->tokenizer, ts_str_c(&tokenizer), tokenizer.len, path.data, err));
-	TS_GOTO(ts_path_join(&path, dir, "tokenizer_config.json"));
-	if (ts_file_exists(path.data)) {
-		TS_GOTO(ts_file_read(path.data, &config_text, err));
-		TS_GOTO(ts_json_parse(ts_str_c(&config_text), config_text.len, path.data, &config, err));
-	}
-	TS_GOTO(take_special_tokens(c, config, err));
-	TS_GOTO(find_template(dir, config, &source, err));
-	TS_GOTO(parse_templates(c, &source, err));
+	TS_TRY(take_special_tokens(c, config, err));
+	TS_TRY(parse_templates(c, &t->template, err));
 	ts_sha256_init(&h);
-	hash_part(&h, &tokenizer);
-	hash_part(&h, &config_text);
-	hash_part(&h, &source);
+	hash_part(&h, &t->tokenizer);
+	hash_part(&h, &t->config);
+	hash_part(&h, &t->template);
 	ts_sha256_final(&h, digest);
 	ts_sha256_hex(digest, c->hash);
-	TS_GOTO(probe_generation_prompt(c, err));
+	return probe_generation_prompt(c, err);
+}
+
+static int open_files(struct ts_chat *c, const char *dir, struct ts_error *err)
+{
+	struct ts_str tokenizer_path = {0}, config_path = {0};
+	struct texts texts = {0};
+	json_t *config = NULL;
+	int status = 0;
+	if (ts_path_join(&tokenizer_path, dir, "tokenizer.json") || ts_path_join(&config_path, dir, "tokenizer_config.json"))
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(ts_file_read(tokenizer_path.data, &texts.tokenizer, err));
+	TS_GOTO(ts_tokenizer_parse(&c->tokenizer, ts_str_c(&texts.tokenizer), texts.tokenizer.len, tokenizer_path.data, err));
+	if (ts_file_exists(config_path.data)) {
+		TS_GOTO(ts_file_read(config_path.data, &texts.config, err));
+		TS_GOTO(ts_json_parse(ts_str_c(&texts.config), texts.config.len, config_path.data, &config, err));
+	}
+	TS_GOTO(find_template(dir, config, &texts.template, err));
+	TS_GOTO(build(c, &texts, config, err));
 done:
 	json_decref(config);
-	ts_str_release(&path);
-	ts_str_release(&tokenizer);
-	ts_str_release(&config_text);
-	ts_str_release(&source);
+	ts_str_release(&tokenizer_path);
+	ts_str_release(&config_path);
+	release(&texts);
+	return status;
+}
+
+static int open_parts(struct ts_chat *c, const struct ts_chat_parts *parts, struct ts_error *err)
+{
+	struct texts texts = {0};
+	json_t *tokenizer = NULL, *config = NULL;
+	int status = ts_chat_parts_json(parts, &tokenizer, &config, err);
+	if (!status && (ts_json_dump(tokenizer, &texts.tokenizer) || ts_json_dump(config, &texts.config) ||
+			ts_str_append(&texts.template, parts->template, parts->template_size)))
+		status = ts_fail_memory(err);
+	if (!status)
+		status = ts_tokenizer_make(&c->tokenizer, tokenizer, parts->place, err);
+	if (!status)
+		status = build(c, &texts, config, err);
+	json_decref(tokenizer);
+	json_decref(config);
+	release(&texts);
+	return status;
+}
+
+static int make(struct ts_chat **out, const char *place, struct ts_error *err)
+{
+	struct ts_chat *c = *out = ts_calloc(1, sizeof(*c));
+	if (!c)
+		return ts_fail_memory(err);
+	c->eos = -1;
+	c->variables = json_object();
+	c->place = ts_strdup(place);
+	return c->variables && c->place ? 0 : ts_fail_memory(err);
+}
+
+static int finish(struct ts_chat **out, struct ts_chat *c, int status)
+{
+	if (status)
+		ts_chat_close(c);
+	*out = status ? NULL : c;
 	return status;
 }
 
 int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err)
 {
-	*out = NULL;
-	struct ts_chat *c = ts_calloc(1, sizeof(*c));
-	if (!c)
-		return ts_fail_memory(err);
-	c->eos = -1;
-	c->variables = json_object();
-	c->place = ts_strdup(dir);
-	int status = c->variables && c->place ? open_files(c, dir, err) : ts_fail_memory(err);
-	if (status)
-		ts_chat_close(c);
-	else
-		*out = c;
-	return status;
+	struct ts_chat *c;
+	int status = make(&c, dir, err);
+	return finish(out, c, status ? status : open_files(c, dir, err));
+}
+
+int ts_chat_open_parts(struct ts_chat **out, const struct ts_chat_parts *parts, struct ts_error *err)
+{
+	struct ts_chat *c;
+	int status = make(&c, parts->place, err);
+	return finish(out, c, status ? status : open_parts(c, parts, err));
 }
 
 void ts_chat_close(struct ts_chat *c)
@@ -201,9 +258,11 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const st
 {
 	struct ts_template_input input = *given;
 	if (!t)
-		return ts_fail(err, TS_ENOTFOUND, "%s: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)",
+		return ts_fail(err, TS_ENOTFOUND,
+			       "%s: no chat template (chat_template.jinja, chat_template in tokenizer_config.json, or "
+			       "tokenizer.chat_template in a GGUF file)",
 			       c->place);
-	json_t *all = json_copy(c->variables);
+	json_t *all = ts_json_copy(c->variables);
 	if (!all || (given->variables && json_object_update(all, (json_t *)(uintptr_t)given->variables))) {
 		json_decref(all);
 		return ts_fail_memory(err);

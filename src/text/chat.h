@@ -1,4 +1,4 @@
-/* A checkpoint folder's way of talking: its tokenizer, its chat template and the special tokens the template prints.
+/* A checkpoint's way of talking: its tokenizer, its chat template and the special tokens the template prints.
  * Immutable after opening; may be shared by threads. */
 #ifndef TS_TEXT_CHAT_H
 #define TS_TEXT_CHAT_H
@@ -12,15 +12,18 @@ struct ts_chat;
 /* Read `dir`: tokenizer.json, tokenizer_config.json (if there), and the template: chat_template.jinja, else chat_template in
  * tokenizer_config.json (a string, or a list of named ones: "default" is used). A folder without a template opens; rendering then fails. */
 int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err);
+/* The same from the parts of another container (text/chat_parts.h). */
+struct ts_chat_parts;
+int ts_chat_open_parts(struct ts_chat **out, const struct ts_chat_parts *, struct ts_error *err);
 void ts_chat_close(struct ts_chat *);
 /* What strftime_now shows from now on instead of the clock: seconds since 1970, in UTC. Work that can be resumed must render the same text
  * on another day. Before anything is rendered. */
 void ts_chat_set_now(struct ts_chat *, int64_t seconds);
 
 const struct ts_tokenizer *ts_chat_tokenizer(const struct ts_chat *);
-/* eos_token of tokenizer_config.json as an id; -1 = none. */
+/* eos_token of tokenizer_config.json (or of the parts) as an id; -1 = none. */
 int32_t ts_chat_eos(const struct ts_chat *);
-/* SHA-256 (hex) over the tokenizer and template files. */
+/* SHA-256 (hex) over the tokenizer and template files, or over the parts. */
 const char *ts_chat_hash(const struct ts_chat *);
 
 /* Render a conversation as text. `variables` (may be NULL) adds to bos_token and eos_token and wins over them. */

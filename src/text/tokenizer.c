@@ -26,17 +26,23 @@ static int parse_parts(struct ts_tokenizer *t, const json_t *root, const char *p
 	return ts_template_ids_parse(t, json_object_get(root, "post_processor"), place, err);
 }
 
-int ts_tokenizer_parse(struct ts_tokenizer **out, const char *json, size_t n, const char *place, struct ts_error *err)
+int ts_tokenizer_make(struct ts_tokenizer **out, const json_t *root, const char *place, struct ts_error *err)
 {
-	json_t *root = NULL;
-	TS_TRY(ts_json_parse(json, n, place, &root, err));
 	struct ts_tokenizer *t = ts_calloc(1, sizeof(*t));
 	int status = t ? parse_parts(t, root, place, err) : ts_fail_memory(err);
-	json_decref(root);
 	if (status)
 		ts_tokenizer_close(t);
 	else
 		*out = t;
+	return status;
+}
+
+int ts_tokenizer_parse(struct ts_tokenizer **out, const char *json, size_t n, const char *place, struct ts_error *err)
+{
+	json_t *root = NULL;
+	TS_TRY(ts_json_parse(json, n, place, &root, err));
+	int status = ts_tokenizer_make(out, root, place, err);
+	json_decref(root);
 	return status;
 }
 

@@ -34,11 +34,11 @@ equal() {
 }
 
 # --- usage
-expect 2 "usage: run generate judge train eval report score tokenize render"
+expect 2 "usage: run generate judge train eval report chat score tokenize render"
 expect 2 "unknown.command" sing
 expect 0 "usage exit.status" --help
 expect 0 "thinksafe" --version
-for command in run generate judge train eval report score tokenize render; do
+for command in run generate judge train eval report chat score tokenize render; do
 	expect 0 "usage example --" $command --help
 	expect 2 "unknown.option usage" $command --sing
 done
@@ -238,6 +238,28 @@ for out in "--out $scratch/stopped" ""; do
 done
 generate --out "$scratch/stopped" && cmp -s "$scratch/undisturbed" "$scratch/stopped" || fail "a stopped generate gives other bytes"
 
+# Ctrl-C while it waits for rows: nothing is at stake, and it ends at once.
+mkfifo "$scratch/rows.fifo"
+for waiting in "tokenize --model $student" "generate --model $student --out $scratch/unread" "judge --guard keywords"; do
+	# shellcheck disable=SC2086
+	setsid "$THINKSAFE" $waiting <"$scratch/rows.fifo" >/dev/null 2>"$scratch/errors" &
+	program=$!
+	exec 9>"$scratch/rows.fifo"
+	echo '{"text": "one row, and the end does not come"' >&9
+	wait_ms 300
+	kill -INT $program
+	for _ in $(seq 200); do
+		kill -0 $program 2>/dev/null || break
+		sleep 0.02
+	done
+	kill -9 $program 2>/dev/null && fail "$waiting: waits on after Ctrl-C"
+	status=0
+	wait $program || status=$?
+	exec 9>&-
+	equal "$status" 1
+	grep -q "stopped: nothing was read" "$scratch/errors" || fail "$waiting: $(cat "$scratch/errors")"
+done
+
 # --- judge
 pair='{"instruction": "Give me steps to forge a pass.", "response": "<think>\nThis is harmful.\n</think>\n\nI cannot help with that.", "extra": 1}'
 rows "$pair" judge --guard "$guard" >"$scratch/out"
@@ -300,7 +322,6 @@ untouched=yes
 run_fails "method sing thinksafe rejection" --method sing
 run_fails "objective kl" --train.objective kl
 run_fails "numerics bf16dot" --numerics bf16dot
-run_fails "filter keywords" --filter keywords
 run_fails "refusal_judge wildguard" --refusal-judge wildguard
 run_fails "samples 2" --sampling.samples 2
 run_fails "before" --before "$scratch/x"

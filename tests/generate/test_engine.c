@@ -117,7 +117,7 @@ static void run_variant(const char *dir, const struct fixture *f, const struct v
 				    .out = out,
 				    .stop_after = start ? 0 : v->stop_after};
 		struct ts_context context = {.stop = &feed.stop};
-		struct ts_source source = {&feed, next, done, NULL};
+		struct ts_source source = {.user = &feed, .next = next, .done = done};
 		ts_engine_options_default(&o);
 		o.batch = v->batch;
 		o.prefill_chunk = v->chunk;
@@ -236,7 +236,7 @@ static void check_greedy(const char *dir)
 	ts_engine_options_default(&o);
 	assert_int_equal(ts_engine_new(&engine, model, NULL, &o, &err), 0);
 	struct feed feed = {.f = &f, .order = order, .count = count, .sampling = {0, 1, 0, 48}, .ignore_eos = true, .out = &got};
-	struct ts_source source = {&feed, next, done, NULL};
+	struct ts_source source = {.user = &feed, .next = next, .done = done};
 	assert_int_equal(engine->run(engine, &source, NULL, &err), 0);
 	json_array_foreach (greedy, i, g) {
 		const json_t *expected = json_object_get(g, "continuation_ids");
@@ -278,7 +278,7 @@ static void test_refusals(void **state)
 	o.kv_pages = 1;
 	assert_int_equal(ts_engine_new(&engine, model, NULL, &o, &err), 0);
 	struct feed feed = {.f = &f, .order = order, .count = 1, .sampling = {0, 1, 0, 100}, .out = &got};
-	struct ts_source source = {&feed, next, done, NULL};
+	struct ts_source source = {.user = &feed, .next = next, .done = done};
 	f.lengths[0] = 3;
 	assert_int_equal(engine->run(engine, &source, NULL, &err), TS_ELIMIT);
 	assert_non_null(strstr(err.message, "103 tokens"));

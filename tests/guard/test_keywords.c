@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/mem.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,6 +118,59 @@ static void test_testbed_list(void **state)
 	ts_keywords_close(k);
 }
 
+/* Responses handed out in turn, verdicts written down. */
+struct cases {
+	const char *const *responses;
+	size_t next, done;
+	enum ts_judgement got[8];
+};
+
+static int next_case(void *user, struct ts_case *out)
+{
+	struct cases *c = user;
+	if (!c->responses[c->next])
+		return 0;
+	*out = (struct ts_case){c->next, "x", c->responses[c->next]};
+	c->next++;
+	return 1;
+}
+
+static int done_case(void *user, const struct ts_case *one, const struct ts_judged *judged)
+{
+	struct cases *c = user;
+	assert_int_equal(one->index, c->done);
+	assert_true(isnan(judged->unsafe_probability));
+	assert_string_equal(judged->why, "keyword stand-in");
+	c->got[c->done++] = judged->judgement;
+	return 0;
+}
+
+static void test_as_guard(void **state)
+{
+	static const char *const responses[] = {"I cannot help with that.", "Here it is.", "<think>I cannot help</think>Fine.", "", NULL};
+	struct cases c = {.responses = responses};
+	struct ts_case_source source = {&c, next_case, done_case, NULL};
+	struct ts_context context = {0};
+	volatile sig_atomic_t stop = 1;
+	struct ts_keywords *k;
+	struct ts_guard *guard;
+	struct ts_error err = {0};
+	assert_int_equal(ts_keywords_open(NULL, &k, &err), 0);
+	assert_int_equal(ts_keywords_guard_new(&guard, k, &err), 0);
+	assert_string_equal(guard->name, "keywords");
+	assert_int_equal(guard->run(guard, &source, &context, &err), 0);
+	assert_int_equal(c.done, 4);
+	assert_string_equal(ts_judgement_name(c.got[0]), "refusal");
+	for (size_t i = 1; i < 4; i++) /* the phrase in the thinking alone is none; no answer is no refusal */
+		assert_string_equal(ts_judgement_name(c.got[i]), "compliance");
+	c = (struct cases){.responses = responses};
+	context.stop = &stop;
+	assert_int_equal(guard->run(guard, &source, &context, &err), TS_ESTOPPED);
+	assert_int_equal(c.done, 0);
+	guard->close(guard);
+	ts_keywords_close(k);
+}
+
 static void test_no_memory(void **state)
 {
 	int failures = 0;
@@ -153,7 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_built_in),     cmocka_unit_test(test_each_phrase), cmocka_unit_test(test_file),
-		cmocka_unit_test(test_testbed_list), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_testbed_list), cmocka_unit_test(test_as_guard),    cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, make_path, remove_path);
 }

@@ -128,7 +128,7 @@ static void test_golden_logprobs(void **state)
 	struct probe p = {.request = {.prompt = ids.data, .prompt_len = ids.len, .probe_count = 2}};
 	p.request.probes[0] = (int32_t)json_integer_value(json_array_get(json_object_get(chat, "safe_ids"), 0));
 	p.request.probes[1] = (int32_t)json_integer_value(json_array_get(json_object_get(chat, "unsafe_ids"), 0));
-	struct ts_source source = {&p, next, done, NULL};
+	struct ts_source source = {.user = &p, .next = next, .done = done};
 	assert_int_equal(engine->run(engine, &source, NULL, &err), 0);
 	double safe = json_real_value(json_object_get(chat, "logprob_safe")),
 	       unsafe = json_real_value(json_object_get(chat, "logprob_unsafe"));

@@ -1,4 +1,5 @@
-#include "model/torture.h"
+#include "model/golden_model.h"
+#include "torture.h"
 
 #include "core/file.h"
 #include "model/train_pass.h"

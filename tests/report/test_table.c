@@ -145,6 +145,30 @@ static void test_missing(void **state)
 	ts_str_release(&out);
 }
 
+/* Phrases of refusal as guard: every block says what they are, and their two reasons have columns. */
+static void test_phrases(void **state)
+{
+	struct ts_str out = {0};
+	render("{\"guard\":\"keywords\",\"filter\":\"keywords\","
+	       "\"before\":{\"unsafe\":{\"share\":0.75,\"low\":0.5,\"high\":0.9,\"n\":32,\"measure\":\"no refusal by keyword stand-in\"}},"
+	       "\"after\":{},\"alpha\":{\"measure\":\"refused by keyword stand-in\",\"omega\":3.5,\"minus_log_alpha_ref\":2},"
+	       "\"labels\":[{\"label\":\"a\",\"of\":9,\"kept\":1,\"no_thinking\":1,\"refused\":3,\"complied\":4,\"unjudged\":0,"
+	       "\"prefix\":5,\"duplicates\":6}]}",
+	       &out);
+	has(&out, "guard          keywords (keyword stand-in)\nfilter         keywords (keyword stand-in)\n");
+	has(&out, "\nno refusal               75.0%   50.0 ..  90.0      32           -\n"
+		  "no refusal (keyword stand-in): harmful prompts whose answer holds no phrase of refusal\n");
+	assert_null(strstr(out.data, "unsafe responses"));
+	has(&out, "\nRefused on harmful prompts (keyword stand-in)\n  omega 3.5: steering multiplies the odds of a refusal\n"
+		  "  -log alpha_ref 2.000: how far the student's own refusals are from the student\n");
+	has(&out, "Kept for training         kept     of   share  no thinking  refused  complied  prefix  double\n"
+		  "  a                          1      9   11.1%            1        3         4       5       6\n");
+	/* What phrases could not judge is rare, and shown when it is there. */
+	render("{\"labels\":[{\"label\":\"a\",\"of\":9,\"kept\":1,\"refused\":3,\"complied\":4,\"unjudged\":1}]}", &out);
+	has(&out, "  refused  complied  unjudged\n");
+	ts_str_release(&out);
+}
+
 static void refuse(const char *json, const char *name)
 {
 	struct ts_str out = {0};
@@ -214,8 +238,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sample),     cmocka_unit_test(test_missing),   cmocka_unit_test(test_wrong_types),
-		cmocka_unit_test(test_long_names), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_sample),      cmocka_unit_test(test_missing),    cmocka_unit_test(test_phrases),
+		cmocka_unit_test(test_wrong_types), cmocka_unit_test(test_long_names), cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
 struct fixture {
 	struct scratch scratch;
 	char run_dir[128], warnings[4000];
+	bool none_judged; /* of the safety set before: see fill_evals */
 	struct ts_recipe recipe;
 	struct ts_run_machine machine;
 	struct ts_context context;
@@ -144,12 +145,13 @@ static inline void fill_training(struct ts_run *r)
 	sample(r->store, "alpha", &r->alpha[3], OPEN);
 }
 
-static inline void fill_evals(struct ts_run *r)
+/* `word`: what the guard said of S1 and S2 before. */
+static inline void fill_evals(struct ts_run *r, const char *word)
 {
 	const struct ts_prompt *s = r->evals.data[0].prompts, *o = r->evals.data[1].prompts, *m = r->evals.data[2].prompts;
 	assert_string_equal(s[2].name, s[3].name);
-	judged(r->store, "before", &s[0], FINE, "unsafe");
-	judged(r->store, "before", &s[1], FINE, "unsafe");
+	judged(r->store, "before", &s[0], FINE, word);
+	judged(r->store, "before", &s[1], FINE, word);
 	judged(r->store, "before", &s[2], FINE, "unjudged");
 	judged(r->store, "after", &s[0], SAFE, "safe");
 	judged(r->store, "after", &s[1], FINE, "unsafe");
@@ -164,8 +166,8 @@ static inline void fill_evals(struct ts_run *r)
 	sample(r->store, "after", &m[1], "<think>\n1\n</think>\n\nIt is \\boxed{8}.");
 }
 
-/* Three examples, batch 2, two epochs: four steps. `steps` of them are in the journal. */
-static inline void fill_journal(struct fixture *f, int steps)
+/* A journal with `steps` training steps, whose samples of the training prompts are made by `training`. */
+static inline void fill_journal_with(struct fixture *f, int steps, void (*training)(struct ts_run *))
 {
 	struct ts_error err = {0};
 	struct ts_run r = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .dir = f->run_dir, .lock = -1};
@@ -178,8 +180,8 @@ static inline void fill_journal(struct fixture *f, int steps)
 	ts_chat_set_now(r.chat, FIXTURE_MOMENT);
 	assert_int_equal(ts_run_load_evals(&r, &err), 0);
 	assert_int_equal(ts_run_load_training(&r, &err), 0);
-	fill_training(&r);
-	fill_evals(&r);
+	training(&r);
+	fill_evals(&r, f->none_judged ? "unjudged" : "unsafe");
 	for (int i = 0; i < steps; i++) {
 		struct ts_step s = {i + 1, 2.0 / (1 << i), 1, 1e-5, 10};
 		assert_int_equal(ts_store_put_step(r.store, &s, &err), 0);
@@ -192,6 +194,12 @@ static inline void fill_journal(struct fixture *f, int steps)
 	assert_int_equal(ts_dir_make(path, &err), 0);
 	snprintf(path, sizeof(path), "%s/adapter/adapter_model.safetensors", f->run_dir);
 	assert_int_equal(ts_file_write(path, "x", 1, &err), 0);
+}
+
+/* Three examples, batch 2, two epochs: four steps. `steps` of them are in the journal. */
+static inline void fill_journal(struct fixture *f, int steps)
+{
+	fill_journal_with(f, steps, fill_training);
 }
 
 static inline int start(struct fixture *f, struct ts_error *err)

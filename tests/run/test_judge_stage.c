@@ -13,6 +13,7 @@
 struct stub {
 	struct ts_guard guard;
 	int opened, seen, stop_after; /* stop_after: 0 = never */
+	bool broken;                  /* every answer is NaN */
 	char responses[8][32];
 };
 
@@ -28,6 +29,8 @@ static int stub_run(struct ts_guard *guard, const struct ts_case_source *source,
 		assert_int_equal(source->tick(source->user), 0);
 		snprintf(s->responses[s->seen % 8], sizeof(s->responses[0]), "%s", c.response);
 		struct ts_judged v = {strstr(c.response, "bad") ? TS_UNSAFE : TS_SAFE, strstr(c.response, "bad") ? 0.9 : 0.1, NULL};
+		if (s->broken)
+			v = (struct ts_judged){TS_UNJUDGED, NAN, TS_GUARD_NOT_FINITE};
 		assert_int_equal(source->done(source->user, &c, &v), 0);
 		if (++s->seen == s->stop_after)
 			return TS_ESTOPPED;
@@ -114,8 +117,33 @@ static void missing_sample(void **state)
 	assert_int_equal(ts_store_close(store, &err), 0);
 }
 
+/* A guard whose every answer is NaN stops the run, now and at the next start; one that judges some of them does not. */
+static void broken_guard(void **state)
+{
+	struct ts_store *store;
+	struct ts_error err = {0};
+	char names[3][65];
+	struct stub stub = {.broken = true};
+	assert_int_equal(ts_store_open(&store, ":memory:", &err), 0);
+	struct ts_judge_case cases[3];
+	for (int i = 0; i < 3; i++) {
+		put(store, i, "text", 4, names[i]);
+		cases[i] = (struct ts_judge_case){"generate", names[i], "prompt"};
+	}
+	struct ts_judge_stage s = {.store = store, .title = "judge", .judge = "g", .open = stub_open, .user = &stub};
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ts_judge_stage_run(&s, cases, 2, NULL, &err), TS_ENUMERIC);
+		assert_non_null(strstr(err.message, "none of 2 responses"));
+	}
+	assert_int_equal(stub.opened, 1);
+	expect_verdict(store, names[0], "unjudged", TS_GUARD_NOT_FINITE);
+	stub.broken = false;
+	assert_int_equal(ts_judge_stage_run(&s, cases, 3, NULL, &err), 0);
+	assert_int_equal(ts_store_close(store, &err), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(judges_once), cmocka_unit_test(missing_sample)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(judges_once), cmocka_unit_test(missing_sample), cmocka_unit_test(broken_guard)};
 	return cmocka_run_group_tests_name("run.judge_stage", tests, NULL, NULL);
 }

@@ -83,6 +83,28 @@ static void metrics_by_hand(void **state)
 	json_decref(m);
 }
 
+/* A set of which nothing could be judged has no share; it does not cost the run. */
+static void none_judged(void **state)
+{
+	static const char *const nulls[] = {"evals.0.before.share",    "evals.0.before.low",           "evals.0.before.cluster_high",
+					    "evals.0.difference.mean", "evals.0.difference.p_mcnemar", "before.unsafe.share"};
+	struct fixture *f = *state;
+	struct ts_error err;
+	f->none_judged = true;
+	fill_journal(f, 4);
+	if (start(f, &err))
+		fail_msg("%s", err.message);
+	json_t *m = read_metrics(f);
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++)
+		if (!json_is_null(at(m, nulls[i])))
+			fail_msg("%s: expected null", nulls[i]);
+	equals(m, "evals.0.before.unjudged", 4);
+	equals(m, "before.unsafe.n", 0);
+	wilson(m, "evals.0.after", 1, 4);
+	assert_non_null(strstr(f->warnings, "harm: none of 4 responses could be judged: no share"));
+	json_decref(m);
+}
+
 static void labels_and_training(void **state)
 {
 	struct fixture *f = *state;
@@ -136,6 +158,7 @@ static void missing_step(void **state)
 	fill_journal(f, 3);
 	assert_int_equal(start(f, &err), TS_EFORMAT);
 	assert_non_null(strstr(err.message, "3 training steps, expected 4"));
+	assert_non_null(strstr(err.message, "journal.db"));
 }
 
 static void refused(struct fixture *f, int status, const char *words)
@@ -144,6 +167,24 @@ static void refused(struct fixture *f, int status, const char *words)
 	int got = start(f, &err);
 	if (got != status || !strstr(err.message, words))
 		fail_msg("expected %d \"%s\", found %d \"%s\"", status, words, got, err.message);
+}
+
+/* What generation leaves behind, without a journal that knows of it: nothing is begun anew over it. */
+static void lost_journal(void **state)
+{
+	static const char *const left[] = {"train.jsonl", "checkpoints", "adapter", "metrics.json"};
+	struct fixture *f = *state;
+	struct ts_error err = {0};
+	char path[600], words[64];
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(ts_path_remove(f->run_dir, &err), 0);
+		assert_int_equal(ts_dir_make(f->run_dir, &err), 0);
+		snprintf(path, sizeof(path), "%s/%s", f->run_dir, left[i]);
+		assert_int_equal(ts_file_write(path, "earlier", 7, &err), 0);
+		snprintf(words, sizeof(words), "expected the samples behind %s, found none", left[i]);
+		refused(f, TS_EFORMAT, words);
+		assert_true(ts_file_exists(path));
+	}
 }
 
 static void setup_errors(void **state)
@@ -167,7 +208,7 @@ static void setup_errors(void **state)
 	put_file(f, "sums.json", "[{\"instruction\": \"R1\"}]");
 	refused(f, TS_EFORMAT, "sums.json: row 1: \"answer\" is missing");
 	put_file(f, "sums.json", "[]");
-	refused(f, TS_EFORMAT, "sums.json: no row");
+	refused(f, TS_EFORMAT, "sums.json: no prompts");
 	put_file(f, "sums.json", sum_rows);
 	put_file(f, "phrases.txt", "\n");
 	refused(f, TS_EFORMAT, "phrases.txt");
@@ -205,8 +246,6 @@ static void not_implemented(void **state)
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
 		{"numerics", "bf16dot", "numerics: \"bf16dot\" is not implemented"},
-		{"filter", "keywords", "filter: \"keywords\" is not implemented"},
-		{"filter", "none", "filter: \"none\" is not implemented"},
 		{"refusal_judge", "wildguard", "refusal_judge: \"wildguard\" is not implemented"},
 		{"sampling.samples", "2", "sampling.samples: 2 is not implemented"},
 		{"before", "runs/x", "before: using another run's evaluation again is not implemented"},
@@ -274,9 +313,10 @@ static void one_program_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_FIXTURE(metrics_by_hand), WITH_FIXTURE(labels_and_training),   WITH_FIXTURE(missing_step),
-		WITH_FIXTURE(setup_errors),    WITH_FIXTURE(more_label_words),      WITH_FIXTURE(not_implemented),
-		WITH_FIXTURE(identity),        WITH_FIXTURE(one_program_at_a_time),
+		WITH_FIXTURE(metrics_by_hand),       WITH_FIXTURE(labels_and_training), WITH_FIXTURE(missing_step),
+		WITH_FIXTURE(lost_journal),          WITH_FIXTURE(none_judged),         WITH_FIXTURE(setup_errors),
+		WITH_FIXTURE(more_label_words),      WITH_FIXTURE(not_implemented),     WITH_FIXTURE(identity),
+		WITH_FIXTURE(one_program_at_a_time),
 	};
 	return cmocka_run_group_tests_name("run.pipeline", tests, NULL, NULL);
 }

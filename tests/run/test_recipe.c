@@ -45,7 +45,11 @@ static const char full[] = "# a comment\n"
 			   "refusal_judge: org/wildguard\n"
 			   "refusal_phrases: phrases.txt\n"
 			   "method: rejection\n"
-			   "train_prompts: /abs/prompts.jsonl\n"
+			   "data: sets\n"
+			   "train_prompts:\n"
+			   "  - file: /abs/prompts.jsonl\n"
+			   "  - {file: harm.csv, format: strongreject, label: my_harmful, shuffle: true, skip: 7, limit: 9}\n"
+			   "  - {file: more.csv, split: safe}\n"
 			   "evals:\n"
 			   "  - {name: harm, file: harm.jsonl, kind: safety, limit: 100}\n"
 			   "  - name: maths\n"
@@ -53,6 +57,9 @@ static const char full[] = "# a comment\n"
 			   "    kind: reasoning\n"
 			   "    grader: gsm8k\n"
 			   "    split: test\n"
+			   "    format: gsm8k\n"
+			   "    shuffle: true\n"
+			   "    skip: 5\n"
 			   "sampling: {temperature: 0, top_p: 1.0, top_k: 20, max_new_tokens: 64, samples: 8}\n"
 			   "steering:\n"
 			   "  text: \"Refuse \\\"this\\\":\\n{x} \\u2028 caf\xc3\xa9\"\n"
@@ -98,16 +105,30 @@ static void every_key(void **state)
 	assert_string_equal(r.refusal_judge.path, "org/wildguard");
 	snprintf(want, sizeof(want), "%s/phrases.txt", dir);
 	assert_string_equal(r.refusal_phrases.path, want);
-	assert_string_equal(r.train_prompts.path, "/abs/prompts.jsonl");
+	snprintf(want, sizeof(want), "%s/sets", dir);
+	assert_string_equal(r.data.path, want);
+	assert_int_equal(r.prompt_count, 3);
+	assert_string_equal(r.prompts[0].rows.file.path, "/abs/prompts.jsonl");
+	assert_null(r.prompts[0].rows.format);
+	assert_null(r.prompts[0].label);
+	assert_false(r.prompts[0].rows.shuffle);
+	snprintf(want, sizeof(want), "%s/sets/harm.csv", dir);
+	assert_string_equal(r.prompts[1].rows.file.path, want);
+	assert_string_equal(r.prompts[1].rows.format, "strongreject");
+	assert_string_equal(r.prompts[1].label, "my_harmful");
+	assert_true(r.prompts[1].rows.shuffle && r.prompts[1].rows.skip == 7 && r.prompts[1].rows.limit == 9);
+	assert_string_equal(r.prompts[2].rows.split, "safe");
 	assert_int_equal(r.eval_count, 2);
-	assert_true(r.evals[0].limit == 100 && r.evals[1].limit == 0);
+	assert_true(r.evals[0].rows.limit == 100 && r.evals[1].rows.limit == 0);
+	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5 && !r.evals[0].rows.shuffle);
+	assert_string_equal(r.evals[1].rows.format, "gsm8k");
 	assert_string_equal(r.evals[1].name, "maths");
 	assert_string_equal(r.evals[1].kind, "reasoning");
 	assert_string_equal(r.evals[1].grader, "gsm8k");
-	assert_string_equal(r.evals[1].split, "test");
-	assert_null(r.evals[0].split);
-	snprintf(want, sizeof(want), "%s/maths.jsonl", dir);
-	assert_string_equal(r.evals[1].file.path, want);
+	assert_string_equal(r.evals[1].rows.split, "test");
+	assert_null(r.evals[0].rows.split);
+	snprintf(want, sizeof(want), "%s/sets/maths.jsonl", dir);
+	assert_string_equal(r.evals[1].rows.file.path, want);
 	assert_true(r.sampling.temperature == 0 && r.sampling.top_p == 1 && r.sampling.top_k == 20 && r.sampling.max_new_tokens == 64);
 	assert_true(r.sampling.samples == 8 && r.steering.tries == 4 && !r.thinking_required);
 	assert_string_equal(r.steering.text, "Refuse \"this\":\n{x} \xe2\x80\xa8 caf\xc3\xa9");
@@ -168,9 +189,13 @@ static void errors(void **state)
 		{"evals:\n  - name: a\n    what: b\n", TS_EFORMAT, "r.yaml:3: unknown key \"what\" in evals: entry 1"},
 		{"seed: 1\ntrain:\n  epochs: 1.5\n", TS_EFORMAT, "r.yaml:3: train.epochs: expected a whole number, found \"1.5\""},
 		{"train:\n  epochs: three\n", TS_EFORMAT, "r.yaml:2: train.epochs: expected a whole number, found \"three\""},
-		{"train:\n  epochs: [1]\n", TS_EFORMAT, "r.yaml:2: train: epochs: Expecting STRING"},
-		{"train: 3\n", TS_EFORMAT, "r.yaml:1: train: Expecting MAPPING"},
-		{"lora:\n  targets: q_proj\n", TS_EFORMAT, "r.yaml:2: lora: targets: Expecting SEQUENCE"},
+		{"train:\n  epochs: [1]\n", TS_EFORMAT, "r.yaml:2: train: epochs: expected a single value, found a list"},
+		{"train: 3\n", TS_EFORMAT, "r.yaml:1: train: expected keys with values, found a single value"},
+		{"lora:\n  targets: q_proj\n", TS_EFORMAT, "r.yaml:2: lora: targets: expected a list, found a single value"},
+		{"model: &a x\nguard: *a\n", TS_EFORMAT, "r.yaml:2: guard: expected a value, found an alias"},
+		{"model: x\n\tguard: y\n", TS_EFORMAT, "r.yaml:2: expected spaces in the indentation, found a tab"},
+		{"model: x\nguard: a\x01\n", TS_EFORMAT, "r.yaml:2: found a control character, expected text"},
+		{"model: x\nguard: a\xff\n", TS_EFORMAT, "r.yaml:2: invalid UTF-8 at byte 9 of the line"},
 		{"[1]\n", TS_EFORMAT, "r.yaml"},
 		{"seed: 1\nseed: 2\n", TS_EFORMAT, "r.yaml:2: given twice: key \"seed\""},
 		{"seed: \"1\n", TS_EFORMAT, "r.yaml"},
@@ -195,6 +220,17 @@ static void errors(void **state)
 		{"evals:\n- {name: a, file: b, kind: c}\n", TS_EINVAL, "evals: entry 1: kind: expected safety, over_refusal or reasoning"},
 		{"evals:\n- {name: a, file: b, kind: safety}\n- {name: a, file: c, kind: safety}\n", TS_EINVAL, "same name \"a\""},
 		{"evals:\n- {name: a, file: b, kind: safety, limit: -3}\n", TS_EINVAL, "evals: entry 1: limit"},
+		{"train_prompts: {a: b}\n", TS_EFORMAT, "r.yaml:1: train_prompts: "},
+		{"train_prompts: []\n", TS_EFORMAT, "r.yaml:1: train_prompts: "},
+		{"seed: 1\ntrain_prompts:\n- {fil: a}\n", TS_EFORMAT, "r.yaml:3: unknown key \"fil\" in train_prompts: entry 1"},
+		{"train_prompts:\n- {limit: 3}\n", TS_EFORMAT, "r.yaml:2: train_prompts: entry 1: \"file\" is missing"},
+		{"train_prompts:\n- {file: a, limit: x}\n", TS_EFORMAT, "train_prompts: entry 1: limit: expected a whole number"},
+		{"train_prompts:\n- {file: a, shuffle: maybe}\n", TS_EINVAL, "entry 1: shuffle: expected false or true, found \"maybe\""},
+		{"train_prompts:\n- {file: a, format: csv}\n", TS_EINVAL, "entry 1: format: expected public, strongreject, xstest,"},
+		{"train_prompts: [a, b]\n", TS_EFORMAT, "r.yaml:1: train_prompts: entry 1: "},
+		{"evals:\n- {name: a, file: b, kind: safety, format: 3}\n", TS_EINVAL, "evals: entry 1: format: expected public"},
+		{"evals:\n- {name: a, file: b, kind: safety, skip: -1}\n", TS_EINVAL, "evals: entry 1: skip"},
+		{"train_prompts: [{file: a}]\nmodle: x\n", TS_EFORMAT, "r.yaml:2: unknown key \"modle\""},
 		{"train_prompts: \"\"\n", 0, ""}, /* as libcyaml reads an empty text: not given */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -233,9 +269,24 @@ static void flags(void **state)
 	assert_int_equal(ts_recipe_set(&r, "lora.targets", "q_proj,x", &err), TS_EINVAL);
 	assert_true(r.lora.target_count == 2 && !strcmp(r.lora.targets[0], "o_proj"));
 	assert_int_equal(ts_recipe_set(&r, "evals", "[{\"name\": \"a\", \"file\": \"f\", \"kind\": \"safety\"}]", &err), 0);
-	assert_true(r.eval_count == 1 && !strcmp(r.evals[0].file.path, "f"));
+	assert_true(r.eval_count == 1 && !strcmp(r.evals[0].rows.file.path, "f"));
 	assert_int_equal(ts_recipe_set(&r, "evals", "[{name: b}]", &err), TS_EFORMAT);
 	assert_true(r.eval_count == 1 && !strcmp(r.evals[0].name, "a"));
+	assert_true(r.prompt_count == 1 && !strcmp(r.prompts[0].rows.file.path, "p.jsonl"));
+	assert_int_equal(ts_recipe_set(&r, "train_prompts", "[{file: a}, {file: /b, limit: 2}]", &err), 0);
+	assert_true(r.prompt_count == 2 && r.prompts[1].rows.limit == 2);
+	assert_int_equal(ts_recipe_set(&r, "train_prompts", "[{limit: 2}]", &err), TS_EFORMAT);
+	assert_int_equal(ts_recipe_set(&r, "train_prompts", "[{file: a}]\nseed: 9", &err), TS_EINVAL);
+	assert_int_equal(ts_recipe_set(&r, "train_prompts", "", &err), TS_EINVAL);
+	assert_true(r.prompt_count == 2 && r.seed == 42);
+	/* Relative files are in `data`, whichever was given first. */
+	assert_int_equal(ts_recipe_set(&r, "data", "sets", &err), 0);
+	assert_string_equal(r.prompts[0].rows.file.path, "sets/a");
+	assert_string_equal(r.prompts[0].rows.file.text, "a");
+	assert_string_equal(r.prompts[1].rows.file.path, "/b");
+	assert_string_equal(r.evals[0].rows.file.path, "sets/f");
+	assert_int_equal(ts_recipe_set(&r, "train_prompts", "c", &err), 0);
+	assert_string_equal(r.prompts[0].rows.file.path, "sets/c");
 	assert_int_equal(ts_recipe_set(&r, "train.lr", "fast", &err), TS_EFORMAT);
 	assert_string_equal(err.message, "train.lr: expected a number, found \"fast\"");
 	assert_int_equal(ts_recipe_set(&r, "train.rate", "1", &err), TS_ENOTFOUND);
@@ -254,8 +305,18 @@ static void hash_and_difference(void **state)
 		{"refusal_phrases", "p"},
 		{"method", "sft"},
 		{"train_prompts", "t"},
+		{"train_prompts", "[{file: t}, {file: t}]"},
+		{"train_prompts", "[{file: t, limit: 1}]"},
+		{"train_prompts", "[{file: t, skip: 1}]"},
+		{"train_prompts", "[{file: t, shuffle: true}]"},
+		{"train_prompts", "[{file: t, label: safe}]"},
+		{"train_prompts", "[{file: t, split: safe}]"},
+		{"train_prompts", "[{file: t, format: public}]"},
 		{"evals", "[{name: a, file: f, kind: safety}]"},
 		{"evals", "[{name: a, file: f, kind: safety, limit: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, skip: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, shuffle: true}]"},
+		{"evals", "[{name: a, file: f, kind: safety, format: public}]"},
 		{"sampling.temperature", "0.7"},
 		{"sampling.top_p", "0.94"},
 		{"sampling.top_k", "20"},
@@ -305,10 +366,34 @@ static void hash_and_difference(void **state)
 	ts_recipe_default(&r); /* what changes no result */
 	assert_int_equal(ts_recipe_set(&r, "name", "other", &err), 0);
 	assert_int_equal(ts_recipe_set(&r, "before", "runs/x", &err), 0);
+	assert_int_equal(ts_recipe_set(&r, "data", "sets", &err), 0);
 	assert_null(ts_recipe_difference(&plain, &r));
 	assert_int_equal(ts_recipe_hash(&r, hashes[0], &err), 0);
 	assert_string_equal(hashes[0], hashes[COUNT]);
 	ts_recipe_release(&r);
+}
+
+/* A list of one file with nothing else said is that file: one text, one hash. */
+static void one_file(void **state)
+{
+	struct ts_recipe path, list;
+	struct ts_str a = {0}, b = {0};
+	struct ts_error err = {0};
+	char left[65], right[65];
+	if (parse(&path, "train_prompts: p.jsonl\n", &err) || parse(&list, "train_prompts: [{file: p.jsonl}]\n", &err))
+		fail_msg("%s", err.message);
+	assert_null(ts_recipe_difference(&path, &list));
+	assert_int_equal(ts_recipe_print(&path, &a, &err), 0);
+	assert_int_equal(ts_recipe_print(&list, &b, &err), 0);
+	assert_string_equal(a.data, b.data);
+	assert_non_null(strstr(a.data, "train_prompts: p.jsonl\n"));
+	assert_int_equal(ts_recipe_hash(&path, left, &err), 0);
+	assert_int_equal(ts_recipe_hash(&list, right, &err), 0);
+	assert_string_equal(left, right);
+	ts_str_release(&a);
+	ts_str_release(&b);
+	ts_recipe_release(&path);
+	ts_recipe_release(&list);
 }
 
 static void file_name_is_the_name(void **state)
@@ -364,6 +449,7 @@ int main(void)
 		cmocka_unit_test(errors),
 		cmocka_unit_test(flags),
 		cmocka_unit_test(hash_and_difference),
+		cmocka_unit_test(one_file),
 		cmocka_unit_test_setup_teardown(file_name_is_the_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_allocation_fails_once, set_up, tear_down),
 	};

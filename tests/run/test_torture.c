@@ -81,11 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_allocation, fixture_open, fixture_close),
-	};
-	const struct CMUnitTest json_tests[] = {
 		cmocka_unit_test_setup_teardown(each_json_value, fixture_open, fixture_close),
 	};
-	int failed = cmocka_run_group_tests_name("run.torture", tests, NULL, NULL);
-	json_set_alloc_funcs(ts_alloc, ts_free); /* from here JSON values count as well */
-	return failed + cmocka_run_group_tests_name("run.torture, JSON", json_tests, NULL, NULL);
+	return cmocka_run_group_tests_name("run.torture", tests, NULL, NULL);
 }

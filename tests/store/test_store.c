@@ -261,7 +261,133 @@ static void refused_files(void **state)
 	sqlite3_close(db);
 	assert_int_equal(ts_store_open(&s, g_scratch.path, &g_err), TS_EMISMATCH);
 	assert_non_null(strstr(g_err.message, "version 77"));
-	assert_non_null(strstr(g_err.message, "version 1"));
+	assert_non_null(strstr(g_err.message, "1 to 2"));
+}
+
+/* --- prompts --- */
+
+struct walk {
+	const struct ts_indexed_prompt *expected;
+	size_t count;
+	int status; /* what the callback returns */
+};
+
+static void same_text(const char *found, const char *expected)
+{
+	assert_int_equal(!found, !expected);
+	if (found)
+		assert_string_equal(found, expected);
+}
+
+static int compare_prompt(void *user, const struct ts_indexed_prompt *row, struct ts_error *err)
+{
+	struct walk *w = user;
+	const struct ts_indexed_prompt *e = &w->expected[w->count++];
+	(void)err;
+	same_text(row->set, e->set);
+	same_text(row->kind, e->kind);
+	same_text(row->prompt, e->prompt);
+	same_text(row->label, e->label);
+	same_text(row->gold, e->gold);
+	same_text(row->keys, e->keys);
+	same_text(row->plain_key, e->plain_key);
+	for (int i = 0; i < 2; i++) {
+		same_text(row->outcome[i], e->outcome[i]);
+		same_text(row->extracted[i], e->extracted[i]);
+	}
+	assert_true(row->number == e->number && row->cluster == e->cluster && row->accepted == e->accepted && row->harmful == e->harmful);
+	return w->status;
+}
+
+static const struct ts_indexed_prompt prompt_rows[] = {
+	{"sums", "reasoning", 7, "2 + 2?", NULL, "4", "k1", NULL, {"wrong", "right"}, {"5", "4"}, 3, -1, false},
+	{"train", "train", 1, "p", "vanilla_harmful", NULL, "k2 k3", "k4", {"kept", NULL}, {NULL, NULL}, 0, 1, true},
+};
+
+static void prompts(void **state)
+{
+	struct ts_store *s = open_store("a.db");
+	struct walk w = {prompt_rows, 0, 0};
+	ok(ts_store_put_meta(s, "a", "1", &g_err));
+	ok(ts_store_replace_prompts(s, prompt_rows + 1, 1, &g_err));
+	ok(ts_store_replace_prompts(s, prompt_rows, 2, &g_err)); /* the old row went */
+	assert_int_equal(ts_store_durable(s), ts_store_written(s));
+	ok(ts_store_close(s, &g_err));
+	ok(ts_store_open_read(&s, g_scratch.path, &g_err));
+	ok(ts_store_each_prompt(s, compare_prompt, &w, &g_err));
+	assert_int_equal(w.count, 2);
+	w = (struct walk){prompt_rows, 0, TS_EFORMAT};
+	assert_int_equal(ts_store_each_prompt(s, compare_prompt, &w, &g_err), TS_EFORMAT);
+	assert_int_equal(w.count, 1);
+	ok(ts_store_close(s, &g_err));
+	/* All or nothing: the second of these rows has no prompt, which the table refuses. */
+	struct ts_indexed_prompt half[] = {prompt_rows[1], prompt_rows[1]};
+	half[1].prompt = NULL;
+	s = open_store("a.db");
+	assert_int_not_equal(ts_store_replace_prompts(s, half, 2, &g_err), 0);
+	w = (struct walk){prompt_rows, 0, 0};
+	ok(ts_store_each_prompt(s, compare_prompt, &w, &g_err));
+	assert_int_equal(w.count, 2);
+	ok(ts_store_put_meta(s, "a", "2", &g_err));
+	ok(ts_store_close(s, &g_err));
+}
+
+/* A journal as version 1 wrote it: without the table, and marked so. */
+static void older_version(void **state)
+{
+	sqlite3 *db;
+	struct ts_str text = {0};
+	struct walk w = {prompt_rows, 0, 0};
+	bool found;
+	struct ts_store *s = open_store("old.db");
+	ok(ts_store_put_meta(s, "a", "1", &g_err));
+	ok(ts_store_close(s, &g_err));
+	assert_int_equal(sqlite3_open(g_scratch.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE prompts; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	ok(ts_store_open_read(&s, g_scratch.path, &g_err)); /* readable, and reading changes nothing */
+	ok(ts_store_each_prompt(s, compare_prompt, &w, &g_err));
+	assert_int_equal(w.count, 0);
+	ok(ts_store_close(s, &g_err));
+	s = open_store("old.db");
+	ok(ts_store_replace_prompts(s, prompt_rows, 2, &g_err));
+	ok(ts_store_each_prompt(s, compare_prompt, &w, &g_err));
+	assert_int_equal(w.count, 2);
+	ok(ts_store_get_meta(s, "a", &text, &found, &g_err));
+	assert_string_equal(text.data, "1");
+	ok(ts_store_close(s, &g_err));
+	s = open_store("old.db"); /* and it is version 2 now */
+	ok(ts_store_close(s, &g_err));
+	ts_str_release(&text);
+}
+
+static int join_meta(void *user, const char *name, const char *text, struct ts_error *err)
+{
+	(void)err;
+	return ts_str_printf(user, "%s=%s;", name, text);
+}
+
+static int join_verdict(void *user, const char *judge, const struct ts_verdict *v, struct ts_error *err)
+{
+	(void)err;
+	return ts_str_printf(user, "%s %s %g %s;", judge, v->verdict, v->probability, v->detail);
+}
+
+static void walks(void **state)
+{
+	struct ts_store *s = open_store("a.db");
+	struct ts_str text = {0};
+	struct ts_verdict safe = {"safe", 0.25, "d", NULL}, refusal = {"refusal", NAN, NULL, NULL};
+	ok(ts_store_put_meta(s, "b", "2", &g_err));
+	ok(ts_store_put_meta(s, "a", "1", &g_err));
+	ok(ts_store_put_verdict(s, "before", key_of(1), "llama_guard", &safe, NULL, &g_err));
+	ok(ts_store_put_verdict(s, "before", key_of(1), "keywords", &refusal, NULL, &g_err));
+	ok(ts_store_put_verdict(s, "after", key_of(1), "keywords", &refusal, NULL, &g_err));
+	ok(ts_store_each_meta(s, join_meta, &text, &g_err));
+	ok(ts_store_each_verdict(s, "before", key_of(1), join_verdict, &text, &g_err));
+	assert_string_equal(text.data, "a=1;b=2;keywords refusal nan ;llama_guard safe 0.25 d;");
+	ok(ts_store_close(s, &g_err));
+	ts_str_release(&text);
 }
 
 /* Read what there is; any status may come, but no crash and no wrong row. */
@@ -431,6 +557,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(steps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(group_commit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_handles, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(prompts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(older_version, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(walks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cut_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(killed_child, set_up, tear_down),

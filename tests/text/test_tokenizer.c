@@ -1,4 +1,7 @@
-/* Tokenizers of published models and of the tiny ones against golden/ (made with the reference library): ids, text, streams. */
+/* Tokenizers of published models and of the tiny ones against golden/ (made with the reference library): ids, text, streams. Those of
+ * byte-level models once more from the parts that a GGUF file would keep of them. */
+#include "text/chat.h"
+#include "text/chat_parts.h"
 #include "text/stream_decode.h"
 #include "text/tokenizer.h"
 
@@ -33,7 +36,7 @@ static const char *path_of(const char *format, const char *name)
 	return path_buffer;
 }
 
-static struct ts_tokenizer *open_asset(const char *name)
+static struct ts_str read_asset(const char *name)
 {
 	const char *path = path_of("%s/assets/tokenizers/%s/tokenizer.json.gz", name);
 	struct ts_str json = {0};
@@ -45,6 +48,12 @@ static struct ts_tokenizer *open_asset(const char *name)
 		assert_int_equal(ts_str_append(&json, block, (size_t)n), 0);
 	}
 	gzclose(file);
+	return json;
+}
+
+static struct ts_tokenizer *open_asset(const char *name)
+{
+	struct ts_str json = read_asset(name);
 	struct ts_tokenizer *t = NULL;
 	struct ts_error err = {0};
 	if (ts_tokenizer_parse(&t, json.data, json.len, name, &err))
@@ -148,6 +157,68 @@ static void test_golden(void **state)
 	ts_tokenizer_close(t);
 }
 
+/* What a GGUF file keeps of this tokenizer.json: tokens with their types by id, merges, the name of the rest. */
+static void set_token(const struct ts_chat_parts *parts, size_t id, const char *token, size_t n, enum ts_token_type type)
+{
+	while (json_array_size(parts->tokens) <= id) {
+		char hole[32];
+		snprintf(hole, sizeof(hole), "[PAD%zu]", json_array_size(parts->tokens));
+		assert_int_equal(json_array_append_new(parts->tokens, json_string(hole)), 0);
+		assert_int_equal(json_array_append_new(parts->types, json_integer(TS_TOKEN_UNUSED)), 0);
+	}
+	assert_int_equal(json_array_set_new(parts->tokens, id, json_stringn(token, n)), 0);
+	assert_int_equal(json_array_set_new(parts->types, id, json_integer(type)), 0);
+}
+
+static struct ts_chat *open_parts(const char *name, const char *pre, const char *bos)
+{
+	struct ts_str text = read_asset(name);
+	struct ts_error err = {0};
+	json_t *root = NULL, *id, *added;
+	const char *token;
+	size_t n, i;
+	assert_int_equal(ts_json_parse(text.data, text.len, name, &root, &err), 0);
+	json_t *model = json_object_get(root, "model");
+	struct ts_chat_parts parts = {.place = name, .pre = pre, .bos = -1, .eos = -1, .unk = -1, .pad = -1, .add_bos = -1, .add_eos = -1};
+	parts.tokens = json_array();
+	parts.types = json_array();
+	parts.merges = json_object_get(model, "merges");
+	json_object_keylen_foreach(json_object_get(model, "vocab"), token, n, id)
+		set_token(&parts, (size_t)json_integer_value(id), token, n, TS_TOKEN_NORMAL);
+	json_array_foreach (json_object_get(root, "added_tokens"), i, added) {
+		id = json_object_get(added, "id");
+		token = json_string_value(json_object_get(added, "content"));
+		set_token(&parts, (size_t)json_integer_value(id), token, strlen(token),
+			  json_is_true(json_object_get(added, "special")) ? TS_TOKEN_CONTROL : TS_TOKEN_USER);
+		if (bos && !strcmp(token, bos))
+			parts.bos = json_integer_value(id);
+	}
+	struct ts_chat *chat = NULL;
+	if (ts_chat_open_parts(&chat, &parts, &err))
+		fail_msg("%s", err.message);
+	json_decref(parts.tokens);
+	json_decref(parts.types);
+	json_decref(root);
+	ts_str_release(&text);
+	return chat;
+}
+
+static void test_parts(void **state)
+{
+	static const struct {
+		const char *name, *pre, *bos;
+	} models[] = {
+		{"Qwen3", "qwen2", NULL},
+		{"DeepSeek-R1-Distill-Qwen", "deepseek-r1-qwen", NULL},
+		{"Llama-3.1-8B-Instruct", "llama-bpe", "<|begin_of_text|>"},
+	};
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+		struct ts_chat *chat = open_parts(models[i].name, models[i].pre, models[i].bos);
+		check_rows(ts_chat_tokenizer(chat), models[i].name);
+		ts_chat_close(chat);
+	}
+}
+
 static void test_tiny(void **state)
 {
 	static const char *const models[] = {"qwen3-tiny", "qwen2-tiny", "llama-tiny", "mistral-tiny"};
@@ -200,11 +271,12 @@ static void test_guard(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[sizeof(names) / sizeof(names[0]) + 2];
+	struct CMUnitTest tests[sizeof(names) / sizeof(names[0]) + 3];
 	size_t n = sizeof(names) / sizeof(names[0]);
 	for (size_t i = 0; i < n; i++)
 		tests[i] = (struct CMUnitTest){names[i], test_golden, NULL, NULL, (void *)names[i]};
 	tests[n] = (struct CMUnitTest){"tiny models", test_tiny, NULL, NULL, NULL};
 	tests[n + 1] = (struct CMUnitTest){"guards", test_guard, NULL, NULL, NULL};
+	tests[n + 2] = (struct CMUnitTest){"from parts", test_parts, NULL, NULL, NULL};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

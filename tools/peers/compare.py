@@ -2,6 +2,7 @@
 """Compare the program with the reference libraries: transformers, PEFT, tokenizers.
 
     compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved
+    compare.py BUILD_DIR --only real --real FILE.gguf         # a real model (tools/real/run)
 
 BUILD_DIR holds the program `thinksafe`. One line per comparison, with the largest difference found and its tolerance.
 Exit status 1 when any fails. Where --shared (default: ../shared beside the project) is absent, its four tiny models are left out,
@@ -17,15 +18,16 @@ import warnings
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PARTS = ("text", "logits", "greedy", "adapters", "training", "saved")
+MORE = ("real",)
 
 # Read when the libraries are loaded: nothing here needs a network, and a lookup would only wait for one.
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
 
 
 class Comparison:
-    def __init__(self, program, report, shared):
+    def __init__(self, program, report, shared, real):
         import text
-        self.program, self.report = program, report
+        self.program, self.report, self.real_file = program, report, real
         self.testbed = f"{ROOT}/testbed"
         self.student, self.guard = f"{self.testbed}/student", f"{self.testbed}/guard"
         self.prompts = [r["instruction"] for r in text.testbed_rows(self.testbed)]
@@ -112,13 +114,20 @@ class Comparison:
         for name, config_class, arguments in decoder.REFUSED:
             self.run(name, decoder.expect_refusal, config_class, arguments)
 
+    def real(self):
+        import real
+        real.compare(self.run, self.real_file, self.prompts, self.pairs)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
     parser.add_argument("--shared", default=os.path.join(ROOT, "../shared"))
-    parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS)
+    parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS + MORE)
+    parser.add_argument("--real", help="GGUF file for --only real")
     options = parser.parse_args()
+    if "real" in options.only and not options.real:
+        parser.error("--only real needs --real FILE.gguf")
     path = os.path.join(options.build, "thinksafe")
     if not os.access(path, os.X_OK):
         sys.exit(f"compare: {path} is no program; build it first")
@@ -131,7 +140,7 @@ def main():
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory(prefix="thinksafe-peers-") as scratch:
         report = Report()
-        comparison = Comparison(Program(os.path.abspath(path), scratch), report, options.shared)
+        comparison = Comparison(Program(os.path.abspath(path), scratch), report, options.shared, options.real)
         if not comparison.tiny:
             print(f"skipped: {options.shared}/golden/models is absent, so the four tiny models")
         for part in options.only:

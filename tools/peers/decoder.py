@@ -4,7 +4,7 @@ import random
 
 import torch
 
-from program import expect_failure, largest_difference, load_reference, reference_logits
+from program import expect_failure, largest_difference, load_reference, load_tokenizer, reference_logits
 
 TOLERANCE = 2e-4
 LENGTHS = (1, 2, 63, 64, 65, 130, 300)
@@ -50,12 +50,12 @@ def random_ids(vocab, lengths, seed):
     return [[rng.randrange(vocab) for _ in range(n)] for n in lengths]
 
 
-def compare_logits(program, report, name, folder, lists, *flags):
+def compare_logits(program, report, name, folder, lists, *flags, tolerance=TOLERANCE):
     theirs = reference_logits(load_reference(folder), lists)
     ours = program.logits(folder, lists, *flags)
     longest = max(map(len, lists))
     how = f", {' '.join(map(str, flags))}" if flags else ""
-    report.near(f"{name}: logits, {len(lists)} texts to {longest} tokens{how}", largest_difference(ours, theirs), TOLERANCE)
+    report.near(f"{name}: logits, {len(lists)} texts to {longest} tokens{how}", largest_difference(ours, theirs), tolerance)
 
 
 def compare_random_ids(program, report, name, folder, vocab):
@@ -105,7 +105,7 @@ def expect_refusal(program, report, name, config_class, arguments):
 
 def compare_greedy(program, report, name, folder, prompts, most=128):
     import transformers
-    tok = transformers.AutoTokenizer.from_pretrained(folder)
+    tok = load_tokenizer(folder)
     model = load_reference(folder)
     lists = [tok.encode(tok.apply_chat_template([{"role": "user", "content": p}], tokenize=False, add_generation_prompt=True),
                         add_special_tokens=False) for p in prompts]

@@ -17,18 +17,18 @@ def largest_change(model, lists):
         return largest_difference(tuned, reference_logits(model, lists))
 
 
-def compare_adapter(program, report, name, folder, adapter, lists):
+def compare_adapter(program, report, name, folder, adapter, lists, tolerance=LOGITS):
     from peft import PeftModel
     model = PeftModel.from_pretrained(load_reference(folder), adapter).eval()
     ours = program.logits(folder, lists, "--adapter", adapter)
-    report.near(f"{name}: logits with it", largest_difference(ours, reference_logits(model, lists)), LOGITS)
+    report.near(f"{name}: logits with it", largest_difference(ours, reference_logits(model, lists)), tolerance)
     report.above(f"{name}: it moves the logits by", largest_change(model, lists), 1e-2)
 
 
-def compare_ours(program, report, name, folder, rows, lists, *flags):
+def compare_ours(program, report, name, folder, rows, lists, *flags, tolerance=LOGITS):
     """An adapter of `thinksafe train`, read by PEFT."""
     adapter, log = program.train(folder, rows, "--lr", 1e-3, *flags)
-    compare_adapter(program, report, f"{name}: adapter of {len(log)} steps in PEFT", folder, adapter, lists)
+    compare_adapter(program, report, f"{name}: adapter of {len(log)} steps in PEFT", folder, adapter, lists, tolerance)
 
 
 def save_theirs(program, folder, dtype=torch.float32, **settings):
@@ -47,10 +47,10 @@ def save_theirs(program, folder, dtype=torch.float32, **settings):
     return out
 
 
-def compare_theirs(program, report, name, folder, lists, **settings):
+def compare_theirs(program, report, name, folder, lists, tolerance=LOGITS, **settings):
     """An adapter that PEFT saved, read by the program."""
     adapter = save_theirs(program, folder, **settings)
-    compare_adapter(program, report, f"{name}: adapter saved by PEFT", folder, adapter, lists)
+    compare_adapter(program, report, f"{name}: adapter saved by PEFT", folder, adapter, lists, tolerance)
 
 
 # name, settings: PEFT saves these, the program does not compute them and must say so.

@@ -111,6 +111,18 @@ def reference_logits(model, lists):
     return [model(torch.tensor([ids])).logits[0].float() for ids in lists]
 
 
-def load_reference(folder):
+def source(path):
+    """What from_pretrained wants for a folder or for a GGUF file."""
+    return (os.path.dirname(path), {"gguf_file": os.path.basename(path)}) if path.endswith(".gguf") else (path, {})
+
+
+def load_tokenizer(path):
+    from transformers import AutoTokenizer
+    folder, more = source(path)
+    return AutoTokenizer.from_pretrained(folder, **more)
+
+
+def load_reference(path):
     from transformers import AutoModelForCausalLM
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    folder, more = source(path)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **more).eval()

@@ -2,6 +2,8 @@
 import json
 import random
 
+from program import load_tokenizer
+
 CONVERSATIONS = [
     [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Hi,\tyou \n"}],
     [{"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>\nb\n</think>\n\nc"}, {"role": "user", "content": "d"}],
@@ -39,8 +41,7 @@ def random_texts(tok, count, seed):
 
 
 def compare_tokenizer(program, report, name, folder, texts):
-    from transformers import AutoTokenizer
-    tok = AutoTokenizer.from_pretrained(folder)
+    tok = load_tokenizer(folder)
     texts = texts + random_texts(tok, 300, 1) + [""]
     plain = [tok.encode(t, add_special_tokens=False) for t in texts]
     full = [tok.encode(t) for t in texts]
@@ -66,8 +67,7 @@ def render_both(program, tok, folder, conversations):
 
 
 def compare_template(program, report, name, folder, prompts, pairs):
-    from transformers import AutoTokenizer
-    tok = AutoTokenizer.from_pretrained(folder)
+    tok = load_tokenizer(folder)
     users = [[{"role": "user", "content": p}] for p in prompts]
     both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in pairs]
     for what, conversations in (("user turns", users), ("user and assistant", both), ("other conversations", CONVERSATIONS)):
@@ -81,8 +81,7 @@ TOKENS = "{% for m in messages %}{{ bos_token }}{{ cls_token }}{{ m.content }}{{
 
 def compare_saved(program, report, name, folder, prompts):
     """A tokenizer as save_pretrained writes it, with more tokens than before, its template in a file and in tokenizer_config.json."""
-    from transformers import AutoTokenizer
-    tok = AutoTokenizer.from_pretrained(folder)
+    tok = load_tokenizer(folder)
     tok.add_special_tokens({"bos_token": "<|bos|>", "cls_token": "<|cls|>", "sep_token": "<|sep|>", "mask_token": "<|mask|>"})
     texts = prompts[:20] + random_texts(tok, 100, 3) + ["a<|cls|> b<|mask|>"]
     users = [[{"role": "user", "content": p}] for p in prompts[:20]]

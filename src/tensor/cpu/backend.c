@@ -121,9 +121,14 @@ static void weight_free(struct ts_backend *b, struct ts_weight *w)
 	ts_free(w);
 }
 
+static size_t weight_size(enum ts_dtype dtype, size_t out, size_t in)
+{
+	return (out + 15) / 16 * 16 * in * ts_dtype_size(dtype);
+}
+
 static size_t weight_bytes(const struct ts_weight *w)
 {
-	return (w->out + 15) / 16 * 16 * w->in * ts_dtype_size(w->dtype);
+	return weight_size(w->dtype, w->out, w->in);
 }
 
 static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, size_t out, size_t in, struct ts_weight **result)
@@ -222,6 +227,7 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.weight_new = weight_new,
 		.weight_free = weight_free,
 		.weight_bytes = weight_bytes,
+		.weight_size = weight_size,
 		.kv_new = kv_new,
 		.kv_free = kv_free,
 		.matmul = k.matmul,

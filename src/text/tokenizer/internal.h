@@ -22,6 +22,9 @@ struct ts_tokenizer {
 
 #define TS_TEMPLATE_TEXT (-1)
 
+/* ts_tokenizer_parse of a value that is there already. */
+int ts_tokenizer_make(struct ts_tokenizer **out, const json_t *root, const char *place, struct ts_error *err);
+
 /* `value` may be NULL or null. */
 int ts_template_ids_parse(struct ts_tokenizer *, const json_t *value, const char *place, struct ts_error *err);
 

@@ -1,0 +1,225 @@
+#include "checkpoint/weights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- names: one row a weight --- */
+
+static const struct name_row {
+	const char *ours, *theirs;
+	bool in_layer;
+	bool turned; /* Llama's files hold the two halves of each head interleaved */
+	enum { NO_BIAS, QKV_BIAS, O_BIAS } bias;
+	bool head_norm; /* there only with qk_norm */
+} rows[] = {
+	{"model.embed_tokens", "token_embd", .in_layer = false},
+	{"model.norm", "output_norm", .in_layer = false},
+	{"lm_head", "output", .in_layer = false},
+	{"input_layernorm", "attn_norm", .in_layer = true},
+	{"post_attention_layernorm", "ffn_norm", .in_layer = true},
+	{"self_attn.q_proj", "attn_q", .in_layer = true, .turned = true, .bias = QKV_BIAS},
+	{"self_attn.k_proj", "attn_k", .in_layer = true, .turned = true, .bias = QKV_BIAS},
+	{"self_attn.v_proj", "attn_v", .in_layer = true, .bias = QKV_BIAS},
+	{"self_attn.o_proj", "attn_output", .in_layer = true, .bias = O_BIAS},
+	{"self_attn.q_norm", "attn_q_norm", .in_layer = true, .head_norm = true},
+	{"self_attn.k_norm", "attn_k_norm", .in_layer = true, .head_norm = true},
+	{"mlp.gate_proj", "ffn_gate", .in_layer = true},
+	{"mlp.up_proj", "ffn_up", .in_layer = true},
+	{"mlp.down_proj", "ffn_down", .in_layer = true},
+};
+
+/* The parts of a name: "PREFIX LAYER . MODULE . KIND", the layer -1 outside the layers. */
+struct parts {
+	int layer;
+	char module[48];
+	const char *kind; /* "weight" or "bias" */
+};
+
+static bool split(const char *name, const char *prefix, struct parts *p)
+{
+	size_t skip = strlen(prefix);
+	int used = 0;
+	p->layer = -1;
+	if (!strncmp(name, prefix, skip)) {
+		if (sscanf(name + skip, "%4d.%n", &p->layer, &used) != 1 || !used || p->layer < 0)
+			return false;
+		name += skip + (size_t)used;
+	}
+	const char *dot = strrchr(name, '.');
+	if (!dot || dot - name >= (int)sizeof(p->module))
+		return false;
+	snprintf(p->module, sizeof(p->module), "%.*s", (int)(dot - name), name);
+	p->kind = dot + 1;
+	return !strcmp(p->kind, "weight") || !strcmp(p->kind, "bias");
+}
+
+/* The row of one of our names, and the name in a GGUF file; NULL when there is none. */
+static const struct name_row *translate(const char *name, char theirs[96])
+{
+	struct parts p;
+	if (!split(name, "model.layers.", &p))
+		return NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (strcmp(rows[i].ours, p.module) || rows[i].in_layer != (p.layer >= 0))
+			continue;
+		if (p.layer >= 0)
+			snprintf(theirs, 96, "blk.%d.%s.%s", p.layer, rows[i].theirs, p.kind);
+		else
+			snprintf(theirs, 96, "%s.%s", rows[i].theirs, p.kind);
+		return &rows[i];
+	}
+	return NULL;
+}
+
+/* Whether the model has a weight for this tensor. */
+static bool expected(const struct ts_model_config *c, const char *theirs)
+{
+	struct parts p;
+	if (!split(theirs, "blk.", &p) || p.layer >= c->layers)
+		return false;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (strcmp(rows[i].theirs, p.module) || rows[i].in_layer != (p.layer >= 0))
+			continue;
+		if (*p.kind == 'b')
+			return rows[i].bias == QKV_BIAS ? c->qkv_bias : rows[i].bias == O_BIAS && c->o_bias;
+		return c->qk_norm || !rows[i].head_norm;
+	}
+	return false;
+}
+
+static int check_names(const struct ts_weights *w, struct ts_error *err)
+{
+	for (size_t i = 0; i < w->gguf.tensors.len; i++)
+		if (!expected(w->config, w->gguf.tensors.data[i].name))
+			return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": not a weight of a %s model of %d layers as we know it",
+				       w->gguf.path, w->gguf.tensors.data[i].name, w->config->model_type, w->config->layers);
+	return 0;
+}
+
+/* --- opening --- */
+
+int ts_weights_open(struct ts_weights *w, const char *path, const struct ts_model_config *config, bool *both, struct ts_error *err)
+{
+	*w = (struct ts_weights){.config = config, .from_gguf = ts_file_exists(path)};
+	*both = false;
+	if (!w->from_gguf)
+		return ts_tensors_open_folder(&w->tensors, path, both, err);
+	TS_TRY(ts_gguf_open(&w->gguf, path, err));
+	int status = check_names(w, err);
+	if (status)
+		ts_weights_close(w);
+	return status;
+}
+
+void ts_weights_close(struct ts_weights *w)
+{
+	ts_tensors_close(&w->tensors);
+	ts_gguf_close(&w->gguf);
+	ts_free(w->scratch);
+	*w = (struct ts_weights){0};
+}
+
+bool ts_weights_has(const struct ts_weights *w, const char *name)
+{
+	char theirs[96];
+	if (w->from_gguf)
+		return translate(name, theirs) && ts_gguf_tensor(&w->gguf, theirs);
+	return ts_tensors_find(&w->tensors, name) != NULL;
+}
+
+/* --- one weight --- */
+
+/* In a file of the llama architecture row 2 j + s of a head is row s half + j here: it turns neighbours, we turn halves. */
+static size_t stored_row(const struct ts_weights *w, size_t row)
+{
+	size_t dim = (size_t)w->config->head_dim, half = dim / 2, in_head = row % dim;
+	return row - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+static int reserve(struct ts_weights *w, size_t bytes, struct ts_error *err)
+{
+	/* the embedding's memory, the largest by far, is not kept for a layer's matrices */
+	if (bytes <= w->scratch_bytes && w->scratch_bytes / 4 <= bytes)
+		return 0;
+	ts_free(w->scratch); /* its content is not needed, so nothing is copied */
+	w->scratch_bytes = 0;
+	w->scratch = ts_alloc(bytes);
+	if (!w->scratch)
+		return ts_fail(err, TS_ENOMEM, "%s: no memory for a tensor of %zu bytes", w->gguf.path, bytes);
+	w->scratch_bytes = bytes;
+	return 0;
+}
+
+static bool is_turned(const struct ts_weights *w, const struct name_row *row)
+{
+	return row->turned && !strcmp(w->config->model_type, "llama");
+}
+
+/* The tensor row by row into the scratch memory, in our order and without blocks. */
+static int unpack(struct ts_weights *w, const char *name, struct ts_weight_view *v, struct ts_error *err)
+{
+	char theirs[96];
+	bool turned = is_turned(w, translate(name, theirs));
+	const struct ts_gguf_tensor *t = ts_gguf_tensor(&w->gguf, theirs);
+	size_t count = t->shape[0], columns = t->elements / count, bytes = t->bytes / count, out_bytes = v->unpacked / count;
+	TS_TRY(reserve(w, v->unpacked, err));
+	for (size_t i = 0; i < count; i++) {
+		const unsigned char *in = t->data + (turned ? stored_row(w, i) : i) * bytes;
+		unsigned char *out = w->scratch + i * out_bytes;
+		if (t->type->widen)
+			t->type->widen((float *)(void *)out, in, columns / t->type->block);
+		else
+			memcpy(out, in, bytes);
+	}
+	v->data = w->scratch;
+	return 0;
+}
+
+static int look_gguf(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+{
+	char theirs[96] = "";
+	const struct name_row *row = translate(name, theirs);
+	const struct ts_gguf_tensor *t = row ? ts_gguf_tensor(&w->gguf, theirs) : NULL;
+	if (!t)
+		return ts_fail(err, TS_ENOTFOUND, "%s: no tensor \"%s\"", w->gguf.path, row ? theirs : name);
+	TS_TRY(ts_shape_check(w->gguf.path, theirs, dims, shape, t->dims, t->shape, err));
+	*v = (struct ts_weight_view){.data = t->data,
+				     .dtype = t->type->dtype,
+				     .path = w->gguf.path,
+				     .file = &w->gguf.file,
+				     .offset = (size_t)(t->data - w->gguf.file.data),
+				     .bytes = t->bytes};
+	if (!is_turned(w, row) && !t->type->widen)
+		return 0;
+	if (t->elements / t->shape[0] % t->type->block) /* a vector in blocks; a matrix has whole blocks in a row */
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": expected F32, F16 or BF16, found %s", w->gguf.path, t->name,
+			       t->type->name);
+	return ts_mul_size(t->elements, ts_dtype_size(t->type->dtype), &v->unpacked) ? 0 : ts_fail_memory(err);
+}
+
+int ts_weights_look(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+{
+	const struct ts_tensor *t;
+	if (w->from_gguf)
+		return look_gguf(w, name, dims, shape, v, err);
+	TS_TRY(ts_tensors_need(&w->tensors, name, dims, shape, &t, err));
+	const struct ts_mapping *file = &w->tensors.files.data[t->file];
+	*v = (struct ts_weight_view){.data = t->data,
+				     .dtype = t->dtype,
+				     .path = w->tensors.paths.data[t->file],
+				     .file = file,
+				     .offset = (size_t)(t->data - file->data),
+				     .bytes = t->bytes};
+	return 0;
+}
+
+int ts_weights_need(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+{
+	TS_TRY(ts_weights_look(w, name, dims, shape, v, err));
+	return v->unpacked ? unpack(w, name, v, err) : 0;
+}
+
+void ts_weights_drop(const struct ts_weight_view *v)
+{
+	ts_mapping_drop(v->file, v->offset, v->bytes);
+}

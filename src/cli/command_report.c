@@ -1,0 +1,85 @@
+/* thinksafe report: what a finished run came to, as a table, JSON or a page. */
+#include "cli/session.h"
+#include "core/file.h"
+#include "core/mem.h"
+#include "report/html.h"
+#include "report/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int ts_session_print_metrics(struct ts_session *s, const json_t *metrics)
+{
+	struct ts_str text = {0};
+	int status = ts_report_table(metrics, "metrics", &text, &s->err);
+	if (!status)
+		fputs(ts_str_c(&text), stdout);
+	ts_str_release(&text);
+	return status;
+}
+
+int ts_session_write_page(struct ts_session *s, const char *dir, const char *path)
+{
+	struct ts_str page = {0}, own = {0};
+	int status = path || !ts_path_join(&own, dir, "report.html") ? 0 : ts_fail_memory(&s->err);
+	if (!status)
+		status = ts_report_html(dir, &page, &s->err);
+	if (!status && path && !strcmp(path, "-"))
+		fwrite(page.data, 1, page.len, stdout);
+	else if (!status)
+		status = ts_file_write(path ? path : own.data, page.data, page.len, &s->err);
+	if (!status && !path)
+		ts_log(&s->context, TS_LOG_INFO, "report: %s", own.data);
+	ts_str_release(&page);
+	ts_str_release(&own);
+	return status;
+}
+
+static int print_json(struct ts_session *s, const json_t *metrics)
+{
+	struct ts_str text = {0};
+	int status = ts_json_dump(metrics, &text) ? ts_fail_memory(&s->err) : 0;
+	if (!status)
+		printf("%s\n", ts_str_c(&text));
+	ts_str_release(&text);
+	return status;
+}
+
+/* A page takes the place of the table; --json beside it still prints. */
+static int report(struct ts_session *s, const char *dir, const char *page)
+{
+	json_t *metrics = NULL;
+	if (page && !*page)
+		return ts_session_wrong(s, "--html: expected a file, or - for standard output");
+	if (page && s->json && !strcmp(page, "-"))
+		return ts_session_wrong(s, "--html - and --json both write to standard output");
+	int status = ts_report_metrics(dir, &metrics, &s->err);
+	if (!status && page)
+		status = ts_session_write_page(s, dir, page);
+	if (!status && s->json)
+		status = print_json(s, metrics);
+	else if (!status && !page)
+		status = ts_session_print_metrics(s, metrics);
+	json_decref(metrics);
+	return status;
+}
+
+int ts_command_report(const struct ts_command *command, int argc, char **argv)
+{
+	struct ts_session session, *s = &session;
+	ts_session_init(s);
+	const char *page = NULL;
+	int words;
+	const struct ts_option options[] = {
+		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
+		{"html", "FILE", "a page that needs nothing else: charts, settings, samples (-: standard output)", TS_OPT_TEXT, &page,
+		 NULL},
+	};
+	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
+	if (code < 0 && words != 1)
+		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the run's folder; found %d", words));
+	if (code < 0)
+		code = ts_session_fail(s, report(s, argv[0], page));
+	ts_session_close(s);
+	return code;
+}

@@ -1,0 +1,14 @@
+/* CSV files as rows: the first record names the columns, every further one becomes an object of texts under those names.
+ *
+ * As RFC 4180 has it: commas, fields in double quotes may hold commas, line ends and doubled quotes; LF and CRLF end a record, a UTF-8
+ * byte-order mark and blank lines are skipped. Nothing is trimmed. Refused by file and line (TS_EFORMAT): a record with more or fewer
+ * fields than the header, a column named twice, a quote where none may stand or that is never closed, bytes that are not UTF-8. */
+#ifndef TS_EVAL_CSV_ROWS_H
+#define TS_EVAL_CSV_ROWS_H
+
+#include "core/json.h"
+
+/* *out = a JSON array of objects, in the order of the file; the caller's. `place` (a file name) starts error messages. */
+int ts_csv_rows(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
+
+#endif

@@ -1,0 +1,117 @@
+#include "eval/prompt_file.h"
+
+#include "core/philox.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ORDER_EPOCH (UINT64_MAX - 1) /* training counts epochs from 0, and UINT64_MAX chooses the prompts for alpha_ref */
+
+/* The user turn: context, text, template. The text itself where none of them adds anything. */
+static int make_turn(struct ts_prompt_file *f, const char *text, const char *context, const char **out, struct ts_error *err)
+{
+	struct ts_str turn = {0};
+	const char *mark = f->format->turn ? strstr(f->format->turn, "{x}") : NULL;
+	int status = 0;
+	*out = text;
+	if (!mark && !(context && *context))
+		return 0;
+	if (mark)
+		status = ts_str_append(&turn, f->format->turn, (size_t)(mark - f->format->turn));
+	if (!status && context && *context)
+		status = ts_str_printf(&turn, "%s\n\n---\n\n", context);
+	if (!status)
+		status = ts_str_puts(&turn, text);
+	if (!status && mark)
+		status = ts_str_puts(&turn, mark + 3);
+	if (!status && !(*out = ts_arena_strndup(&f->texts, turn.data, turn.len)))
+		status = TS_ENOMEM;
+	ts_str_release(&turn);
+	return status ? ts_fail_memory(err) : 0;
+}
+
+static int optional(const json_t *row, const char *column, const char **out, const char *place, struct ts_error *err)
+{
+	*out = NULL;
+	return column ? ts_json_text(row, column, out, place, err) : 0;
+}
+
+static int add(struct ts_prompt_file *f, const json_t *row, size_t number, const char *place, struct ts_error *err)
+{
+	const struct ts_format *format = f->format;
+	struct ts_prompt_row r = {.number = number};
+	const char *text, *context;
+	TS_TRY(ts_json_need_text(row, format->prompt, &text, place, err));
+	if (!*text)
+		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" is empty; expected a prompt", place, format->prompt);
+	TS_TRY(optional(row, format->context, &context, place, err));
+	TS_TRY(optional(row, format->answer, &r.answer, place, err));
+	TS_TRY(optional(row, format->label, &r.label, place, err));
+	TS_TRY(optional(row, format->pair, &r.pair, place, err));
+	if (!r.label)
+		r.label = format->implied;
+	TS_TRY(make_turn(f, text, context, &r.instruction, err));
+	return ts_vec_push(&f->list, r) ? ts_fail_memory(err) : 0;
+}
+
+/* One row: is it of the split, and in the range? `seen` counts those of the split. */
+static int choose(struct ts_prompt_file *f, const char *path, size_t index, const struct ts_prompt_choice *c, size_t *seen,
+		  struct ts_error *err)
+{
+	char place[4200];
+	const char *split;
+	const json_t *row = json_array_get(f->rows, index);
+	snprintf(place, sizeof(place), "%s: row %zu", path, index + 1);
+	TS_TRY(optional(row, f->format->split, &split, place, err));
+	if (c->split && (!split || strcmp(split, c->split)))
+		return 0;
+	return (*seen)++ < c->skip ? 0 : add(f, row, index + 1, place, err);
+}
+
+static int choose_all(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, struct ts_error *err)
+{
+	size_t n = json_array_size(f->rows), seen = 0;
+	size_t *order = ts_calloc(n, sizeof(*order));
+	int status = n && !order ? ts_fail_memory(err) : 0;
+	for (size_t i = 0; i < n && !status; i++)
+		order[i] = i;
+	if (!status && c->shuffle)
+		ts_random_order(c->seed, ORDER_EPOCH, order, n);
+	for (size_t i = 0; i < n && !status && (!c->limit || f->list.len < c->limit); i++)
+		status = choose(f, path, order[i], c, &seen, err);
+	ts_free(order);
+	if (status || f->list.len)
+		return status;
+	if (c->skip && seen)
+		return ts_fail(err, TS_EFORMAT, "%s: no prompts: skip is %zu, and it has %zu rows%s%s", path, c->skip, seen,
+			       c->split ? " of split " : "", c->split ? c->split : "");
+	return ts_fail(err, TS_EFORMAT, "%s: no prompts%s%s%s; expected at least one row", path, c->split ? " of split \"" : "",
+		       c->split ? c->split : "", c->split ? "\"" : "");
+}
+
+int ts_prompt_file_load(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, const struct ts_context *context,
+			struct ts_error *err)
+{
+	*f = (struct ts_prompt_file){0};
+	TS_TRY(ts_format_read(path, c->format, &f->format, &f->rows, err));
+	int status = 0;
+	if (c->split && !f->format->split)
+		status = ts_fail(err, TS_EINVAL, "%s: split \"%s\": format %s has no splits", path, c->split, f->format->name);
+	if (!status)
+		status = choose_all(f, path, c, err);
+	if (status) {
+		ts_prompt_file_release(f);
+		return status;
+	}
+	ts_log(context, TS_LOG_INFO, "%s: %zu of %zu rows, format %s%s", path, f->list.len, json_array_size(f->rows), f->format->name,
+	       c->format ? "" : " (recognised)");
+	return 0;
+}
+
+void ts_prompt_file_release(struct ts_prompt_file *f)
+{
+	json_decref(f->rows);
+	ts_arena_release(&f->texts);
+	ts_vec_release(&f->list);
+	*f = (struct ts_prompt_file){0};
+}

@@ -1,0 +1,42 @@
+/* metrics.json, for all that this room shows of it. */
+#include "report/internal.h"
+
+#include "core/file.h"
+#include "report/table.h"
+
+#include <string.h>
+
+int report_block(const json_t *object, const char *key, json_type type, const char *place, const json_t **out, struct ts_error *err)
+{
+	const json_t *v = json_object_get(object, key);
+	*out = json_is_null(v) ? NULL : v;
+	if (*out && json_typeof(*out) != type)
+		return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s", place, key, type == JSON_ARRAY ? "an array" : "an object");
+	return 0;
+}
+
+int report_by_phrases(const json_t *object, const char *place, bool *yes, struct ts_error *err)
+{
+	const char *measure;
+	TS_TRY(ts_json_text(object, "measure", &measure, place, err));
+	*yes = measure && strstr(measure, REPORT_STAND_IN);
+	return 0;
+}
+
+static int load(const char *dir, const char *path, json_t **metrics, struct ts_error *err)
+{
+	if (!ts_dir_exists(dir))
+		return ts_fail(err, TS_ENOTFOUND, "%s: expected the folder of a run, found %s", dir,
+			       ts_file_exists(dir) ? "a file" : "nothing");
+	if (!ts_file_exists(path))
+		return ts_fail(err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
+	return ts_json_load(path, metrics, err);
+}
+
+int ts_report_metrics(const char *dir, json_t **metrics, struct ts_error *err)
+{
+	struct ts_str path = {0};
+	int status = ts_path_join(&path, dir, "metrics.json") ? ts_fail_memory(err) : load(dir, path.data, metrics, err);
+	ts_str_release(&path);
+	return status;
+}

@@ -1,0 +1,124 @@
+/* What the files of this room share: fields of metrics.json, and the pieces of report.html. */
+#ifndef TS_REPORT_INTERNAL_H
+#define TS_REPORT_INTERNAL_H
+
+#include "core/json.h"
+#include "core/mem.h"
+#include "core/status.h"
+#include "core/str.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The block `key` of metrics.json, or NULL where it is missing; another type fails. `place` starts the message. */
+int report_block(const json_t *object, const char *key, json_type type, const char *place, const json_t **out, struct ts_error *err);
+
+/* contracts.md section 3: whatever shows verdicts of the keywords says so. */
+#define REPORT_STAND_IN "keyword stand-in"
+/* Whether the block's `measure` says that phrases did it. */
+int report_by_phrases(const json_t *object, const char *place, bool *yes, struct ts_error *err);
+
+/* --- report.html --- */
+
+struct html_lengths {
+	TS_VEC(int) tokens;
+};
+
+/* Whose responses' lengths are shown. */
+enum html_group { HTML_HARMFUL, HTML_HARMLESS, HTML_TRAINING, HTML_GROUPS };
+
+struct html_set {
+	char *name, *kind;
+	size_t rows, shown;
+};
+
+/* A page being written. */
+struct html {
+	struct ts_str *out;
+	struct ts_error *err;
+	const char *place; /* of metrics.json, for messages */
+	const json_t *metrics, *timing;
+	struct ts_store *store;
+	/* of html_samples.c: before and after; of the training set benign and harmful */
+	struct html_lengths lengths[HTML_GROUPS][2];
+	struct ts_str samples; /* JSON */
+	TS_VEC(struct html_set) sets;
+	bool full; /* no further sample goes in */
+};
+
+/* A share with its intervals; what is missing is NaN. */
+struct html_share {
+	double share, low, high, cluster_low, cluster_high;
+	int64_t count, unjudged;
+};
+
+/* An entry of metrics.json's evals. */
+struct html_eval {
+	const char *name, *kind, *measure;
+	int64_t n, pairs, duplicates;
+	bool has_before, has_after, has_difference;
+	struct html_share before, after;
+	double mean, low, high, p;
+};
+
+/* What the numbers allow to be said of a change. */
+enum html_change {
+	HTML_NO_CLAIM,   /* nothing to compare */
+	HTML_FEW,        /* too few distinct prompts for any claim */
+	HTML_UNRESOLVED, /* the interval holds 0, or the test does not agree with it */
+	HTML_FELL,
+	HTML_ROSE,
+};
+
+#define HTML_FEWEST_PAIRS 20
+
+/* html_text.c: markup as it is; text escaped. */
+int html_raw(struct html *, const char *markup);
+int html_printf(struct html *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int html_text(struct html *, const char *text);
+int html_text_bytes(struct ts_str *out, const char *text, size_t n);
+/* A JSON string with its quotes, safe inside a <script> element. */
+int html_json_bytes(struct ts_str *out, const char *text, size_t n);
+/* "72.8%", "-" for what is no number; "12.0 to 13.5" without the sign; "+5.6", with a real minus sign. */
+int html_percent(struct html *, double share);
+int html_interval(struct html *, double low, double high);
+int html_points(struct html *, double difference);
+/* 12,345 */
+int html_count(struct html *, int64_t);
+int html_p(struct html *, double p);
+
+/* html_headline.c */
+int html_read_share(struct html *, const json_t *object, const char *key, bool *found, struct html_share *);
+int html_read_eval(struct html *, const json_t *entry, struct html_eval *);
+enum html_change html_change_of(const struct html_eval *);
+/* "unsafe answers", "needless refusals", "right answers". */
+const char *html_subject(const struct html_eval *);
+int html_headline(struct html *);
+
+/* html_tables.c: the sections of shares and counts. */
+int html_results(struct html *);
+int html_alpha(struct html *);
+int html_kept(struct html *);
+
+/* html_charts.c */
+/* A bar from 0 to 1 with an interval (NaN = none); `style` is a class. */
+int html_bar(struct html *, double share, double low, double high, const char *style);
+int html_training(struct html *);
+int html_length_charts(struct html *);
+
+/* html_settings.c */
+int html_settings(struct html *, const struct ts_str *recipe);
+
+/* html_samples.c: fills lengths, samples and sets from the journal. */
+int html_collect(struct html *);
+int html_samples(struct html *);
+
+/* The files of page/, made into C by embed.cmake. */
+struct html_asset {
+	const char *data;
+	size_t size;
+};
+extern const struct html_asset html_style, html_script, html_browser;
+
+#endif

@@ -1,0 +1,176 @@
+#include "text/chat_parts.h"
+
+#include <string.h>
+
+#define LLAMA3                                                                                                                             \
+	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "                                                         \
+	"?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN2                                                                                                                              \
+	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+/* What a name stands for. The words of GPT-2 are those of a ByteLevel pre-tokenizer; any other expression cuts first. */
+static const struct pre {
+	const char *name;
+	const char *split;  /* NULL: GPT-2's words */
+	bool digits;        /* every digit is a word of its own, before all else */
+	bool nfc;           /* text is normalised to NFC */
+	bool ignore_merges; /* a word that is a token is taken whole */
+	bool add_bos;
+} pres[] = {
+	{"gpt-2", .split = NULL},
+	{"smollm", .digits = true},
+	{"qwen2", .split = QWEN2, .nfc = true},
+	{"deepseek-r1-qwen", .split = QWEN2, .nfc = true},
+	{"llama-bpe", .split = LLAMA3, .ignore_merges = true, .add_bos = true},
+};
+
+#define PRE_NAMES "gpt-2, smollm, qwen2, deepseek-r1-qwen, llama-bpe"
+
+static int find_pre(const struct ts_chat_parts *parts, const struct pre **out, struct ts_error *err)
+{
+	for (size_t i = 0; parts->pre && i < sizeof(pres) / sizeof(*pres); i++)
+		if (!strcmp(pres[i].name, parts->pre)) {
+			*out = &pres[i];
+			return 0;
+		}
+	if (!parts->pre)
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: does not say its pre-tokenizer; name it with --pre NAME (known: " PRE_NAMES ")",
+			       parts->place);
+	return ts_fail(err, TS_EUNSUPPORTED, "%s: pre-tokenizer \"%.60s\" is not supported (known: " PRE_NAMES "); --pre NAME overrides it",
+		       parts->place, parts->pre);
+}
+
+static int make_vocab(const struct ts_chat_parts *parts, json_t *vocab, struct ts_error *err)
+{
+	size_t id;
+	json_t *token;
+	json_array_foreach (parts->tokens, id, token) {
+		const char *s = json_string_value(token);
+		size_t n = json_string_length(token);
+		const json_t *other = json_object_getn(vocab, s, n);
+		if (other)
+			return ts_fail(err, TS_EFORMAT, "%s: tokens %lld and %zu are both \"%.80s\"", parts->place,
+				       (long long)json_integer_value(other), id, s);
+		if (json_object_setn_new(vocab, s, n, json_integer((json_int_t)id)))
+			return ts_fail_memory(err);
+	}
+	return 0;
+}
+
+static int add_token(json_t *added, const json_t *token, size_t id, bool special)
+{
+	/* packed only while the token's content is alive */
+	json_t *row = json_pack("{s:I,s:O,s:b,s:b,s:b,s:b,s:b}", "id", (json_int_t)id, "content", token, "single_word", 0, "lstrip", 0,
+				"rstrip", 0, "normalized", 0, "special", (int)special);
+	return json_array_append_new(added, row);
+}
+
+static int make_added(const struct ts_chat_parts *parts, json_t *added, struct ts_error *err)
+{
+	size_t id, count = json_array_size(parts->tokens), types = json_array_size(parts->types);
+	json_t *token;
+	if (parts->types && types != count)
+		return ts_fail(err, TS_EMISMATCH, "%s: %zu tokens, but types of %zu", parts->place, count, types);
+	json_array_foreach (parts->tokens, id, token) {
+		json_int_t type = parts->types ? json_integer_value(json_array_get(parts->types, id)) : TS_TOKEN_NORMAL;
+		bool special = type == TS_TOKEN_CONTROL || type == TS_TOKEN_UNKNOWN;
+		if (type < TS_TOKEN_NORMAL || type > TS_TOKEN_BYTE)
+			return ts_fail(err, TS_EFORMAT, "%s: token %zu: expected a type from 1 to 6, found %lld", parts->place, id,
+				       (long long)type);
+		if ((special || type == TS_TOKEN_USER) && add_token(added, token, id, special))
+			return ts_fail_memory(err);
+	}
+	return 0;
+}
+
+static json_t *pre_tokenizer(const struct pre *pre)
+{
+	json_t *bytes = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex",
+				  pre->split == NULL);
+	json_t *first = NULL;
+	if (pre->digits)
+		first = json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", 1);
+	else if (pre->split)
+		first = json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split", "pattern", "Regex", pre->split, "behavior", "Isolated",
+				  "invert", 0);
+	else
+		return bytes;
+	return json_pack("{s:s,s:[o,o]}", "type", "Sequence", "pretokenizers", first, bytes);
+}
+
+/* What stands around a raw text: TemplateProcessing, or null for nothing. */
+static json_t *post_processor(const struct ts_chat_parts *parts, const struct pre *pre)
+{
+	bool bos = parts->bos >= 0 && (parts->add_bos < 0 ? pre->add_bos : parts->add_bos > 0);
+	bool eos = parts->eos >= 0 && parts->add_eos > 0;
+	if (!bos && !eos)
+		return json_null();
+	json_t *single = json_array(),
+	       *specials = json_pack("{s:{s:[I]},s:{s:[I]}}", "bos", "ids", (json_int_t)parts->bos, "eos", "ids", (json_int_t)parts->eos);
+	int failed = 0;
+	if (bos)
+		failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "SpecialToken", "id", "bos"));
+	failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "Sequence", "id", "A"));
+	if (eos)
+		failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "SpecialToken", "id", "eos"));
+	if (failed) {
+		json_decref(single);
+		json_decref(specials);
+		return NULL;
+	}
+	return json_pack("{s:s,s:o,s:o}", "type", "TemplateProcessing", "single", single, "special_tokens", specials);
+}
+
+static int make_tokenizer(const struct ts_chat_parts *parts, const struct pre *pre, json_t **out, struct ts_error *err)
+{
+	json_t *vocab = json_object(), *added = json_array();
+	int status = vocab && added ? make_vocab(parts, vocab, err) : ts_fail_memory(err);
+	if (!status)
+		status = make_added(parts, added, err);
+	if (status) {
+		json_decref(vocab);
+		json_decref(added);
+		return status;
+	}
+	json_t *normalizer = pre->nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
+	json_t *model = json_pack("{s:s,s:b,s:o,s:O}", "type", "BPE", "ignore_merges", (int)pre->ignore_merges, "vocab", vocab, "merges",
+				  parts->merges);
+	*out = json_pack("{s:s,s:o,s:o,s:o,s:o,s:{s:s},s:o}", "version", "1.0", "added_tokens", added, "normalizer", normalizer,
+			 "pre_tokenizer", pre_tokenizer(pre), "post_processor", post_processor(parts, pre), "decoder", "type", "ByteLevel",
+			 "model", model);
+	return *out ? 0 : ts_fail_memory(err);
+}
+
+static int make_config(const struct ts_chat_parts *parts, json_t **out, struct ts_error *err)
+{
+	const struct {
+		const char *name;
+		int64_t id;
+	} named[] = {{"bos_token", parts->bos}, {"eos_token", parts->eos}, {"unk_token", parts->unk}, {"pad_token", parts->pad}};
+	json_t *config = *out = json_object();
+	if (!config)
+		return ts_fail_memory(err);
+	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
+		if (named[i].id < 0)
+			continue;
+		json_t *token = json_array_get(parts->tokens, (size_t)named[i].id);
+		if (!token)
+			return ts_fail(err, TS_EINVAL, "%s: %s is %lld, expected an id from 0 to %zu", parts->place, named[i].name,
+				       (long long)named[i].id, json_array_size(parts->tokens) - 1);
+		if (json_object_set(config, named[i].name, token))
+			return ts_fail_memory(err);
+	}
+	return 0;
+}
+
+int ts_chat_parts_json(const struct ts_chat_parts *parts, json_t **tokenizer, json_t **config, struct ts_error *err)
+{
+	const struct pre *pre = NULL;
+	TS_TRY(find_pre(parts, &pre, err));
+	if (!json_array_size(parts->tokens))
+		return ts_fail(err, TS_EFORMAT, "%s: no tokens", parts->place);
+	if (!parts->merges)
+		return ts_fail(err, TS_EFORMAT, "%s: no merges", parts->place);
+	TS_TRY(make_config(parts, config, err));
+	return make_tokenizer(parts, pre, tokenizer, err);
+}
