@@ -207,7 +207,7 @@ json_t *ts_plan_json(const struct ts_plan *p)
 	return json_pack("{s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:{s:o, s:o, s:o}}", "stages", stages,
 			 "seconds", number(p->seconds), "probe_seconds", p->probe, "memory", (json_int_t)p->memory, "memory_bound",
 			 (json_int_t)p->bound, "memory_least", (json_int_t)p->least, "disk", (json_int_t)p->disk, "disk_free",
-			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend", p->backend,
+			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend", p->backend ? p->backend : "",
 			 "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples, "kept_benign", number(p->kept[0]),
 			 "kept_harmful", number(p->kept[1]), "lengths", "evaluation", lengths_json(p, TS_PLAN_EVAL), "unsteered",
 			 lengths_json(p, TS_PLAN_ALPHA), "generation", lengths_json(p, TS_PLAN_GENERATE));

@@ -81,7 +81,7 @@ static int engine_size(const struct ts_local *l, struct ts_local_size *size, str
 				  .max_length = l->max_length,
 				  .kv_dtype = l->kv_dtype,
 				  .room = SIZE_MAX};
-	size_t used = ts_mem_resident() + TS_MEMORY_GROWTH;
+	size_t used = l->used ? l->used : ts_mem_resident() + TS_MEMORY_GROWTH;
 	if (l->memory)
 		w.room = l->memory > used ? l->memory - used : 0;
 	if (!l->batch || !l->chunk || ts_local_fit(size, &w))

@@ -41,6 +41,7 @@ struct ts_local {
 	const struct ts_chat *chat;       /* may be NULL: raw ids */
 	size_t batch, chunk;
 	size_t memory;     /* bound of the whole process in bytes; 0 = none but TS_KV_BYTES for the KV cache */
+	size_t used;       /* of the bound by others; 0 = what the process has in memory now, and TS_MEMORY_GROWTH */
 	size_t max_length; /* longest prompt + response; 0 = the model's context */
 	enum ts_dtype kv_dtype;
 	bool reuse; /* engine.h */

@@ -61,6 +61,7 @@ struct ts_run {
 	struct ts_chat *chat; /* the student's */
 	size_t positions;     /* the student's context, 0 = not read yet */
 	double began;         /* ts_clock() of the start */
+	size_t base;          /* bytes in memory when all data was there and no model yet */
 	json_t *notes;        /* of identity.c: what is new to the journal, written when all is checked */
 	/* The one resident model: student or guard. */
 	struct ts_chat *guard_chat;
@@ -102,6 +103,8 @@ int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /
 void ts_run_close_resident(struct ts_run *);
 int ts_run_open_engine(struct ts_run *, size_t max_length, struct ts_error *err); /* for the model and adapter that are there */
 void ts_run_close_engine(struct ts_run *);
+/* Of a memory bound: what all but an engine or a training pass has, and may still grow by. */
+size_t ts_run_used(const struct ts_run *);
 size_t ts_run_guard_length(const struct ts_model_config *); /* most tokens that a guard is shown */
 
 /* stages.c */

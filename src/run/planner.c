@@ -32,7 +32,7 @@ static const struct {
 	{"sample unsteered", TS_PLAN_SAMPLE, TS_PLAN_ALPHA, false, "alpha"},
 	{"generate", TS_PLAN_SAMPLE, TS_PLAN_GENERATE, false, "generate"},
 	{"judge generated", TS_PLAN_JUDGE, TS_PLAN_GENERATE, false, "generate"},
-	{"judge unsteered", TS_PLAN_JUDGE, TS_PLAN_ALPHA, false, "alpha"},
+	{"judge alpha", TS_PLAN_JUDGE, TS_PLAN_ALPHA, false, "alpha"},
 	{"judge before", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "before"},
 	{"train", TS_PLAN_TRAIN, 0, false, NULL},
 	{"evaluate after", TS_PLAN_SAMPLE, TS_PLAN_EVAL, true, "after"},
@@ -310,6 +310,8 @@ static void training_memory(struct planner *p, struct ts_plan_stage *s)
 {
 	const struct ts_recipe *recipe = p->r->recipe;
 	struct ts_plan_memory *m = &s->memory;
+	double example = p->plan->example_tokens * (sizeof(int32_t) + 1) + sizeof(struct ts_example); /* ids and mask */
+	m->base += (size_t)((double)p->plan->examples * example);
 	m->weights = p->student.weights;
 	m->adapter = p->plan->adapter_params * sizeof(float);
 	size_t longest = p->longest_prompt + recipe->sampling.max_new_tokens;
@@ -343,7 +345,7 @@ static int adapter_params(struct planner *p)
 
 static int plan_memory(struct planner *p)
 {
-	size_t base = ts_mem_resident() + TS_MEMORY_GROWTH;
+	size_t base = p->r->base + TS_MEMORY_GROWTH;
 	TS_TRY(adapter_params(p));
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
 		struct ts_plan_stage *s = &p->plan->stages[i];
@@ -463,7 +465,6 @@ static int fill(struct planner *p, double probe, bool begins)
 	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, p->err));
 	if (ts_run_is_model(ts_run_safety_judge(r)) || ts_run_is_model(ts_run_filter_judge(r)))
 		TS_TRY(ts_model_size_read(&p->guard, r->backend, r->recipe->guard.path, p->err));
-	TS_TRY(plan_memory(p));
 	existing_folder(r->dir ? r->dir : ".", folder);
 	plan->disk_free = statvfs(folder, &disk) ? SIZE_MAX : (size_t)disk.f_bavail * disk.f_frsize;
 	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++) { /* until the probe knows better */
@@ -474,6 +475,7 @@ static int fill(struct planner *p, double probe, bool begins)
 		plan->case_tokens[l] = (s->prompts.len ? prompts / (double)s->prompts.len : 0) + ts_plan_mean_answer(plan, l);
 	}
 	plan->example_tokens = plan->case_tokens[TS_PLAN_GENERATE];
+	TS_TRY(plan_memory(p));
 	TS_TRY(ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch));
 	bool fits = !ts_plan_check(plan, folder, NULL);
 	if (probe > 0 && fits) {

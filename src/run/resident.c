@@ -47,6 +47,15 @@ size_t ts_run_guard_length(const struct ts_model_config *g)
 	return length < GUARD_LENGTH ? length : GUARD_LENGTH;
 }
 
+size_t ts_run_used(const struct ts_run *r)
+{
+	size_t models = (r->model ? ts_model_weight_bytes(r->model) : 0) + (r->adapter ? r->adapter->count * sizeof(float) : 0);
+	size_t resident = ts_mem_resident(), others = resident > models ? resident - models : 0, planned = r->base + TS_MEMORY_GROWTH;
+	/* What has grown already does not grow once more, but a little always may. */
+	others += TS_MEMORY_GROWTH / 4;
+	return models + (others > planned ? others : planned);
+}
+
 static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, bool *announced, struct ts_error *err)
 {
 	struct ts_local l = {.model = r->model,
@@ -55,6 +64,7 @@ static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_
 			     .batch = r->machine->batch,
 			     .chunk = r->machine->chunk,
 			     .memory = r->machine->memory,
+			     .used = ts_run_used(r),
 			     .max_length = max_length,
 			     .kv_dtype = r->recipe->kv_dtype};
 	TS_TRY(ts_local_open(&r->responder, &l, *announced ? NULL : r->context, err));

@@ -95,7 +95,9 @@ int ts_run_load(struct ts_run *r, struct ts_error *err)
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
-	return ts_run_load_training(r, err);
+	TS_TRY(ts_run_load_training(r, err));
+	r->base = ts_mem_resident();
+	return 0;
 }
 
 /* Refused before anything is bound to the directory; else shown, if somebody looks. */
@@ -224,6 +226,7 @@ static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics,
 	TS_TRY(ts_run_load_evals(r, err));
 	if (!r->evals.len)
 		return ts_fail(err, TS_EINVAL, "evals: none in the recipe; expected at least one set");
+	r->base = ts_mem_resident();
 	if (r->dir) {
 		char path[4096];
 		TS_TRY(ts_run_check_eval_identity(r, adapter_dir, err));

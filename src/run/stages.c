@@ -371,7 +371,7 @@ int ts_run_adapter_config(const struct ts_recipe *recipe, struct ts_adapter_conf
 int ts_run_fit_training(const struct ts_run *r, const struct ts_adapter *a, const struct ts_example *examples, size_t n,
 			struct ts_train_options *o, struct ts_error *err)
 {
-	size_t used = ts_mem_resident() + TS_MEMORY_GROWTH, bound = r->machine->memory;
+	size_t used = ts_run_used(r), bound = r->machine->memory;
 	struct ts_train_size size;
 	struct ts_train_wish w = {.backend = r->backend,
 				  .config = ts_model_config(r->model),
