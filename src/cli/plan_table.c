@@ -24,8 +24,10 @@ static void format_bytes(size_t bytes, char text[24])
 		snprintf(text, 24, "%.1f GiB", (double)bytes / 0x1p30);
 	else if (bytes >= (size_t)1 << 30)
 		snprintf(text, 24, "%.2f GiB", (double)bytes / 0x1p30);
-	else
+	else if (bytes >= (size_t)10 << 20)
 		snprintf(text, 24, "%.0f MiB", ceil((double)bytes / 0x1p20));
+	else
+		snprintf(text, 24, "%.1f MiB", ceil((double)bytes / 0x1p20 * 10) / 10);
 }
 
 /* 1234567 -> "1.23 M"; below a hundred thousand as it is. */
@@ -39,81 +41,94 @@ static void format_count(double n, char text[24])
 		snprintf(text, 24, "%.0f", n);
 }
 
-static void print_stage(FILE *to, const struct ts_plan_stage *s)
+static bool is_work(const struct ts_plan_stage *s)
 {
-	char in[24] = "", out[24] = "", rate[40] = "", time[40], memory[24];
-	bool work = s->kind == TS_PLAN_SAMPLE || s->kind == TS_PLAN_JUDGE || s->kind == TS_PLAN_TRAIN;
-	if (work && !s->left)
-		return;
-	if (work) {
-		format_count(s->tokens_in, in);
-		format_count(s->kind == TS_PLAN_JUDGE ? 0 : s->tokens_out, out);
-		double tokens = s->kind == TS_PLAN_SAMPLE ? s->tokens_out : s->tokens_in;
-		if (s->seconds > 0)
-			snprintf(rate, sizeof(rate), "%.*f/s", tokens / s->seconds < 10 ? 1 : 0, tokens / s->seconds);
-		else
-			snprintf(rate, sizeof(rate), "-");
-	}
-	format_time(s->seconds, time);
-	format_bytes(s->memory.peak, memory);
-	fprintf(to, "%-17s", s->name);
-	if (work)
-		fprintf(to, "%7zu %-8s %10s %10s %10s", s->left,
-			s->kind == TS_PLAN_TRAIN   ? "steps"
-			: s->kind == TS_PLAN_JUDGE ? "answers"
-						   : "prompts",
-			in, out, rate);
-	else
-		fprintf(to, "%49s", "");
-	fprintf(to, " %13s %10s\n", time, memory);
+	return s->kind == TS_PLAN_SAMPLE || s->kind == TS_PLAN_JUDGE || s->kind == TS_PLAN_TRAIN;
 }
 
-static void print_parts(FILE *to, const struct ts_plan *p)
+static void print_stage(FILE *to, const struct ts_plan_stage *s)
 {
-	const struct ts_plan_stage *s = &p->stages[0];
-	for (size_t i = 1; i < TS_PLAN_STAGES; i++)
-		if (p->stages[i].memory.peak > s->memory.peak)
-			s = &p->stages[i];
+	char in[24] = "", out[24] = "", rate[40] = "", time[40], disk[24] = "";
+	format_time(s->seconds, time);
+	if (!is_work(s)) {
+		fprintf(to, "%-17s%47s %13s\n", s->name, "", time);
+		return;
+	}
+	if (!s->left)
+		return;
+	double tokens = s->kind == TS_PLAN_SAMPLE ? s->tokens_out : s->tokens_in;
+	format_count(s->tokens_in, in);
+	format_count(s->tokens_out, out);
+	format_bytes(s->disk, disk);
+	if (s->seconds > 0)
+		snprintf(rate, sizeof(rate), "%.*f/s", tokens / s->seconds < 10 ? 1 : 0, tokens / s->seconds);
+	fprintf(to, "%-17s%7zu %-7s %10s %10s %9s %13s %9s\n", s->name, s->left,
+		s->kind == TS_PLAN_TRAIN   ? "steps"
+		: s->kind == TS_PLAN_JUDGE ? "answers"
+					   : "prompts",
+		in, s->kind == TS_PLAN_JUDGE ? "" : out, *rate ? rate : "-", time, disk);
+}
+
+static void print_work(FILE *to, const struct ts_plan *p)
+{
+	char time[40], disk[24], available[24];
+	fprintf(to, "%-17s%15s %10s %10s %9s %13s %9s\n", "plan", "", "tokens in", "out", "rate", "time", "disk");
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
+		print_stage(to, &p->stages[i]);
+	format_time(p->seconds, time);
+	format_bytes(p->disk, disk);
+	format_bytes(p->disk_free, available);
+	fprintf(to, "%-17s%47s %13s %9s of %s free\n", "all", "", time, disk, available);
+}
+
+/* --- memory --- */
+
+static void print_memory_row(FILE *to, const struct ts_plan_stage *s)
+{
 	const struct ts_plan_memory *m = &s->memory;
-	const struct {
-		const char *name;
-		size_t bytes;
-	} parts[] = {{"program and data", m->base}, {"weights", m->weights + m->adapter},
-		     {"KV cache", m->kv},           {"activations", m->activations},
-		     {"logits", m->logits},         {"gradients and moments", m->optimiser}};
+	const size_t parts[] = {m->base, m->weights + m->adapter, m->kv, m->activations + m->logits, m->optimiser, m->peak};
 	char text[24];
-	fprintf(to, "memory   most in \"%s\":", s->name);
-	for (size_t i = 0, n = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (!parts[i].bytes)
-			continue;
-		format_bytes(parts[i].bytes, text);
-		fprintf(to, "%s %s %s", n++ ? "," : "", parts[i].name, text);
+	fprintf(to, "%-17s", s->name);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		format_bytes(parts[i], text);
+		fprintf(to, " %11s", parts[i] ? text : "-");
 	}
 	if (s->kind == TS_PLAN_TRAIN)
-		fprintf(to, "; passes of up to %zu tokens, activations of %zu layers kept\n", m->max_rows, m->kept_layers);
-	else if (m->batch)
-		fprintf(to, "; batch %zu, prompts in chunks of %zu\n", m->batch, m->chunk);
+		fprintf(to, "  passes of %zu tokens, %zu layers kept\n", m->max_rows, m->kept_layers);
 	else
-		fprintf(to, "\n");
-	char bound[24], least[24];
-	format_bytes(p->bound, bound);
-	format_bytes(p->least, least);
-	if (p->bound)
-		fprintf(to, "         --memory %s bounds it; at least %s are needed\n", bound, least);
-	else
-		fprintf(to, "         --memory SIZE bounds it; at least %s are needed\n", least);
+		fprintf(to, "  batch %zu, chunks of %zu\n", m->batch, m->chunk);
 }
+
+static void print_memory(FILE *to, const struct ts_plan *p)
+{
+	char peak[24], least[24], bound[24];
+	format_bytes(p->memory, peak);
+	format_bytes(p->least, least);
+	format_bytes(p->bound, bound);
+	fprintf(to, "\n%-17s %11s %11s %11s %11s %11s %11s\n", "memory", "program", "weights", "KV cache", "activations", "optimiser",
+		"peak");
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
+		if (is_work(&p->stages[i]) && p->stages[i].left)
+			print_memory_row(to, &p->stages[i]);
+	fprintf(to, "%-17s%60s %11s  ", "all", "", peak);
+	if (p->bound)
+		fprintf(to, "--memory %s; %s would do\n\n", bound, least);
+	else
+		fprintf(to, "no bound; --memory %s would do\n\n", least);
+}
+
+/* --- what it rests on --- */
 
 static void print_lengths(FILE *to, const struct ts_plan *p)
 {
 	static const char *const names[] = {"evaluation", "unsteered", "generation"};
-	fprintf(to, "lengths  ");
 	if (!p->rates.answers) {
-		fprintf(to, "not measured: %zu new tokens for each answer (%s)\n", p->expected ? p->expected : p->max_new_tokens,
+		fprintf(to, "lengths  not measured: %zu new tokens for each answer (%s)\n", p->expected ? p->expected : p->max_new_tokens,
 			p->expected ? "--expect-tokens" : "max_new_tokens; --expect-tokens N says otherwise");
 		return;
 	}
 	bool open = false;
+	fprintf(to, "lengths  of a seeded sample: ");
 	for (int l = 0, n = 0; l < TS_PLAN_LISTS; l++) {
 		const struct ts_plan_lengths *s = &p->lengths[l];
 		if (!s->answers.len)
@@ -146,19 +161,12 @@ static void print_assumed(FILE *to, const struct ts_plan *p)
 
 void ts_plan_table(FILE *to, const struct ts_plan *p)
 {
-	char time[40], memory[24], disk[24], available[24];
 	if (p->nothing_left) {
 		fprintf(to, "plan: everything is there; only the figures are computed again\n");
 		return;
 	}
-	fprintf(to, "%-17s%7s %-8s %10s %10s %10s %13s %10s\n", "plan", "", "", "tokens in", "out", "rate", "time", "memory");
-	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
-		print_stage(to, &p->stages[i]);
-	format_time(p->seconds, time);
-	format_bytes(p->memory, memory);
-	format_bytes(p->disk, disk);
-	format_bytes(p->disk_free, available);
-	fprintf(to, "%-17s%49s %13s %10s   disk %s of %s free\n", "all", "", time, memory, disk, available);
+	print_work(to, p);
+	print_memory(to, p);
 	if (p->rates.measured)
 		fprintf(to,
 			"rates    measured on this machine in %.1f s (%s, %zu threads): %zu steps with %zu answers, %zu judged, %zu "
@@ -168,7 +176,6 @@ void ts_plan_table(FILE *to, const struct ts_plan *p)
 		fprintf(to, "rates    not measured\n");
 	print_lengths(to, p);
 	print_assumed(to, p);
-	print_parts(to, p);
 }
 
 /* --- JSON --- */
@@ -207,8 +214,9 @@ json_t *ts_plan_json(const struct ts_plan *p)
 	return json_pack("{s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:{s:o, s:o, s:o}}", "stages", stages,
 			 "seconds", number(p->seconds), "probe_seconds", p->probe, "memory", (json_int_t)p->memory, "memory_bound",
 			 (json_int_t)p->bound, "memory_least", (json_int_t)p->least, "disk", (json_int_t)p->disk, "disk_free",
-			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend", p->backend ? p->backend : "",
-			 "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples, "kept_benign", number(p->kept[0]),
-			 "kept_harmful", number(p->kept[1]), "lengths", "evaluation", lengths_json(p, TS_PLAN_EVAL), "unsteered",
-			 lengths_json(p, TS_PLAN_ALPHA), "generation", lengths_json(p, TS_PLAN_GENERATE));
+			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend",
+			 p->backend ? p->backend : "", "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples,
+			 "kept_benign", number(p->kept[0]), "kept_harmful", number(p->kept[1]), "lengths", "evaluation",
+			 lengths_json(p, TS_PLAN_EVAL), "unsteered", lengths_json(p, TS_PLAN_ALPHA), "generation",
+			 lengths_json(p, TS_PLAN_GENERATE));
 }

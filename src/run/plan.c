@@ -94,31 +94,41 @@ static void add_up(struct ts_plan *p)
 		p->least = s->memory.least > p->least ? s->memory.least : p->least;
 		if (s->left && (s->kind == TS_PLAN_SAMPLE || s->kind == TS_PLAN_JUDGE || s->kind == TS_PLAN_TRAIN))
 			p->nothing_left = false;
-		p->samples_left += s->kind == TS_PLAN_SAMPLE ? s->left : 0;
-		p->verdicts_left += s->kind == TS_PLAN_JUDGE ? s->left : 0;
 	}
 }
 
 /* Bytes of a row with its entry in the index, as SQLite lays them out. */
-enum { SAMPLE_BYTES = 260, VERDICT_BYTES = 260, STEP_BYTES = 48, ROW_BYTES = 160, LOG_BYTES = 4 << 20, SMALL_FILES = 64 << 10 };
+enum {
+	SAMPLE_BYTES = 260,
+	VERDICT_BYTES = 260,
+	STEP_BYTES = 48,
+	ROW_BYTES = 160,
+	PAGE_BYTES = 200,
+	LOG_BYTES = 4 << 20,
+	SMALL_FILES = 64 << 10
+};
+
+static size_t stage_disk(const struct ts_plan *p, const struct ts_plan_stage *s)
+{
+	if (s->kind == TS_PLAN_SAMPLE) /* text and ids in the journal, text on the page */
+		return (size_t)(s->tokens_out * (2 * p->text_bytes + sizeof(int32_t))) + s->left * (SAMPLE_BYTES + PAGE_BYTES);
+	if (s->kind == TS_PLAN_JUDGE)
+		return s->left * VERDICT_BYTES;
+	if (s->kind != TS_PLAN_TRAIN || !s->left)
+		return s->kind == TS_PLAN_SETUP ? LOG_BYTES + SMALL_FILES : 0;
+	/* the adapter, two checkpoints and the third that is being written, train.jsonl */
+	return s->left * STEP_BYTES + p->adapter_params * sizeof(float) + 3 * p->state_bytes +
+	       (size_t)((double)p->examples * (ROW_BYTES + p->example_tokens * p->text_bytes));
+}
 
 static void plan_disk(struct ts_plan *p)
 {
-	double tokens = 0;
-	const struct ts_plan_stage *train = NULL;
-	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
-		tokens += p->stages[i].kind == TS_PLAN_SAMPLE ? p->stages[i].tokens_out : 0;
-		if (p->stages[i].kind == TS_PLAN_TRAIN)
-			train = &p->stages[i];
-	}
 	p->disk = 0;
-	if (p->nothing_left)
-		return;
-	p->disk = (size_t)(tokens * (p->text_bytes + sizeof(int32_t))) + p->samples_left * SAMPLE_BYTES + p->verdicts_left * VERDICT_BYTES +
-		  LOG_BYTES + SMALL_FILES;
-	if (train && train->left) /* the adapter, two checkpoints and the third that is being written */
-		p->disk += train->left * STEP_BYTES + p->adapter_params * sizeof(float) + 3 * p->state_bytes +
-			   (size_t)((double)p->examples * (ROW_BYTES + p->example_tokens * p->text_bytes));
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
+		struct ts_plan_stage *s = &p->stages[i];
+		s->disk = p->nothing_left ? 0 : stage_disk(p, s);
+		p->disk += s->disk;
+	}
 }
 
 int ts_plan_compute(struct ts_plan *p, size_t epochs, size_t batch)
@@ -152,7 +162,6 @@ int ts_plan_compute(struct ts_plan *p, size_t epochs, size_t batch)
 	}
 	if (!p->rates.measured)
 		p->stages[0].seconds = p->stages[TS_PLAN_STAGES - 1].seconds = (double)NAN;
-	p->samples_left = p->verdicts_left = 0;
 	add_up(p);
 	plan_disk(p);
 	return 0;

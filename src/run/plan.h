@@ -45,6 +45,7 @@ struct ts_plan_stage {
 	TS_VEC(size_t) prompts;       /* [left] sampling: tokens of each prompt */
 	double tokens_in, tokens_out; /* of what is left; training: tokens and targets */
 	double seconds;               /* of what is left; NaN = not measured */
+	size_t disk;                  /* bytes that what is left adds to the run's folder */
 	struct ts_plan_memory memory;
 };
 
@@ -72,7 +73,6 @@ struct ts_plan {
 	size_t examples;                                               /* to train on, as planned */
 	double case_tokens[TS_PLAN_LISTS], example_tokens, text_bytes; /* means: of a guard's prompt, a training example, a token's text */
 	size_t adapter_params, state_bytes;
-	size_t samples_left, verdicts_left;
 
 	double seconds;         /* of all stages; NaN = not measured */
 	double probe;           /* seconds that measuring took */

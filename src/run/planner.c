@@ -163,7 +163,7 @@ static int count_row(struct planner *p, const struct ts_train_row *row)
 			p->reach[row->harmful][tries - t - 1]++;
 			return 0;
 		}
-		if (kept) {
+		if (kept && !dropped) {
 			p->kept[row->harmful]++;
 			return 0;
 		}
