@@ -169,9 +169,7 @@ static int default_dir(struct command_run *c, struct ts_str *dir)
 
 static void show_plan(void *user, const struct ts_plan *plan)
 {
-	const struct command_run *c = user;
-	if (c->session.quiet)
-		return;
+	(void)user;
 	ts_terminal_close_line();
 	ts_plan_table(stderr, plan);
 }
@@ -188,8 +186,7 @@ static int run(struct command_run *c, const char *path)
 	} else if (!status) {
 		s->resumable = true;
 		status = default_dir(c, &dir);
-		c->machine.show_plan = show_plan;
-		c->machine.show_user = c;
+		c->machine.show_plan = s->quiet ? NULL : show_plan;
 		c->machine.probe_seconds = c->probe;
 		if (!status)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
@@ -208,7 +205,7 @@ static int make_plan(struct command_run *c, const char *path)
 {
 	struct ts_session *s = &c->session;
 	struct ts_str dir = {0}, text = {0};
-	struct ts_plan plan = {.backend = NULL};
+	struct ts_plan plan = {.threads = 0};
 	json_t *json = NULL;
 	int status = open_recipe(c, path);
 	if (!status)
@@ -223,7 +220,7 @@ static int make_plan(struct command_run *c, const char *path)
 		ts_plan_table(stdout, &plan);
 	}
 	if (!status)
-		status = ts_plan_check(&plan, dir.data, &s->err);
+		status = ts_plan_check(&plan, &s->err);
 	ts_plan_release(&plan);
 	json_decref(json);
 	ts_str_release(&dir);

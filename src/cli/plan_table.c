@@ -78,7 +78,7 @@ static void print_work(FILE *to, const struct ts_plan *p)
 	format_time(p->seconds, time);
 	format_bytes(p->disk, disk);
 	format_bytes(p->disk_free, available);
-	fprintf(to, "%-17s%47s %13s %9s of %s free\n", "all", "", time, disk, available);
+	fprintf(to, "%-17s%47s %13s %9s of %s free%s\n", "all", "", time, disk, available, p->disk > p->disk_free ? ": NOT ENOUGH" : "");
 }
 
 /* --- memory --- */
@@ -148,15 +148,28 @@ static void print_lengths(FILE *to, const struct ts_plan *p)
 			p->expected ? "--expect-tokens" : "max_new_tokens; --expect-tokens N says otherwise");
 }
 
+static bool is_left(const struct ts_plan *p, enum ts_plan_kind kind, bool adapter)
+{
+	bool left = false;
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
+		left = left || (p->stages[i].kind == kind && p->stages[i].adapter == adapter && p->stages[i].left);
+	return left;
+}
+
 static void print_assumed(FILE *to, const struct ts_plan *p)
 {
 	static const char *const names[] = {"benign", "harmful"};
-	fprintf(to, "assumed  answers after training are as long as before; ");
+	bool after = is_left(p, TS_PLAN_SAMPLE, true), trains = is_left(p, TS_PLAN_TRAIN, false);
 	int known = 0;
-	for (int h = 1; h >= 0; h--)
+	if (!after && !trains)
+		return;
+	fprintf(to, "assumed  %s%s", after ? "answers after training are as long as before" : "", after && trains ? "; " : "");
+	for (int h = 1; trains && h >= 0; h--)
 		if (!isnan(p->kept[h]))
 			fprintf(to, "%s%s %.0f%% (%zu sampled)", known++ ? ", " : "kept: ", names[h], 100 * p->kept[h], p->kept_of[h]);
-	fprintf(to, "%s: %zu rows to train on\n", known ? "" : "every row is kept at its first try", p->examples);
+	if (trains)
+		fprintf(to, "%s: %zu rows to train on", known ? "" : "every row is kept at its first try", p->examples);
+	fputc('\n', to);
 }
 
 void ts_plan_table(FILE *to, const struct ts_plan *p)
@@ -188,12 +201,12 @@ static json_t *number(double v)
 static json_t *stage_json(const struct ts_plan_stage *s)
 {
 	const struct ts_plan_memory *m = &s->memory;
-	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "stage", s->name, "all",
+	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "stage", s->name, "all",
 			 (json_int_t)s->all, "left", (json_int_t)s->left, "tokens_in", s->tokens_in, "tokens_out", s->tokens_out, "seconds",
-			 number(s->seconds), "memory", "base", (json_int_t)m->base, "weights", (json_int_t)m->weights, "adapter",
-			 (json_int_t)m->adapter, "kv", (json_int_t)m->kv, "activations", (json_int_t)m->activations, "logits",
-			 (json_int_t)m->logits, "optimiser", (json_int_t)m->optimiser, "peak", (json_int_t)m->peak, "least",
-			 (json_int_t)m->least);
+			 number(s->seconds), "disk", (json_int_t)s->disk, "memory", "base", (json_int_t)m->base, "weights",
+			 (json_int_t)m->weights, "adapter", (json_int_t)m->adapter, "kv", (json_int_t)m->kv, "activations",
+			 (json_int_t)m->activations, "logits", (json_int_t)m->logits, "optimiser", (json_int_t)m->optimiser, "peak",
+			 (json_int_t)m->peak, "least", (json_int_t)m->least);
 }
 
 static json_t *lengths_json(const struct ts_plan *p, enum ts_plan_list l)
@@ -214,9 +227,8 @@ json_t *ts_plan_json(const struct ts_plan *p)
 	return json_pack("{s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:{s:o, s:o, s:o}}", "stages", stages,
 			 "seconds", number(p->seconds), "probe_seconds", p->probe, "memory", (json_int_t)p->memory, "memory_bound",
 			 (json_int_t)p->bound, "memory_least", (json_int_t)p->least, "disk", (json_int_t)p->disk, "disk_free",
-			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend",
-			 p->backend ? p->backend : "", "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples,
-			 "kept_benign", number(p->kept[0]), "kept_harmful", number(p->kept[1]), "lengths", "evaluation",
-			 lengths_json(p, TS_PLAN_EVAL), "unsteered", lengths_json(p, TS_PLAN_ALPHA), "generation",
-			 lengths_json(p, TS_PLAN_GENERATE));
+			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend", p->backend,
+			 "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples, "kept_benign", number(p->kept[0]),
+			 "kept_harmful", number(p->kept[1]), "lengths", "evaluation", lengths_json(p, TS_PLAN_EVAL), "unsteered",
+			 lengths_json(p, TS_PLAN_ALPHA), "generation", lengths_json(p, TS_PLAN_GENERATE));
 }

@@ -184,15 +184,9 @@ static int too_little_memory(const struct ts_plan *p, struct ts_error *err)
 		MIB(m->least - m->base - m->weights - m->adapter));
 }
 
-int ts_plan_check(const struct ts_plan *p, const char *dir, struct ts_error *err)
+int ts_plan_check(const struct ts_plan *p, struct ts_error *err)
 {
-	if (p->bound && p->bound < p->least)
-		return too_little_memory(p, err);
-	if (p->disk > p->disk_free)
-		return ts_fail(err, TS_ELIMIT,
-			       "%s: %.1f MiB are free there, expected at least %.1f MiB for the journal, the adapter and checkpoints", dir,
-			       MIB(p->disk_free), MIB(p->disk));
-	return 0;
+	return p->bound && p->bound < p->least ? too_little_memory(p, err) : 0;
 }
 
 void ts_plan_release(struct ts_plan *p)

@@ -62,7 +62,7 @@ struct ts_plan_rates {
 };
 
 struct ts_plan {
-	const char *backend;
+	char backend[32];
 	size_t threads;
 	struct ts_plan_stage stages[TS_PLAN_STAGES]; /* in the order of the run */
 	struct ts_plan_lengths lengths[TS_PLAN_LISTS];
@@ -88,8 +88,9 @@ double ts_plan_with_commits(double seconds, double commit);
 double ts_plan_mean_answer(const struct ts_plan *, enum ts_plan_list);
 /* Fills tokens, seconds and totals from counts, lengths, rates and memory. */
 int ts_plan_compute(struct ts_plan *, size_t epochs, size_t batch);
-/* TS_ELIMIT, with the numbers, when the bound or the disk cannot hold it. */
-int ts_plan_check(const struct ts_plan *, const char *dir, struct ts_error *err);
+/* TS_ELIMIT, with the numbers, when the memory bound cannot hold it. A disk that looks too small is no error: what was written stays, and the
+ * run goes on when there is room. */
+int ts_plan_check(const struct ts_plan *, struct ts_error *err);
 void ts_plan_release(struct ts_plan *);
 
 /* The plan of the run in `dir` (whose journal is read if there is one; nothing is made). Measures for about `probe` seconds; 0 = not at all.

@@ -3,19 +3,15 @@
 
 #include "core/file.h"
 #include "core/map.h"
-#include "core/sha256.h"
 #include "model/adapter.h"
-#include "run/internal.h"
-#include "stats/stats.h"
+#include "run/probe.h"
 #include "text/thinking.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 /* Of the forecast, what measuring may take at the start of a run. */
 #define PROBE_SHARE 0.05
@@ -358,7 +354,7 @@ static int plan_memory(struct planner *p)
 	return 0;
 }
 
-/* --- disk, and what takes time beside the models --- */
+/* --- all of it --- */
 
 /* The folder, or the nearest above it that is there. */
 static void existing_folder(const char *dir, char path[4096])
@@ -374,75 +370,16 @@ static void existing_folder(const char *dir, char path[4096])
 	}
 }
 
-/* A write and an fsync in a file without a name, as a commit of the journal does. */
-static double commit_seconds(const char *folder)
+/* A run that is about to begin meets what is wrong itself, and then says which prompt it was. */
+static int measure(struct planner *p, double probe, bool begins)
 {
-	enum { TIMES = 3, BYTES = 32 << 10 };
-	char block[4096] = {0};
-	double best = 0;
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	for (int i = 0; fd >= 0 && i < TIMES; i++) {
-		double started = ts_clock();
-		for (size_t n = 0; n < BYTES; n += sizeof(block))
-			if (write(fd, block, sizeof(block)) < 0)
-				break;
-		fsync(fd);
-		double seconds = ts_clock() - started;
-		best = i && best < seconds ? best : seconds;
-	}
-	if (fd >= 0)
-		close(fd);
-	return best;
+	struct ts_error unseen = {0};
+	ts_log(p->r->context, TS_LOG_INFO, "plan: measuring on a sample of the prompts, for at most %.0f s", probe);
+	int status = ts_run_probe(p->r, p->plan, probe, begins ? PROBE_SHARE : 0, begins ? &unseen : p->err);
+	if (begins && status == TS_ENOMEM)
+		return ts_fail_memory(p->err);
+	return begins && status != TS_ESTOPPED ? 0 : status;
 }
-
-/* Seconds to hash so many bytes, from one MiB. */
-static double hash_seconds(size_t bytes)
-{
-	enum { SOME = 1 << 20 };
-	struct ts_sha256 h;
-	unsigned char digest[32], *block = ts_calloc(1, SOME);
-	if (!block)
-		return 0;
-	double started = ts_clock();
-	ts_sha256_init(&h);
-	ts_sha256_update(&h, block, SOME);
-	ts_sha256_final(&h, digest);
-	double seconds = ts_clock() - started;
-	ts_free(block);
-	return seconds * (double)bytes / SOME;
-}
-
-/* The bootstrap is nearly all of it: three per set (before, after, difference). */
-static double figure_seconds(const struct ts_run *r)
-{
-	enum { SOME = TS_BOOTSTRAP_RESAMPLES / 50 };
-	double seconds = 0;
-	for (size_t e = 0; e < r->evals.len; e++) {
-		size_t n = r->evals.data[e].set.clusters;
-		struct ts_cluster *clusters = ts_calloc(n, sizeof(*clusters));
-		struct ts_bootstrap unused;
-		double started = ts_clock();
-		for (size_t i = 0; clusters && i < n; i++)
-			clusters[i] = (struct ts_cluster){.sum = i % 2, .rows = 1};
-		if (clusters)
-			ts_bootstrap(clusters, n, 0, SOME, 0.95, &unused);
-		ts_free(clusters);
-		seconds += 3 * (ts_clock() - started) * TS_BOOTSTRAP_RESAMPLES / SOME;
-	}
-	return seconds;
-}
-
-/* `hashed`: the run has hashed its files already, but for the model's once more before training. */
-static void measure_rest(struct planner *p, const char *folder, bool hashed)
-{
-	struct ts_plan_rates *rates = &p->plan->rates;
-	rates->data = ts_clock() - p->r->began;
-	rates->hash = hash_seconds((hashed ? 1 : 2) * p->student.file + (hashed ? 0 : p->guard.file));
-	rates->figures = figure_seconds(p->r);
-	rates->commit = commit_seconds(folder);
-}
-
-/* --- all of it --- */
 
 static int fill(struct planner *p, double probe, bool begins)
 {
@@ -460,7 +397,7 @@ static int fill(struct planner *p, double probe, bool begins)
 	if (plan->nothing_left)
 		return 0;
 	TS_TRY(ts_run_open_backend(r, p->err));
-	plan->backend = r->backend->name;
+	snprintf(plan->backend, sizeof(plan->backend), "%s", r->backend->name);
 	plan->threads = (size_t)r->backend->threads;
 	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, p->err));
 	if (ts_run_is_model(ts_run_safety_judge(r)) || ts_run_is_model(ts_run_filter_judge(r)))
@@ -477,10 +414,11 @@ static int fill(struct planner *p, double probe, bool begins)
 	plan->example_tokens = plan->case_tokens[TS_PLAN_GENERATE];
 	TS_TRY(plan_memory(p));
 	TS_TRY(ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch));
-	bool fits = !ts_plan_check(plan, folder, NULL);
+	bool fits = !ts_plan_check(plan, NULL);
 	if (probe > 0 && fits) {
-		measure_rest(p, folder, begins);
-		TS_TRY(ts_run_probe(r, plan, probe, begins ? PROBE_SHARE : 0, p->err));
+		/* a run has hashed its files already, but for the model's once more before training */
+		ts_probe_rest(r, folder, (begins ? 1 : 2) * p->student.file + (begins ? 0 : p->guard.file), &plan->rates);
+		TS_TRY(measure(p, probe, begins));
 	}
 	TS_TRY(expect_rows(p));
 	return ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch);
@@ -491,7 +429,7 @@ int ts_run_plan(struct ts_run *r, double probe, bool begins, struct ts_plan *pla
 	struct planner p = {.r = r, .plan = plan, .err = err};
 	p.judges[TS_PLAN_EVAL] = ts_run_safety_judge(r);
 	p.judges[TS_PLAN_ALPHA] = p.judges[TS_PLAN_GENERATE] = ts_run_filter_judge(r);
-	*plan = (struct ts_plan){.backend = NULL};
+	*plan = (struct ts_plan){.threads = 0};
 	int status = fill(&p, probe, begins);
 	ts_run_close_resident(r);
 	ts_free(p.reach[0]);
@@ -513,7 +451,7 @@ int ts_plan_make(const struct ts_recipe *recipe, const char *dir, const struct t
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1, .began = ts_clock()};
 	bool there = false;
-	*plan = (struct ts_plan){.backend = NULL};
+	*plan = (struct ts_plan){.threads = 0};
 	int status = ts_run_check(recipe, machine, err);
 	if (!status)
 		status = open_journal(&r, &there, err);

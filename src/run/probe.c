@@ -16,8 +16,21 @@
 #define TRAIN_SHARE   0.2
 /* A training step takes about so many times the seconds of its tokens as a prompt. */
 #define TRAIN_FACTOR 4
+/* More steps of training tell nothing new. */
+#define TRAIN_STEPS 40
 /* Prompts of the second measurement: enough to tell a row from a step. */
 #define FEW 5
+
+/* Whether a stage of this kind, with or without the adapter, is still to be done. */
+static bool is_left(const struct ts_probe *p, enum ts_plan_kind kind, bool adapter)
+{
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
+		const struct ts_plan_stage *s = &p->plan->stages[i];
+		if (s->kind == kind && s->adapter == adapter && s->left)
+			return true;
+	}
+	return false;
+}
 
 /* --- the student --- */
 
@@ -36,18 +49,19 @@ static double guess(const struct ts_probe *p)
 	return 2 * tokens; /* judging and training */
 }
 
-/* How many prompts to begin with, so that all answers end well in time: answers of twice the first one's length if it ended; else
- * prompts take a third of the time at most, and answers are seen to grow. */
+/* How many prompts to begin with, so that all answers end well in time: answers of twice the first one's length if it ended, else of the
+ * most tokens. Where that is too few to say anything, prompts take a third of the time at most, and answers are seen to grow. */
 static size_t affordable(const struct ts_probe *p, double seconds)
 {
 	struct ts_step_cost cost = ts_step_fit_cost(&p->fit);
 	const struct ts_probe_answer *first = &p->answers.data[0];
-	double one = (double)first->prompt->ids.len * cost.per_prompt, steps = 2 * (double)first->tokens, n;
+	double one = (double)first->prompt->ids.len * cost.per_prompt, steps = (double)p->plan->max_new_tokens;
 	if (cost.per_sampled < cost.per_prompt)
 		cost.per_sampled = cost.per_prompt; /* one prompt alone does not tell a row from a step */
-	if (first->ended)
-		n = 0.5 * (seconds - steps * cost.fixed) / (one + steps * cost.per_sampled + 1e-9);
-	else
+	if (first->ended && steps > 2 * (double)first->tokens)
+		steps = 2 * (double)first->tokens;
+	double n = 0.5 * (seconds - steps * cost.fixed) / (one + steps * cost.per_sampled + 1e-9);
+	if (!first->ended && n < FEW)
 		n = seconds / 3 / (one + cost.fixed + 1e-9);
 	return n < 1 ? 1 : n >= (double)p->limits.batch ? SIZE_MAX : (size_t)n;
 }
@@ -111,7 +125,7 @@ static int measure_student(struct ts_probe *p, double *seconds, double share)
 	double most = *seconds * SAMPLE_SHARE;
 	TS_TRY(ts_probe_sample(p, affordable(p, most), most * 0.6, most));
 	keep_lengths(p);
-	return measure_adapter(p, *seconds * ADAPTER_SHARE);
+	return is_left(p, TS_PLAN_SAMPLE, true) || is_left(p, TS_PLAN_TRAIN, false) ? measure_adapter(p, *seconds * ADAPTER_SHARE) : 0;
 }
 
 /* --- training --- */
@@ -135,7 +149,7 @@ static int train_step(void *user, const struct ts_train_step *s, struct ts_error
 	w->tokens += s->tokens;
 	w->seconds += now - w->last;
 	w->last = now;
-	return ++w->steps > 1 && now > w->stop_at ? TS_ELIMIT : 0;
+	return ++w->steps > 1 && (now > w->stop_at || w->steps > TRAIN_STEPS) ? TS_ELIMIT : 0;
 }
 
 struct examples {
@@ -383,9 +397,10 @@ int ts_run_probe(struct ts_run *r, struct ts_plan *plan, double seconds, double 
 		status = ts_probe_fill(&p);
 	if (!status)
 		status = measure_student(&p, &seconds, share);
-	if (!status && p.answers.len)
+	if (!status && p.answers.len && is_left(&p, TS_PLAN_TRAIN, false))
 		status = measure_training(&p, seconds * TRAIN_SHARE);
-	if (!status && p.answers.len)
+	/* the share that is kept matters as long as something may be generated */
+	if (!status && p.answers.len && (is_left(&p, TS_PLAN_JUDGE, false) || is_left(&p, TS_PLAN_SAMPLE, false)))
 		status = measure_judges(&p, seconds * JUDGE_SHARE);
 	ts_probe_release(&p);
 	plan->rates.measured = !status;

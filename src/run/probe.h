@@ -54,4 +54,7 @@ int ts_probe_sample(struct ts_probe *, size_t limit, double feed_seconds, double
 int ts_probe_again(struct ts_probe *, size_t count, double seconds, double *factor);
 void ts_probe_release(struct ts_probe *);
 
+/* probe_rest.c: what takes time beside the models. */
+void ts_probe_rest(struct ts_run *, const char *folder, size_t hashed_bytes, struct ts_plan_rates *);
+
 #endif

@@ -109,7 +109,7 @@ static int plan(struct ts_run *r, struct ts_error *err)
 	if (!status && m->show_plan)
 		m->show_plan(m->show_user, &p);
 	if (!status)
-		status = ts_plan_check(&p, r->dir, err);
+		status = ts_plan_check(&p, err);
 	ts_plan_release(&p);
 	return status;
 }

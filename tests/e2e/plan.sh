@@ -26,6 +26,7 @@ says '^lengths  of a seeded sample: evaluation '
 says '^assumed  .* rows to train on$'
 [ ! -e "$scratch/run" ] || fail "planning made the run's folder"
 plan --json >"$scratch/json"
+grep -q '"backend": *"cpu/' "$scratch/json" || fail "no backend: $(cat "$scratch/json")"
 [ "$(wc -l <"$scratch/json")" = 1 ] || fail "more than one line of JSON"
 grep -q '"measured": *true' "$scratch/json" || fail "nothing was measured: $(cat "$scratch/json")"
 least=$(number memory_least "$scratch/json")

@@ -139,7 +139,7 @@ static void too_small(void **state)
 	struct ts_plan p = make(f);
 	size_t least = p.least;
 	assert_true(least > f->machine.memory);
-	assert_int_equal(ts_plan_check(&p, f->run_dir, &err), TS_ELIMIT);
+	assert_int_equal(ts_plan_check(&p, &err), TS_ELIMIT);
 	ts_plan_release(&p);
 	assert_int_equal(start(f, &err), TS_ELIMIT);
 	assert_non_null(strstr(err.message, "memory: 8.0 MiB are not enough; expected at least"));
@@ -149,7 +149,7 @@ static void too_small(void **state)
 	assert_false(ts_file_exists(path));
 	f->machine.memory = least + (1 << 20);
 	p = make(f);
-	assert_int_equal(ts_plan_check(&p, f->run_dir, &err), 0);
+	assert_int_equal(ts_plan_check(&p, &err), 0);
 	assert_true(p.memory <= f->machine.memory);
 	ts_plan_release(&p);
 }
