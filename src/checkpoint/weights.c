@@ -150,17 +150,19 @@ static int reserve(struct ts_weights *w, size_t bytes, struct ts_error *err)
 	return 0;
 }
 
-/* The tensor row by row into the scratch memory, in our order and without blocks. */
-static int unpack(struct ts_weights *w, const struct ts_gguf_tensor *t, bool turned, struct ts_error *err)
+static bool is_turned(const struct ts_weights *w, const struct name_row *row)
 {
-	size_t count = t->shape[0], columns = t->elements / count, bytes = t->bytes / count;
-	size_t out_bytes = columns * ts_dtype_size(t->type->dtype), total;
-	if (columns % t->type->block) /* a vector in blocks; a matrix has whole blocks in a row */
-		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": expected F32, F16 or BF16, found %s", w->gguf.path, t->name,
-			       t->type->name);
-	if (!ts_mul_size(count, out_bytes, &total))
-		return ts_fail_memory(err);
-	TS_TRY(reserve(w, total, err));
+	return row->turned && !strcmp(w->config->model_type, "llama");
+}
+
+/* The tensor row by row into the scratch memory, in our order and without blocks. */
+static int unpack(struct ts_weights *w, const char *name, struct ts_weight_view *v, struct ts_error *err)
+{
+	char theirs[96];
+	bool turned = is_turned(w, translate(name, theirs));
+	const struct ts_gguf_tensor *t = ts_gguf_tensor(&w->gguf, theirs);
+	size_t count = t->shape[0], columns = t->elements / count, bytes = t->bytes / count, out_bytes = v->unpacked / count;
+	TS_TRY(reserve(w, v->unpacked, err));
 	for (size_t i = 0; i < count; i++) {
 		const unsigned char *in = t->data + (turned ? stored_row(w, i) : i) * bytes;
 		unsigned char *out = w->scratch + i * out_bytes;
@@ -169,10 +171,11 @@ static int unpack(struct ts_weights *w, const struct ts_gguf_tensor *t, bool tur
 		else
 			memcpy(out, in, bytes);
 	}
+	v->data = w->scratch;
 	return 0;
 }
 
-static int need_gguf(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+static int look_gguf(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
 {
 	char theirs[96] = "";
 	const struct name_row *row = translate(name, theirs);
@@ -180,25 +183,25 @@ static int need_gguf(struct ts_weights *w, const char *name, int dims, const siz
 	if (!t)
 		return ts_fail(err, TS_ENOTFOUND, "%s: no tensor \"%s\"", w->gguf.path, row ? theirs : name);
 	TS_TRY(ts_shape_check(w->gguf.path, theirs, dims, shape, t->dims, t->shape, err));
-	bool turned = row->turned && !strcmp(w->config->model_type, "llama");
 	*v = (struct ts_weight_view){.data = t->data,
 				     .dtype = t->type->dtype,
 				     .path = w->gguf.path,
 				     .file = &w->gguf.file,
 				     .offset = (size_t)(t->data - w->gguf.file.data),
 				     .bytes = t->bytes};
-	if (turned || t->type->widen) {
-		TS_TRY(unpack(w, t, turned, err));
-		v->data = w->scratch;
-	}
-	return 0;
+	if (!is_turned(w, row) && !t->type->widen)
+		return 0;
+	if (t->elements / t->shape[0] % t->type->block) /* a vector in blocks; a matrix has whole blocks in a row */
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": expected F32, F16 or BF16, found %s", w->gguf.path, t->name,
+			       t->type->name);
+	return ts_mul_size(t->elements, ts_dtype_size(t->type->dtype), &v->unpacked) ? 0 : ts_fail_memory(err);
 }
 
-int ts_weights_need(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+int ts_weights_look(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
 {
 	const struct ts_tensor *t;
 	if (w->from_gguf)
-		return need_gguf(w, name, dims, shape, v, err);
+		return look_gguf(w, name, dims, shape, v, err);
 	TS_TRY(ts_tensors_need(&w->tensors, name, dims, shape, &t, err));
 	const struct ts_mapping *file = &w->tensors.files.data[t->file];
 	*v = (struct ts_weight_view){.data = t->data,
@@ -208,6 +211,12 @@ int ts_weights_need(struct ts_weights *w, const char *name, int dims, const size
 				     .offset = (size_t)(t->data - file->data),
 				     .bytes = t->bytes};
 	return 0;
+}
+
+int ts_weights_need(struct ts_weights *w, const char *name, int dims, const size_t *shape, struct ts_weight_view *v, struct ts_error *err)
+{
+	TS_TRY(ts_weights_look(w, name, dims, shape, v, err));
+	return v->unpacked ? unpack(w, name, v, err) : 0;
 }
 
 void ts_weights_drop(const struct ts_weight_view *v)

@@ -25,6 +25,7 @@ struct ts_weight_view {
 	const char *path; /* of its file, for messages */
 	const struct ts_mapping *file;
 	size_t offset, bytes; /* what it takes of the file */
+	size_t unpacked;      /* bytes of memory that it takes beside the file, since it cannot be used as stored; 0 = none */
 };
 
 /* `path` is a folder or a GGUF file; `config` is its own and must outlive this. *both as in ts_tensors_open_folder. */
@@ -33,6 +34,8 @@ void ts_weights_close(struct ts_weights *);
 bool ts_weights_has(const struct ts_weights *, const char *name);
 /* Present, with exactly this shape (1 or 2 dimensions); dtype F32, BF16 or F16. Errors name file, tensor, expected, found. */
 int ts_weights_need(struct ts_weights *, const char *name, int dims, const size_t *shape, struct ts_weight_view *, struct ts_error *err);
+/* The same without the data: what a weight will need, from the header alone. */
+int ts_weights_look(struct ts_weights *, const char *name, int dims, const size_t *shape, struct ts_weight_view *, struct ts_error *err);
 /* The file's pages behind a weight that was taken over. */
 void ts_weights_drop(const struct ts_weight_view *);
 

@@ -35,7 +35,7 @@ static int count_positions(struct ts_chat_session *c)
 {
 	const struct ts_session *s = c->session;
 	size_t context = (size_t)ts_model_config(s->model)->max_positions;
-	size_t page = ts_model_kv_page_bytes(s->model, ts_session_kv_dtype(s));
+	size_t page = ts_model_kv_page_bytes(ts_model_config(s->model), ts_session_kv_dtype(s));
 	size_t held = (s->memory ? s->memory : TS_KV_BYTES) / page * TS_KV_PAGE;
 	c->positions = held < context ? held : context;
 	if (!c->positions)
@@ -51,6 +51,7 @@ static int open_responder(struct ts_chat_session *c)
 	if (c->responder)
 		return 0;
 	l.reuse = true;
+	l.memory = 0; /* the positions are what --memory allows */
 	TS_TRY(ts_local_open(&c->responder, &l, c->announced ? NULL : &s->context, &s->err));
 	c->announced = true;
 	return 0;

@@ -1,5 +1,7 @@
-/* thinksafe run, eval: the pipeline. */
+/* thinksafe run, plan, eval: the pipeline. */
+#include "cli/plan_table.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/sha256.h"
@@ -14,6 +16,7 @@ struct command_run {
 	struct ts_recipe recipe;
 	const char *run_dir;
 	bool print_recipe, recipe_open;
+	double probe;   /* seconds */
 	char build[65]; /* hash of this program's file */
 	/* --train.lr 1e-4 and the like: kept until the recipe file is read */
 	struct {
@@ -65,6 +68,16 @@ static const struct {
 	{"weights", "stored", "dtype of the weights: the file's"},
 	{"before", "RUN", "refused today: a run whose evaluation is used again"},
 };
+
+/* Of `plan`; before a run it takes no more than a twentieth of that. */
+#define PROBE_SECONDS 20
+#define OPTIONS_PROBE(c)                                                                                                                   \
+	{"probe",     "SECONDS",   "measure rates for the plan at most so long; 0 = tokens and memory alone (20)",                         \
+	 TS_OPT_REAL, &(c)->probe, NULL},                                                                                                  \
+	{                                                                                                                                  \
+		"expect-tokens", "N", "for the plan: tokens of an answer that does not end while it is measured (max_new_tokens)",         \
+			TS_OPT_COUNT, &(c)->machine.expected_tokens, NULL                                                                  \
+	}
 
 static int keep_setting(void *user, const char *name, const char *text, struct ts_error *err)
 {
@@ -154,6 +167,13 @@ static int default_dir(struct command_run *c, struct ts_str *dir)
 	return ts_str_printf(dir, "runs/%s", c->recipe.name) ? ts_fail_memory(&s->err) : 0;
 }
 
+static void show_plan(void *user, const struct ts_plan *plan)
+{
+	(void)user;
+	ts_terminal_close_line();
+	ts_plan_table(stderr, plan);
+}
+
 static int run(struct command_run *c, const char *path)
 {
 	struct ts_session *s = &c->session;
@@ -166,6 +186,8 @@ static int run(struct command_run *c, const char *path)
 	} else if (!status) {
 		s->resumable = true;
 		status = default_dir(c, &dir);
+		c->machine.show_plan = s->quiet ? NULL : show_plan;
+		c->machine.probe_seconds = c->probe;
 		if (!status)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
@@ -174,6 +196,33 @@ static int run(struct command_run *c, const char *path)
 			status = ts_session_write_page(s, dir.data, NULL);
 	}
 	json_decref(metrics);
+	ts_str_release(&dir);
+	ts_str_release(&text);
+	return status;
+}
+
+static int make_plan(struct command_run *c, const char *path)
+{
+	struct ts_session *s = &c->session;
+	struct ts_str dir = {0}, text = {0};
+	struct ts_plan plan = {.threads = 0};
+	json_t *json = NULL;
+	int status = open_recipe(c, path);
+	if (!status)
+		status = default_dir(c, &dir);
+	if (!status)
+		status = ts_plan_make(&c->recipe, dir.data, &c->machine, c->probe, &s->context, &plan, &s->err);
+	if (!status && s->json) {
+		json = ts_plan_json(&plan);
+		status = !json || ts_json_dump(json, &text) ? ts_fail_memory(&s->err) : 0;
+		printf("%s\n", ts_str_c(&text));
+	} else if (!status) {
+		ts_plan_table(stdout, &plan);
+	}
+	if (!status)
+		status = ts_plan_check(&plan, &s->err);
+	ts_plan_release(&plan);
+	json_decref(json);
 	ts_str_release(&dir);
 	ts_str_release(&text);
 	return status;
@@ -226,18 +275,37 @@ static int parse(struct command_run *c, const struct ts_command *command, const 
 
 int ts_command_run(const struct ts_command *command, int argc, char **argv)
 {
-	struct command_run run_command = {0}, *c = &run_command;
+	struct command_run run_command = {.probe = PROBE_SECONDS}, *c = &run_command;
 	struct ts_session *s = &c->session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
 		{"run", "DIR", "run directory (runs/<recipe's name>); run again to resume", TS_OPT_TEXT, &c->run_dir, NULL},
 		{"print-recipe", NULL, "print the full recipe with defaults and stop", TS_OPT_FLAG, &c->print_recipe, NULL},
 		{"json", NULL, "the last line of standard output is one JSON object", TS_OPT_FLAG, &s->json, NULL},
+		OPTIONS_PROBE(c),
 		TS_OPTIONS_PIPELINE(s),
 	};
 	int code = parse(c, command, options, sizeof(options) / sizeof(options[0]), argc, argv);
 	if (code < 0)
 		code = ts_session_fail(s, run(c, argv[0]));
+	return finish(c, code);
+}
+
+int ts_command_plan(const struct ts_command *command, int argc, char **argv)
+{
+	struct command_run plan_command = {.probe = PROBE_SECONDS}, *c = &plan_command;
+	struct ts_session *s = &c->session;
+	ts_session_init(s);
+	const struct ts_option options[] = {
+		{"run", "DIR", "run directory (runs/<recipe's name>); what its journal holds is not planned again", TS_OPT_TEXT,
+		 &c->run_dir, NULL},
+		{"json", NULL, "the plan as one JSON object: seconds, bytes, tokens", TS_OPT_FLAG, &s->json, NULL},
+		OPTIONS_PROBE(c),
+		TS_OPTIONS_PIPELINE(s),
+	};
+	int code = parse(c, command, options, sizeof(options) / sizeof(options[0]), argc, argv);
+	if (code < 0)
+		code = ts_session_fail(s, make_plan(c, argv[0]));
 	return finish(c, code);
 }
 

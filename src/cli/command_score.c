@@ -84,6 +84,22 @@ static int add_result(json_t *row, const struct text *t, const float *logprobs, 
 	return 0;
 }
 
+/* A chunk that fits what is not in use yet of the bound. */
+static int fit_chunk(const struct score *s, size_t *chunk, struct ts_error *err)
+{
+	const struct ts_session *session = &s->session;
+	size_t used = ts_mem_resident() + TS_MEMORY_GROWTH, needed;
+	for (*chunk = session->chunk;; *chunk /= 2) {
+		needed = used + ts_scorer_bytes(session->model, session->adapter, s->room, *chunk, ts_session_kv_dtype(session));
+		if (!session->memory || needed <= session->memory)
+			return 0;
+		if (*chunk < 2)
+			break;
+	}
+	return ts_fail(err, TS_ELIMIT, "--memory: %.1f MiB are not enough for %zu tokens; expected at least %.1f MiB",
+		       (double)session->memory / 0x1p20, s->room, (double)needed / 0x1p20);
+}
+
 /* The scorer's KV cache holds the longest text so far. */
 static int make_room(struct score *s, size_t tokens, struct ts_error *err)
 {
@@ -96,7 +112,9 @@ static int make_room(struct score *s, size_t tokens, struct ts_error *err)
 	ts_scorer_free(s->scorer);
 	s->scorer = NULL;
 	s->room = tokens > 1024 ? tokens : context < 1024 ? context : 1024;
-	return ts_scorer_new(&s->scorer, session->model, session->adapter, s->room, session->chunk, ts_session_kv_dtype(session), err);
+	size_t chunk;
+	TS_TRY(fit_chunk(s, &chunk, err));
+	return ts_scorer_new(&s->scorer, session->model, session->adapter, s->room, chunk, ts_session_kv_dtype(session), err);
 }
 
 static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)

@@ -13,6 +13,13 @@ static const struct ts_command commands[] = {
 		.run = ts_command_run,
 	},
 	{
+		.name = "plan",
+		.summary = "what a run will take: tokens, time, memory and disk of each stage",
+		.usage = "plan RECIPE.yaml [--run DIR] [options]",
+		.example = "thinksafe plan testbed/recipe.yaml --memory 256M",
+		.run = ts_command_plan,
+	},
+	{
 		.name = "generate",
 		.summary = "prompts to responses (steered where the label says harmful)",
 		.usage = "generate --model DIR|FILE [--in FILE] [--out FILE] [options]",

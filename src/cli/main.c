@@ -1,6 +1,7 @@
 /* thinksafe: one program, subcommands. This folder is the only place that prints, reads arguments, and exits. */
 #include "cli/session.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,19 @@ static void wait_passively(char **argv)
 	execv("/proc/self/exe", argv); /* where that cannot be done, it runs as it is */
 }
 
+/* Large arrays go back to the system as soon as they are freed, or the next stage's would come on top of them. The C library keeps more and
+ * more of them for itself unless it is told. */
+static void return_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	wait_passively(argv);
+	return_memory();
 	const char *name = argc > 1 ? argv[1] : "";
 	if (!strcmp(name, "-h") || !strcmp(name, "--help"))
 		name = "help";

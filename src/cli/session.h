@@ -47,7 +47,7 @@ void ts_session_close(struct ts_session *);
 	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL},                            \
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
-		{"memory", "SIZE", "bound for the KV cache, e.g. 512M; changes no result (2G)", TS_OPT_BYTES, &(s)->memory, NULL},         \
+		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
 		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
 		"kv-dtype", "f32|bf16", "of the KV cache (f32)", TS_OPT_TEXT, &(s)->kv_dtype, NULL                                         \
@@ -57,7 +57,7 @@ void ts_session_close(struct ts_session *);
 	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL},                            \
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
-		{"memory", "SIZE", "bound for KV cache and activations, e.g. 512M; changes no result", TS_OPT_BYTES, &(s)->memory, NULL},  \
+		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
 		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
 	{                                                                                                                                  \
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
@@ -144,6 +144,7 @@ const char *ts_exit_meaning(int code);
 void ts_commands_usage(FILE *to);
 
 int ts_command_run(const struct ts_command *, int argc, char **argv);
+int ts_command_plan(const struct ts_command *, int argc, char **argv);
 int ts_command_generate(const struct ts_command *, int argc, char **argv);
 int ts_command_chat(const struct ts_command *, int argc, char **argv);
 int ts_command_judge(const struct ts_command *, int argc, char **argv);

@@ -2,10 +2,11 @@
 
 #include "core/status.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 /* The only mutable globals of the library: counters, and the failing allocator of the tests. */
 static size_t g_count;
@@ -56,6 +57,19 @@ bool ts_add_size(size_t a, size_t b, size_t *out)
 	return !__builtin_add_overflow(a, b, out);
 }
 
+size_t ts_mem_resident(void)
+{
+	char text[128];
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *second = strchr(text, ' ');
+	return second ? (size_t)strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 void *ts_alloc(size_t size)
 {
 	void *p = counted(must_fail() ? NULL : malloc(size ? size : 1));
@@ -95,20 +109,12 @@ char *ts_strdup(const char *s)
 	return ts_strndup(s, strlen(s));
 }
 
-/* Large pages are two megabytes; a smaller piece cannot hold one. */
-#define LARGE_PAGE ((size_t)2 << 20)
-
 void *ts_alloc_aligned(size_t count, size_t size)
 {
 	size_t bytes;
-	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX / 2)
+	if (must_fail() || !ts_mul_size(count, size, &bytes) || bytes > SIZE_MAX - 127)
 		return counted(NULL);
-	bytes = (bytes + 127) & ~(size_t)63;
-	bool large = bytes >= 2 * LARGE_PAGE;
-	void *p = counted(aligned_alloc(large ? LARGE_PAGE : 64, large ? (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE : bytes));
-	if (p && large)
-		madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish: without it all works, slower */
-	return p;
+	return counted(aligned_alloc(64, (bytes + 127) & ~(size_t)63));
 }
 
 void *ts_calloc_aligned(size_t count, size_t size)

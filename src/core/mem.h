@@ -13,8 +13,7 @@ void ts_free(void *p);
 char *ts_strdup(const char *s);
 char *ts_strndup(const char *s, size_t n);
 
-/* 64-byte aligned, zeroed or not; freed with ts_free_aligned. Large ones ask the system for large pages: a weight is then at hand several
- * times sooner. */
+/* 64-byte aligned, uninitialised or zeroed; freed with ts_free_aligned. */
 void *ts_alloc_aligned(size_t count, size_t size);
 void *ts_calloc_aligned(size_t count, size_t size);
 void ts_free_aligned(void *p);
@@ -22,6 +21,9 @@ void ts_free_aligned(void *p);
 /* *out = a * b, a + b; false on overflow. */
 bool ts_mul_size(size_t a, size_t b, size_t *out);
 bool ts_add_size(size_t a, size_t b, size_t *out);
+
+/* Bytes of this process that are in memory now; 0 where the system does not tell. For plans, never for a result. */
+size_t ts_mem_resident(void);
 
 /* Test hook: the n-th allocation from now (1 = the next) fails, once; 0 = never. */
 void ts_mem_fail_at(size_t n);

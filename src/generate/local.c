@@ -1,8 +1,9 @@
 #include "generate/local.h"
 
+#include "core/mem.h"
 #include "core/str.h"
 
-enum { MOST_STOP_IDS = 32 };
+enum { MOST_STOP_IDS = 32, MIN_CHUNK = 16 };
 
 int ts_local_check_vocabulary(const struct ts_model *m, const struct ts_chat *chat, struct ts_error *err)
 {
@@ -13,19 +14,83 @@ int ts_local_check_vocabulary(const struct ts_model *m, const struct ts_chat *ch
 		       ts_model_config(m)->vocab_size);
 }
 
-static int cache_pages(const struct ts_local *l, size_t *pages, struct ts_error *err)
+static size_t least(size_t a, size_t b)
 {
-	size_t context = (size_t)ts_model_config(l->model)->max_positions, bytes = ts_model_kv_page_bytes(l->model, l->kv_dtype);
-	size_t length = l->max_length && l->max_length < context ? l->max_length : context;
-	size_t one = (length + TS_KV_PAGE - 1) / TS_KV_PAGE, enough, bound = (l->memory ? l->memory : TS_KV_BYTES) / bytes;
-	if (!ts_mul_size(one, l->batch, &enough))
-		enough = SIZE_MAX;
-	if (!l->memory && bound < one)
-		bound = one;
-	*pages = bound < enough ? bound : enough;
-	if (!*pages && l->batch)
-		return ts_fail(err, TS_ELIMIT, "memory: %zu bytes, expected at least %zu (one page of the KV cache)", l->memory, bytes);
-	return 0;
+	return a < b ? a : b;
+}
+
+/* All but the cache, for so many places. */
+static void fixed_parts(struct ts_local_size *s, const struct ts_local_wish *w, size_t length)
+{
+	const struct ts_model_config *g = w->config;
+	size_t vocab = (size_t)g->vocab_size, rows = s->batch + s->chunk;
+	size_t lists = sizeof(int32_t) * (s->batch * ((size_t)g->max_positions / TS_KV_PAGE + length) + 2 * rows);
+	s->logits = vocab * (s->batch * sizeof(float) + sizeof(struct ts_candidate));
+	s->activations = ts_workspace_bytes(g, rows, s->batch, w->rank) +
+			 w->backend->ops->reserve_bytes(w->backend, rows, ts_model_width(g), w->rank) + lists;
+}
+
+/* Halves the larger of the two; false when both are as small as they get. */
+static bool shrink(struct ts_local_size *s)
+{
+	if (s->chunk > MIN_CHUNK && s->chunk >= s->batch)
+		s->chunk /= 2;
+	else if (s->batch > 1)
+		s->batch /= 2;
+	else
+		return false;
+	return true;
+}
+
+bool ts_local_fit(struct ts_local_size *s, const struct ts_local_wish *w)
+{
+	size_t context = (size_t)w->config->max_positions, page = ts_model_kv_page_bytes(w->config, w->kv_dtype), enough;
+	size_t length = w->max_length ? least(w->max_length, context) : context, one = (length + TS_KV_PAGE - 1) / TS_KV_PAGE;
+	*s = (struct ts_local_size){.batch = 1, .chunk = least(w->chunk, MIN_CHUNK)};
+	fixed_parts(s, w, length);
+	size_t smallest = s->logits + s->activations + one * page;
+	s->batch = w->batch;
+	s->chunk = w->chunk;
+	s->least = smallest;
+	bool bounded = w->room != SIZE_MAX, fits;
+	for (;;) {
+		fixed_parts(s, w, length);
+		size_t others = s->logits + s->activations, pages = bounded && others < w->room ? (w->room - others) / page : 0;
+		if (!bounded)
+			pages = TS_KV_BYTES / page > one ? TS_KV_BYTES / page : one;
+		if (!ts_mul_size(one, s->batch, &enough))
+			enough = SIZE_MAX;
+		s->pages = least(pages, enough);
+		fits = s->pages >= one && (!bounded || s->pages >= s->batch);
+		if (fits || !shrink(s))
+			break;
+	}
+	s->kv = s->pages * page;
+	s->bytes = s->kv + s->logits + s->activations;
+	return fits;
+}
+
+/* What is not in use yet of the bound. */
+static int engine_size(const struct ts_local *l, struct ts_local_size *size, struct ts_error *err)
+{
+	struct ts_local_wish w = {.backend = ts_model_backend(l->model),
+				  .config = ts_model_config(l->model),
+				  .rank = l->adapter ? l->adapter->rank : 0,
+				  .batch = l->batch,
+				  .chunk = l->chunk,
+				  .max_length = l->max_length,
+				  .kv_dtype = l->kv_dtype,
+				  .room = SIZE_MAX};
+	size_t used = l->used ? l->used : ts_mem_resident() + TS_MEMORY_GROWTH;
+	if (l->memory)
+		w.room = l->memory > used ? l->memory - used : 0;
+	if (!l->batch || !l->chunk || ts_local_fit(size, &w))
+		return 0;
+	return ts_fail(err, TS_ELIMIT,
+		       "memory: %.1f MiB are not enough: %.1f MiB are in use, and the smallest engine takes %.1f MiB; "
+		       "expected at least %.1f MiB",
+		       (double)l->memory / 0x1p20, (double)used / 0x1p20, (double)size->least / 0x1p20,
+		       (double)(used + size->least) / 0x1p20);
 }
 
 static int announce_stops(const struct ts_local *l, const int32_t *ids, size_t n, const struct ts_context *context, struct ts_error *err)
@@ -56,12 +121,14 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 	if (l->chat)
 		TS_TRY(ts_local_check_vocabulary(l->model, l->chat, err));
 	ts_engine_options_default(&o);
-	o.batch = l->batch;
-	o.prefill_chunk = l->chunk;
 	o.max_length = l->max_length;
 	o.kv_dtype = l->kv_dtype;
 	o.reuse = l->reuse;
-	TS_TRY(cache_pages(l, &o.kv_pages, err));
+	struct ts_local_size size = {.batch = l->batch, .chunk = l->chunk};
+	TS_TRY(engine_size(l, &size, err));
+	o.batch = size.batch;
+	o.prefill_chunk = size.chunk;
+	o.kv_pages = size.pages;
 	o.stop_ids = stop;
 	o.stop_count = ts_engine_stop_ids(ts_model_config(l->model), l->chat ? ts_chat_eos(l->chat) : -1, stop, MOST_STOP_IDS);
 	if (announce)

@@ -43,6 +43,16 @@ int ts_scorer_new(struct ts_scorer **out, const struct ts_model *model, const st
 	return 0;
 }
 
+size_t ts_scorer_bytes(const struct ts_model *model, const struct ts_adapter *adapter, size_t max_length, size_t chunk,
+		       enum ts_dtype kv_dtype)
+{
+	const struct ts_model_config *g = ts_model_config(model);
+	const struct ts_backend *b = ts_model_backend(model);
+	size_t rank = adapter ? adapter->rank : 0, pages = (max_length + TS_KV_PAGE - 1) / TS_KV_PAGE;
+	return ts_workspace_bytes(g, chunk, chunk, rank) + b->ops->reserve_bytes(b, chunk, ts_model_width(g), rank) +
+	       pages * (ts_model_kv_page_bytes(g, kv_dtype) + sizeof(int32_t)) + chunk * 5 * sizeof(int32_t);
+}
+
 void ts_scorer_free(struct ts_scorer *s)
 {
 	if (!s)

@@ -91,6 +91,18 @@ int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const stru
 	return 0;
 }
 
+size_t ts_adapter_count(const struct ts_model_config *g, const struct ts_adapter_config *c)
+{
+	size_t per_layer = 0;
+	for (int t = 0; t < TS_TARGETS; t++) {
+		size_t out, in;
+		ts_target_shape(g, (enum ts_target)t, &out, &in);
+		if (ts_adapter_config_has(c, ts_target_name((enum ts_target)t)))
+			per_layer += (size_t)c->rank * (in + out);
+	}
+	return (size_t)g->layers * per_layer;
+}
+
 void ts_adapter_free(struct ts_adapter *a)
 {
 	if (!a)

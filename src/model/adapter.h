@@ -35,6 +35,8 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *, const char
 /* Write the PEFT folder (made if needed). */
 int ts_adapter_save(const struct ts_adapter *, const char *dir, struct ts_error *err);
 void ts_adapter_free(struct ts_adapter *);
+/* How many parameters such an adapter has on a model of this shape. */
+size_t ts_adapter_count(const struct ts_model_config *, const struct ts_adapter_config *);
 
 /* The module name of a target: "q_proj"; and PEFT's key of a parameter (dir is 'A' or 'B'). */
 const char *ts_target_name(enum ts_target);

@@ -23,6 +23,7 @@ void ts_target_shape(const struct ts_model_config *g, enum ts_target t, size_t *
 struct loader {
 	struct ts_model *model;
 	struct ts_weights weights;
+	struct ts_model_size *size; /* NULL: load; else only add up what loading will need */
 	struct ts_error *err;
 };
 
@@ -31,12 +32,32 @@ static int not_finite(const struct loader *l, const struct ts_weight_view *v, co
 	return ts_fail(l->err, TS_ENUMERIC, "%s: tensor \"%s\" holds NaN or Inf; expected finite numbers", v->path, name);
 }
 
+/* Packed, beside the pages of the file and what they were unpacked to, which go before the next one comes. */
+static void add_size(struct loader *l, const struct ts_weight_view *v, size_t packed)
+{
+	size_t now = l->size->weights + packed + v->bytes + v->unpacked;
+	l->size->file += v->bytes;
+	l->size->weights += packed;
+	if (now > l->size->loading)
+		l->size->loading = now;
+}
+
+static int view(struct loader *l, const char *name, int dims, const size_t *shape, struct ts_weight_view *v)
+{
+	return l->size ? ts_weights_look(&l->weights, name, dims, shape, v, l->err)
+		       : ts_weights_need(&l->weights, name, dims, shape, v, l->err);
+}
+
 static int load_matrix(struct loader *l, const char *name, size_t out, size_t in, struct ts_weight **w)
 {
 	struct ts_weight_view v;
 	size_t shape[2] = {out, in};
-	TS_TRY(ts_weights_need(&l->weights, name, 2, shape, &v, l->err));
+	TS_TRY(view(l, name, 2, shape, &v));
 	struct ts_backend *b = l->model->backend;
+	if (l->size) {
+		add_size(l, &v, b->ops->weight_size(v.dtype, out, in));
+		return 0;
+	}
 	int status = b->ops->weight_new(b, v.data, v.dtype, out, in, w);
 	if (status == TS_ENUMERIC)
 		return not_finite(l, &v, name);
@@ -49,7 +70,11 @@ static int load_matrix(struct loader *l, const char *name, size_t out, size_t in
 static int load_vector(struct loader *l, const char *name, size_t n, float **out)
 {
 	struct ts_weight_view v;
-	TS_TRY(ts_weights_need(&l->weights, name, 1, &n, &v, l->err));
+	TS_TRY(view(l, name, 1, &n, &v));
+	if (l->size) {
+		add_size(l, &v, n * sizeof(float));
+		return 0;
+	}
 	*out = l->model->backend->ops->alloc(l->model->backend, n);
 	if (!*out)
 		return ts_fail_memory(l->err);
@@ -150,11 +175,12 @@ static int make_inv_freq(struct ts_model *m)
 	return 0;
 }
 
-int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
-		  struct ts_error *err)
+/* Opens, or with `size` adds up what that will need. */
+static int open_model(struct ts_model **out, struct ts_model_size *size, struct ts_backend *backend, const char *dir,
+		      const struct ts_context *context, struct ts_error *err)
 {
 	*out = NULL;
-	struct loader l = {.err = err};
+	struct loader l = {.size = size, .err = err};
 	struct ts_model *m = ts_calloc(1, sizeof(*m));
 	if (!m)
 		return ts_fail_memory(err);
@@ -183,6 +209,22 @@ done:
 	else
 		*out = m;
 	return status;
+}
+
+int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
+		  struct ts_error *err)
+{
+	return open_model(out, NULL, backend, dir, context, err);
+}
+
+int ts_model_size_read(struct ts_model_size *s, struct ts_backend *backend, const char *dir, struct ts_error *err)
+{
+	struct ts_model *m;
+	*s = (struct ts_model_size){.weights = 0};
+	TS_TRY(open_model(&m, s, backend, dir, NULL, err));
+	s->config = m->config;
+	ts_model_close(m);
+	return 0;
 }
 
 void ts_model_close(struct ts_model *m)
@@ -284,17 +326,11 @@ static size_t line(size_t n)
 	return (n + 15) & ~(size_t)15;
 }
 
-int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t rows, size_t wanted, size_t rank, struct ts_error *err)
+/* Sums the sizes of all arrays; with `base` also sets the pointers. */
+static size_t lay_out(struct ts_workspace *w, const struct ts_model_config *g, size_t rows, size_t wanted, size_t rank, float *base)
 {
-	const struct ts_model_config *g = &m->config;
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size, half = (size_t)g->head_dim / 2;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
-	*out = NULL;
-	struct ts_workspace *w = ts_calloc(1, sizeof(*w));
-	if (!w)
-		return ts_fail_memory(err);
-	w->model = m;
-	w->max_rows = rows;
 	struct ts_acts *a = &w->acts;
 	/* lse stays NULL: only training needs it */
 	struct {
@@ -320,22 +356,44 @@ int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t
 		{&a->product, rows * wide},
 		{&a->h[0], rows * rank},
 	};
-	size_t total = 0, count = sizeof(parts) / sizeof(parts[0]);
-	for (size_t i = 0; i < count; i++)
+	size_t total = 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (base)
+			*parts[i].p = base + total;
 		total += line(parts[i].n);
+	}
+	return total;
+}
+
+size_t ts_workspace_bytes(const struct ts_model_config *g, size_t rows, size_t wanted, size_t rank)
+{
+	struct ts_workspace unused;
+	return sizeof(float) * lay_out(&unused, g, rows, wanted, rank, NULL);
+}
+
+size_t ts_model_width(const struct ts_model_config *g)
+{
+	size_t vocab = (size_t)g->vocab_size, wide = (size_t)g->intermediate_size, q = (size_t)g->heads * (size_t)g->head_dim;
+	return vocab > wide ? vocab > q ? vocab : q : wide > q ? wide : q;
+}
+
+int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t rows, size_t wanted, size_t rank, struct ts_error *err)
+{
+	*out = NULL;
+	struct ts_workspace *w = ts_calloc(1, sizeof(*w));
+	if (!w)
+		return ts_fail_memory(err);
+	w->model = m;
+	w->max_rows = rows;
+	size_t total = lay_out(w, &m->config, rows, wanted, rank, NULL);
 	w->all = m->backend->ops->alloc(m->backend, total);
-	size_t vocab = (size_t)g->vocab_size, width = vocab > wide ? vocab : wide;
-	if (!w->all || m->backend->ops->reserve(m->backend, rows, width > q ? width : q, rank)) {
+	if (!w->all || m->backend->ops->reserve(m->backend, rows, ts_model_width(&m->config), rank)) {
 		ts_workspace_free(w);
 		return ts_fail(err, TS_ENOMEM, "out of memory for %zu rows of activations (%zu MB)", rows, total * sizeof(float) >> 20);
 	}
-	float *at = w->all;
-	for (size_t i = 0; i < count; i++) {
-		*parts[i].p = at;
-		at += line(parts[i].n);
-	}
+	lay_out(w, &m->config, rows, wanted, rank, w->all);
 	for (int t = 1; t < TS_TARGETS; t++)
-		a->h[t] = a->h[0]; /* inference does not look back at them */
+		w->acts.h[t] = w->acts.h[0]; /* inference does not look back at them */
 	*out = w;
 	return 0;
 }
@@ -389,7 +447,7 @@ int ts_model_kv_new(const struct ts_model *m, struct ts_kv_pool *kv, size_t page
 {
 	int status = m->backend->ops->kv_new(m->backend, kv, m->config.layers, m->config.kv_heads, m->config.head_dim, pages, dtype);
 	return status ? ts_fail(err, status, "no memory for a KV cache of %zu positions (%zu MB)", pages * TS_KV_PAGE,
-				pages * ts_model_kv_page_bytes(m, dtype) >> 20)
+				pages * ts_model_kv_page_bytes(&m->config, dtype) >> 20)
 		      : 0;
 }
 
@@ -398,7 +456,7 @@ void ts_model_kv_free(const struct ts_model *m, struct ts_kv_pool *kv)
 	m->backend->ops->kv_free(m->backend, kv);
 }
 
-size_t ts_model_kv_page_bytes(const struct ts_model *m, enum ts_dtype dtype)
+size_t ts_model_kv_page_bytes(const struct ts_model_config *g, enum ts_dtype dtype)
 {
-	return 2 * (size_t)m->config.layers * (size_t)m->config.kv_heads * (size_t)m->config.head_dim * TS_KV_PAGE * ts_dtype_size(dtype);
+	return 2 * (size_t)g->layers * (size_t)g->kv_heads * (size_t)g->head_dim * TS_KV_PAGE * ts_dtype_size(dtype);
 }

@@ -28,6 +28,14 @@ const struct ts_model_config *ts_model_config(const struct ts_model *);
 struct ts_backend *ts_model_backend(const struct ts_model *);
 size_t ts_model_weight_bytes(const struct ts_model *);
 const char *ts_model_dir(const struct ts_model *);
+/* What opening a checkpoint will need, from its headers alone: the same walk over its weights without their data. */
+struct ts_model_size {
+	struct ts_model_config config;
+	size_t file;    /* bytes of the weights as stored */
+	size_t weights; /* packed */
+	size_t loading; /* most bytes while it is read: packed weights, and the pages of the file that are being packed */
+};
+int ts_model_size_read(struct ts_model_size *, struct ts_backend *, const char *dir, struct ts_error *err);
 /* SHA-256 (hex) over config.json, generation_config.json (its end tokens count) and the weight files, or of the GGUF file: the
  * model's identity in a run. */
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err);
@@ -49,6 +57,9 @@ struct ts_batch {
 int ts_workspace_new(struct ts_workspace **out, const struct ts_model *, size_t max_rows, size_t max_wanted, size_t max_rank,
 		     struct ts_error *err);
 void ts_workspace_free(struct ts_workspace *);
+/* What ts_workspace_new will allocate, in bytes, without the backend's scratch for products of ts_model_width columns. */
+size_t ts_workspace_bytes(const struct ts_model_config *, size_t max_rows, size_t max_wanted, size_t max_rank);
+size_t ts_model_width(const struct ts_model_config *);
 
 /* Returns hidden[wanted_count, hidden_size] after the final norm; it belongs to the workspace until the next call. */
 const float *ts_model_forward(const struct ts_model *, struct ts_workspace *, const struct ts_batch *);
@@ -61,6 +72,6 @@ void ts_model_target_logits(const struct ts_model *, float *lse, float *picked, 
 int ts_model_kv_new(const struct ts_model *, struct ts_kv_pool *, size_t pages, enum ts_dtype, struct ts_error *err);
 void ts_model_kv_free(const struct ts_model *, struct ts_kv_pool *);
 /* Bytes of one page over all layers. */
-size_t ts_model_kv_page_bytes(const struct ts_model *, enum ts_dtype);
+size_t ts_model_kv_page_bytes(const struct ts_model_config *, enum ts_dtype);
 
 #endif

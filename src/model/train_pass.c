@@ -124,25 +124,18 @@ static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const 
 	return total;
 }
 
-size_t ts_pass_bytes(const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, int kept)
+size_t ts_pass_bytes(const struct ts_model_config *g, size_t rank, size_t targets, size_t rows, size_t sequences, int kept)
 {
 	struct ts_pass p;
-	struct ts_acts unused[1];
-	const struct ts_model_config *g = &m->config;
-	kept = kept_layers(g, kept);
-	size_t shared = lay_out(&p, g, adapter, max_rows, 0, NULL, NULL);
+	struct ts_acts unused;
 	struct part parts[MAX_PARTS_PER_LAYER];
-	size_t one = 0, n = acts_parts(g, unused, max_rows, adapter->rank, adapter, 0, parts);
+	size_t shared = lay_out(&p, g, NULL, rows, 0, NULL, NULL), one = targets * line(rows * rank);
+	size_t n = acts_parts(g, &unused, rows, rank, NULL, 0, parts);
 	for (size_t i = 0; i < n; i++)
 		one += line(parts[i].n);
-	size_t kv = 2 * (max_rows + TS_KV_PAGE) * (size_t)g->kv_heads * (size_t)g->head_dim;
-	return sizeof(float) * (shared + (size_t)kept * one + kv);
-}
-
-static size_t widest(const struct ts_model_config *g)
-{
-	size_t vocab = (size_t)g->vocab_size, wide = (size_t)g->intermediate_size, q = (size_t)g->heads * (size_t)g->head_dim;
-	return vocab > wide ? vocab > q ? vocab : q : wide > q ? wide : q;
+	size_t kv = 2 * (rows / TS_KV_PAGE + sequences) * TS_KV_PAGE * (size_t)g->kv_heads * (size_t)g->head_dim;
+	size_t counts = 2 * sizeof(uint32_t) + sizeof(uint32_t) + sizeof(int32_t); /* positions, row_in_batch, wanted, targets */
+	return sizeof(float) * (shared + (size_t)kept_layers(g, kept) * one + kv) + counts * rows;
 }
 
 int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, size_t max_sequences,
@@ -167,7 +160,7 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	bool enough = p->acts && p->positions && p->row_in_batch && p->segments && p->pages && p->wanted && p->targets;
 	size_t total = enough ? lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL) : 0;
 	p->all = enough ? ops->alloc(m->backend, total) : NULL;
-	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->rank) ||
+	if (!p->all || ops->reserve(m->backend, max_rows, ts_model_width(g), adapter->rank) ||
 	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
 		ts_pass_free(p);
 		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows,

@@ -27,8 +27,9 @@ struct ts_packed {
 int ts_pass_new(struct ts_pass **out, const struct ts_model *, const struct ts_adapter *, size_t max_rows, size_t max_sequences,
 		int kept_layers, struct ts_error *err);
 void ts_pass_free(struct ts_pass *);
-/* What ts_pass_new will allocate, in bytes. */
-size_t ts_pass_bytes(const struct ts_model *, const struct ts_adapter *, size_t max_rows, int kept_layers);
+/* What ts_pass_new will allocate, in bytes, without the backend's scratch, for an adapter of this rank on so many projections of each
+ * layer. */
+size_t ts_pass_bytes(const struct ts_model_config *, size_t rank, size_t targets, size_t max_rows, size_t max_sequences, int kept_layers);
 
 /* Forward, keeping what backward needs; logprobs[rows] = log p(target), 0 where there is none.
  * dropout_p 0 = off; else seed and step name the masks. */

@@ -26,7 +26,7 @@ static int note(struct ts_run *r, const char *name, const char *text, struct ts_
 }
 
 /* Only now, when nothing is missing and all fits: a start that failed on a wrong path must not bind the directory to that path. */
-static int write_notes(struct ts_run *r, struct ts_error *err)
+int ts_run_write_identity(struct ts_run *r, struct ts_error *err)
 {
 	const char *name;
 	json_t *text;
@@ -191,8 +191,7 @@ int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 	TS_TRY(check_recipe(r, err));
 	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));
-	TS_TRY(check_prompts(r, err));
-	return write_notes(r, err);
+	return check_prompts(r, err);
 }
 
 int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct ts_error *err)
@@ -203,9 +202,9 @@ int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct
 	TS_TRY(check_files(r, err));
 	if (!adapter_dir) {
 		TS_TRY(check(r, "adapter", "none", err));
-		return write_notes(r, err);
+		return ts_run_write_identity(r, err);
 	}
 	TS_TRY(check_adapter_file(r, "adapter", adapter_dir, "adapter_model.safetensors", err));
 	TS_TRY(check_adapter_file(r, "the adapter's configuration", adapter_dir, "adapter_config.json", err)); /* it holds the scale */
-	return write_notes(r, err);
+	return ts_run_write_identity(r, err);
 }

@@ -3,7 +3,7 @@
 #define TS_RUN_INTERNAL_H
 
 #include "eval/benchmark.h"
-#include "generate/engine.h"
+#include "generate/local.h"
 #include "generate/prompt.h"
 #include "guard/keywords.h"
 #include "guard/llama_guard.h"
@@ -13,6 +13,7 @@
 #include "run/run.h"
 #include "run/sample_stage.h"
 #include "store/store.h"
+#include "train/trainer.h"
 
 /* A training prompt and what became of it. */
 struct ts_train_row {
@@ -59,6 +60,8 @@ struct ts_run {
 	struct ts_backend *backend;
 	struct ts_chat *chat; /* the student's */
 	size_t positions;     /* the student's context, 0 = not read yet */
+	double began;         /* ts_clock() of the start */
+	size_t base;          /* bytes in memory when all data was there and no model yet */
 	json_t *notes;        /* of identity.c: what is new to the journal, written when all is checked */
 	/* The one resident model: student or guard. */
 	struct ts_chat *guard_chat;
@@ -98,15 +101,27 @@ int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
 int ts_run_open_phrases(void *run, struct ts_guard **, struct ts_error *err);  /* leaves the resident model where it is */
 int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
 void ts_run_close_resident(struct ts_run *);
+int ts_run_open_engine(struct ts_run *, size_t max_length, struct ts_error *err); /* for the model and adapter that are there */
+void ts_run_close_engine(struct ts_run *);
+/* Of a memory bound: what all but an engine or a training pass has, and may still grow by. */
+size_t ts_run_used(const struct ts_run *);
+size_t ts_run_guard_length(const struct ts_model_config *); /* most tokens that a guard is shown */
 
 /* stages.c */
 int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
+struct ts_train_options ts_run_train_options(const struct ts_run *, const char *checkpoints, const char *identity);
+int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, struct ts_error *err);
+/* What is not in use yet of a memory bound decides how many activations are kept. The model is open. */
+int ts_run_fit_training(const struct ts_run *, const struct ts_adapter *, const struct ts_example *, size_t n, struct ts_train_options *,
+			struct ts_error *err);
 /* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */
 const char *ts_run_filter_judge(const struct ts_run *);
 const char *ts_run_safety_judge(const struct ts_run *);
+bool ts_run_is_model(const char *judge);
+int ts_run_fate(const char *verdict, bool harmful); /* what a verdict makes of a training row: TS_KEPT, ... */
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
 /* index.c: which samples are whose, and what became of them, into the journal. */
@@ -120,11 +135,23 @@ int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
 
-/* identity.c: what a directory's samples belong to. Writes it down the first time; TS_EMISMATCH names what is not the same. The moment is
- * found first, since prompts may show it. */
+/* identity.c: what a directory's samples belong to. TS_EMISMATCH names what is not the same; what is new to the journal is noted, and
+ * written down by ts_run_write_identity. The moment is found first, since prompts may show it. */
 int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
-int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err);
+int ts_run_write_identity(struct ts_run *, struct ts_error *err);
+int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err); /* writes as well */
+
+/* planner.c: the plan of what is left, measured for about `probe` seconds (0 = not at all; a probe of a run that is about to begin takes no
+ * more than its share of it). Models are closed afterwards. */
+struct ts_plan;
+int ts_run_plan(struct ts_run *, double probe, bool begins, struct ts_plan *, struct ts_error *err);
+/* probe.c: fills lengths, shares and rates. `share` of the forecast is the most that it may take; 0 = all of `seconds`. */
+int ts_run_probe(struct ts_run *, struct ts_plan *, double seconds, double share, struct ts_error *err);
+
+/* run.c: chat, phrases, data; everything that a run holds, closed. */
+int ts_run_load(struct ts_run *, struct ts_error *err);
+void ts_run_release(struct ts_run *);
 
 /* run.c: "dir/name" into path[4096]. */
 int ts_run_path(const struct ts_run *, const char *name, char path[4096], struct ts_error *err);

@@ -41,6 +41,21 @@ int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)
 	return ts_model_open(&r->model, r->backend, dir, r->context, err);
 }
 
+size_t ts_run_guard_length(const struct ts_model_config *g)
+{
+	size_t length = (size_t)g->max_positions;
+	return length < GUARD_LENGTH ? length : GUARD_LENGTH;
+}
+
+size_t ts_run_used(const struct ts_run *r)
+{
+	size_t models = (r->model ? ts_model_weight_bytes(r->model) : 0) + (r->adapter ? r->adapter->count * sizeof(float) : 0);
+	size_t resident = ts_mem_resident(), others = resident > models ? resident - models : 0, planned = r->base + TS_MEMORY_GROWTH;
+	/* What has grown already does not grow once more, but a little always may. */
+	others += TS_MEMORY_GROWTH / 4;
+	return models + (others > planned ? others : planned);
+}
+
 static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, bool *announced, struct ts_error *err)
 {
 	struct ts_local l = {.model = r->model,
@@ -49,6 +64,7 @@ static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_
 			     .batch = r->machine->batch,
 			     .chunk = r->machine->chunk,
 			     .memory = r->machine->memory,
+			     .used = ts_run_used(r),
 			     .max_length = max_length,
 			     .kv_dtype = r->recipe->kv_dtype};
 	TS_TRY(ts_local_open(&r->responder, &l, *announced ? NULL : r->context, err));
@@ -62,8 +78,7 @@ int ts_run_open_student(void *user, size_t max_length, struct ts_responder **out
 	bool there = r->model && !r->guard_chat && (r->adapter != NULL) == (r->adapter_dir[0] != '\0');
 	if (there && r->responder) {
 		/* The student stays; only its engine is made anew, for these lengths. */
-		r->responder->close(r->responder);
-		r->responder = NULL;
+		ts_run_close_engine(r);
 	} else {
 		TS_TRY(ts_run_open_model(r, r->recipe->model.path, err));
 		if (r->adapter_dir[0])
@@ -74,6 +89,19 @@ int ts_run_open_student(void *user, size_t max_length, struct ts_responder **out
 	return 0;
 }
 
+int ts_run_open_engine(struct ts_run *r, size_t max_length, struct ts_error *err)
+{
+	ts_run_close_engine(r);
+	return open_engine(r, r->chat, max_length, &r->student_announced, err);
+}
+
+void ts_run_close_engine(struct ts_run *r)
+{
+	if (r->responder)
+		r->responder->close(r->responder);
+	r->responder = NULL;
+}
+
 int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
 {
 	struct ts_run *r = user;
@@ -81,9 +109,7 @@ int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
 		TS_TRY(ts_run_open_model(r, r->recipe->guard.path, err));
 		TS_TRY(ts_local_open_chat(&r->guard_chat, r->recipe->guard.path, err));
 		ts_chat_set_now(r->guard_chat, r->moment);
-		size_t length = (size_t)ts_model_config(r->model)->max_positions;
-		if (length > GUARD_LENGTH)
-			length = GUARD_LENGTH;
+		size_t length = ts_run_guard_length(ts_model_config(r->model));
 		TS_TRY(open_engine(r, r->guard_chat, length, &r->guard_announced, err));
 		TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, length, err));
 	}

@@ -5,6 +5,7 @@
 #include "eval/grade.h"
 #include "generate/local.h"
 #include "run/internal.h"
+#include "run/plan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static int open_dir(struct ts_run *r, struct ts_error *err)
 	return ts_store_open(&r->store, path, err);
 }
 
-static void close_run(struct ts_run *r)
+void ts_run_release(struct ts_run *r)
 {
 	ts_run_close_resident(r);
 	ts_run_release_data(r);
@@ -87,17 +88,40 @@ static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *er
 	return status;
 }
 
-static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
+int ts_run_load(struct ts_run *r, struct ts_error *err)
 {
-	char path[4096];
 	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	TS_TRY(ts_run_load_evals(r, err));
 	TS_TRY(ts_run_load_training(r, err));
+	r->base = ts_mem_resident();
+	return 0;
+}
+
+/* Refused before anything is bound to the directory; else shown, if somebody looks. */
+static int plan(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_plan p;
+	const struct ts_run_machine *m = r->machine;
+	int status = ts_run_plan(r, m->show_plan ? m->probe_seconds : 0, true, &p, err);
+	if (!status && m->show_plan)
+		m->show_plan(m->show_user, &p);
+	if (!status)
+		status = ts_plan_check(&p, err);
+	ts_plan_release(&p);
+	return status;
+}
+
+static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
+{
+	char path[4096];
+	TS_TRY(ts_run_load(r, err));
 	TS_TRY(ts_run_warn_overlap(r, err));
 	TS_TRY(ts_run_check_identity(r, err));
+	TS_TRY(plan(r, err));
+	TS_TRY(ts_run_write_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
 
@@ -178,13 +202,13 @@ int ts_run_check(const struct ts_recipe *recipe, const struct ts_run_machine *ma
 int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context,
 	   json_t **metrics, struct ts_error *err)
 {
-	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
+	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1, .began = ts_clock()};
 	int status = ts_run_check(recipe, machine, err);
 	if (!status)
 		status = open_dir(&r, err);
 	if (!status)
 		status = stages(&r, metrics, err);
-	close_run(&r);
+	ts_run_release(&r);
 	if (status == TS_ESTOPPED)
 		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
 	return status;
@@ -202,6 +226,7 @@ static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics,
 	TS_TRY(ts_run_load_evals(r, err));
 	if (!r->evals.len)
 		return ts_fail(err, TS_EINVAL, "evals: none in the recipe; expected at least one set");
+	r->base = ts_mem_resident();
 	if (r->dir) {
 		char path[4096];
 		TS_TRY(ts_run_check_eval_identity(r, adapter_dir, err));
@@ -227,7 +252,7 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status)
 		status = evaluate(&r, adapter_dir, metrics, err);
-	close_run(&r);
+	ts_run_release(&r);
 	if (status == TS_ESTOPPED && dir)
 		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
 	return status;

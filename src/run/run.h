@@ -15,15 +15,22 @@
 #include "core/json.h"
 #include "run/recipe.h"
 
+struct ts_plan;
+
 /* What never changes a result. */
 struct ts_run_machine {
-	size_t threads;      /* 0 = all cores */
-	size_t batch;        /* most sequences at once */
-	size_t chunk;        /* most prompt tokens in one step */
-	size_t memory;       /* bound for the KV cache, and for training activations, in bytes; 0 = 2 GiB of cache, all activations */
-	const char *isa;     /* NULL = the best found */
-	const char *version; /* of the program, for timing.json; may be NULL */
-	const char *build;   /* which build of it: the hash of its file, for timing.json; may be NULL */
+	size_t threads;         /* 0 = all cores */
+	size_t batch;           /* most sequences at once */
+	size_t chunk;           /* most prompt tokens in one step */
+	size_t memory;          /* bound for the whole process in bytes; 0 = none: 2 GiB of KV cache, all activations */
+	size_t expected_tokens; /* of an answer, for the plan, where one does not end while it is measured; 0 = max_new_tokens */
+	const char *isa;        /* NULL = the best found */
+	const char *version;    /* of the program, for timing.json; may be NULL */
+	const char *build;      /* which build of it: the hash of its file, for timing.json; may be NULL */
+	/* Shown before the work begins, if not NULL: a plan (run/plan.h), measured for at most probe_seconds and a small share of the run. */
+	void (*show_plan)(void *show_user, const struct ts_plan *);
+	void *show_user;
+	double probe_seconds;
 };
 
 void ts_run_machine_default(struct ts_run_machine *);

@@ -6,6 +6,7 @@
 #include "text/thinking.h"
 #include "train/trainer.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,11 @@ const char *ts_run_filter_judge(const struct ts_run *r)
 	if (!strcmp(r->recipe->filter, "none"))
 		return NULL;
 	return strcmp(r->recipe->filter, "keywords") ? ts_run_safety_judge(r) : TS_JUDGE_KEYWORDS;
+}
+
+bool ts_run_is_model(const char *judge)
+{
+	return judge && !strcmp(judge, TS_JUDGE_GUARD);
 }
 
 int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint64_t count, struct ts_error *err)
@@ -135,8 +141,8 @@ static int has_thinking(struct ts_run *r, const char *stage, const char *key, bo
 	return 0;
 }
 
-/* What a verdict makes of a row. Phrases know only refusal: it is wanted of a harmful row and not of a benign one. */
-static int fate(const char *verdict, bool harmful)
+/* Phrases know only refusal: it is wanted of a harmful row and not of a benign one. */
+int ts_run_fate(const char *verdict, bool harmful)
 {
 	if (!strcmp(verdict, "refusal"))
 		return harmful ? TS_KEPT : TS_REFUSED;
@@ -157,7 +163,7 @@ static int settle(struct ts_run *r, struct ts_train_row *t, int attempt, struct 
 	}
 	if (judge_name)
 		TS_TRY(ts_store_get_verdict(r->store, "generate", key, judge_name, &v, &found, err));
-	t->fate = !judge_name ? TS_KEPT : found ? fate(v.verdict, t->harmful) : TS_NOT_JUDGED;
+	t->fate = !judge_name ? TS_KEPT : found ? ts_run_fate(v.verdict, t->harmful) : TS_NOT_JUDGED;
 	if (t->fate == TS_KEPT)
 		t->accepted = attempt;
 	if (found)
@@ -333,7 +339,7 @@ static int before_checkpoint(void *user, struct ts_error *err)
 	return ts_store_flush(r->store, err);
 }
 
-static struct ts_train_options train_options(const struct ts_run *r, const char *checkpoints, const char *identity)
+struct ts_train_options ts_run_train_options(const struct ts_run *r, const char *checkpoints, const char *identity)
 {
 	struct ts_train_options o = ts_train_options_default();
 	const struct ts_recipe *recipe = r->recipe;
@@ -350,7 +356,7 @@ static struct ts_train_options train_options(const struct ts_run *r, const char 
 	return o;
 }
 
-static int adapter_config(const struct ts_recipe *recipe, struct ts_adapter_config *c, struct ts_error *err)
+int ts_run_adapter_config(const struct ts_recipe *recipe, struct ts_adapter_config *c, struct ts_error *err)
 {
 	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank, .alpha = recipe->lora.alpha, .dropout = recipe->lora.dropout};
 	if (strlen(recipe->model.text) >= sizeof(c->base_model))
@@ -362,24 +368,33 @@ static int adapter_config(const struct ts_recipe *recipe, struct ts_adapter_conf
 	return 0;
 }
 
-/* Under a memory bound fewer layers keep their activations (the others are computed again), then passes become shorter. Neither changes
- * the adapter. */
-static int fit_memory(const struct ts_run *r, const struct ts_adapter *a, const struct examples *examples, struct ts_train_options *o,
-		      struct ts_error *err)
+int ts_run_fit_training(const struct ts_run *r, const struct ts_adapter *a, const struct ts_example *examples, size_t n,
+			struct ts_train_options *o, struct ts_error *err)
 {
-	size_t bound = r->machine->memory, n = examples->list.len;
-	const struct ts_example *list = examples->list.data;
-	if (!bound)
-		return 0;
-	o->kept_layers = ts_model_config(r->model)->layers;
-	while (o->kept_layers && ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers) > bound)
-		o->kept_layers--;
-	while (o->max_rows > 1 && ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers) > bound)
-		o->max_rows /= 2;
-	size_t needed = ts_pass_bytes(r->model, a, ts_train_rows(o, list, n), o->kept_layers);
-	return needed <= bound ? 0
-			       : ts_fail(err, TS_ELIMIT, "memory: %zu bytes, but training needs at least %zu for its longest example",
-					 bound, needed);
+	size_t used = ts_run_used(r), bound = r->machine->memory;
+	struct ts_train_size size;
+	struct ts_train_wish w = {.backend = r->backend,
+				  .config = ts_model_config(r->model),
+				  .rank = a->rank,
+				  .targets = r->recipe->lora.target_count,
+				  .params = a->count,
+				  .sequences = o->batch < n ? o->batch : n,
+				  .room = !bound         ? SIZE_MAX
+					  : bound > used ? bound - used
+							 : 0};
+	for (size_t i = 0; i < n; i++)
+		if (examples[i].len > w.longest)
+			w.longest = examples[i].len;
+	bool fits = ts_train_fit(&size, &w);
+	o->kept_layers = size.kept_layers;
+	o->max_rows = size.max_rows;
+	return fits ? 0
+		    : ts_fail(err, TS_ELIMIT,
+			      "memory: %.1f MiB are not enough: %.1f MiB are in use, and training takes %.1f MiB for its longest example "
+			      "of "
+			      "%zu tokens; expected at least %.1f MiB",
+			      (double)bound / 0x1p20, (double)used / 0x1p20, (double)size.least / 0x1p20, w.longest,
+			      (double)(used + size.least) / 0x1p20);
 }
 
 static int train(struct ts_run *r, const struct examples *examples, const char *adapter_dir, struct ts_error *err)
@@ -389,13 +404,13 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	struct ts_adapter *adapter = NULL;
 	TS_TRY(ts_run_path(r, "checkpoints", checkpoints, err));
 	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
-	TS_TRY(adapter_config(r->recipe, &config, err));
+	TS_TRY(ts_run_adapter_config(r->recipe, &config, err));
 	TS_TRY(ts_run_open_model(r, r->recipe->model.path, err));
 	TS_TRY(ts_adapter_new(&adapter, r->model, &config, r->recipe->seed, err));
-	struct ts_train_options o = train_options(r, checkpoints, hash);
+	struct ts_train_options o = ts_run_train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
-	int status = fit_memory(r, adapter, examples, &o, err);
+	int status = ts_run_fit_training(r, adapter, examples->list.data, examples->list.len, &o, err);
 	if (!status)
 		status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);
@@ -461,7 +476,7 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 		goto done;
 	if (!examples.list.len)
 		TS_GOTO(nothing_kept(r, err));
-	struct ts_train_options o = train_options(r, NULL, NULL);
+	struct ts_train_options o = ts_run_train_options(r, NULL, NULL);
 	r->examples = examples.list.len;
 	r->steps = ts_train_steps(&o, r->examples);
 	for (size_t i = 0; i < r->examples; i++)

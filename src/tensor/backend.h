@@ -81,12 +81,15 @@ struct ts_backend_ops {
 	void (*free)(struct ts_backend *, void *);
 	/* Scratch for calls with at most `rows` rows, `width` columns in any product or vocabulary, `rank` LoRA rank. May grow only. */
 	int (*reserve)(struct ts_backend *, size_t rows, size_t width, size_t rank);
+	/* By how many bytes such a call would make the scratch grow. */
+	size_t (*reserve_bytes)(const struct ts_backend *, size_t rows, size_t width, size_t rank);
 
 	/* --- frozen weights --- */
 	/* Pack `src` [out, in] of `dtype` (as stored in a checkpoint, unaligned little-endian). Refuses NaN and Inf with TS_ENUMERIC. */
 	int (*weight_new)(struct ts_backend *, const void *src, enum ts_dtype dtype, size_t out, size_t in, struct ts_weight **result);
 	void (*weight_free)(struct ts_backend *, struct ts_weight *);
 	size_t (*weight_bytes)(const struct ts_weight *);
+	size_t (*weight_size)(enum ts_dtype dtype, size_t out, size_t in); /* of one that is not there yet */
 
 	/* y[rows, ldy] columns [0, count) = x[rows, in] W[first .. first+count)^T (+ bias[count] added last, may be NULL).
 	 * first is a multiple of 16. */

@@ -56,6 +56,23 @@ size_t ts_train_steps(const struct ts_train_options *, size_t examples);
 /* Rows of the largest pass that can occur, for the memory plan. */
 size_t ts_train_rows(const struct ts_train_options *, const struct ts_example *, size_t count);
 
+/* How large training will be: fewer layers keep their activations (the others are computed again), then passes become shorter, until it
+ * fits into `room` bytes (SIZE_MAX = no bound). Neither changes the adapter. False when nothing fits. */
+struct ts_train_wish {
+	const struct ts_backend *backend;
+	const struct ts_model_config *config;
+	size_t rank, targets, params; /* of the adapter: projections per layer, and numbers in all */
+	size_t longest, sequences;    /* longest example; sequences of an optimiser step */
+	size_t room;
+};
+struct ts_train_size {
+	int kept_layers;
+	size_t max_rows;                      /* for ts_train_options */
+	size_t activations, optimiser, bytes; /* bytes: of a pass, of gradients and moments, their sum */
+	size_t least;                         /* bytes of the smallest training that can serve the longest example */
+};
+bool ts_train_fit(struct ts_train_size *, const struct ts_train_wish *);
+
 /* Trains adapter->params in place. TS_EINVAL: an option or example that cannot be (named), a schedule whose every rate is 0;
  * TS_ENUMERIC: loss or gradient is not finite (the step is named); TS_ESTOPPED: the user asked to stop, the state is saved;
  * TS_EMISMATCH: a checkpoint of another run. hooks may be NULL. */

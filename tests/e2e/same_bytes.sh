@@ -16,7 +16,8 @@ try() {
 try --batch 1 --threads 1
 try --batch 7 --threads 2 --chunk 1
 try --chunk 64 --threads 1
-try --batch 64 --memory 1800K
+try --batch 64 --memory 24M
+try --batch 64 --memory 60M
 try --isa avx2
 try --isa avx512
 try --isa plain
@@ -33,7 +34,7 @@ same() {
 	cmp -s "$scratch/expected" "$scratch/got" || fail "responses differ: $*"
 	echo "same responses: $*"
 }
-for options in "--batch 1 --chunk 512" "--batch 7 --chunk 1" "--batch 64 --chunk 64 --threads 1" "--batch 64 --memory 800K"; do
+for options in "--batch 1 --chunk 512" "--batch 7 --chunk 1" "--batch 64 --chunk 64 --threads 1" "--batch 64 --memory 20M"; do
 	# shellcheck disable=SC2086
 	generate --in "$scratch/rows" $options >"$scratch/got"
 	same "$options"

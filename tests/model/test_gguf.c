@@ -165,6 +165,11 @@ static void twins(void **state)
 		assert_true(a->qkv_bias == b->qkv_bias && a->o_bias == b->o_bias && a->head_dim == b->head_dim);
 		assert_int_equal(ts_model_weight_bytes(model), ts_model_weight_bytes(twin));
 		same_logits(model, twin);
+		struct ts_model_size size, known;
+		ok(ts_model_size_read(&known, backend, dir, &err));
+		ok(ts_model_size_read(&size, backend, path, &err));
+		assert_int_equal(size.weights, known.weights);
+		assert_true(size.loading >= known.loading); /* rows in another order are put together beside the file */
 		ts_model_close(twin);
 		ts_model_close(model);
 		ts_backend_free(backend);

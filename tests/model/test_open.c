@@ -132,6 +132,38 @@ static void test_stored_head(void **state)
 	ok(ts_path_remove(dir, &err));
 }
 
+/* What a checkpoint will need is known from its header: its matrices as they are packed, and its vectors in f32. */
+static void test_size(void **state)
+{
+	static const char *const families[] = {"qwen3", "qwen2", "llama"};
+	struct ts_error err = {0};
+	struct ts_backend *backend;
+	ok(ts_backend_cpu_new(&backend, TS_ISA_AUTO, 1, &err));
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		const char *dir = golden_path("models/%s-tiny", families[i]);
+		struct ts_model_size size;
+		struct ts_model *model;
+		struct ts_tensors file;
+		size_t vectors = 0, stored = 0;
+		ok(ts_tensors_open_folder(&file, dir, NULL, &err));
+		for (size_t k = 0; k < file.list.len; k++) {
+			stored += file.list.data[k].bytes;
+			vectors += file.list.data[k].dims == 1 ? file.list.data[k].elements * sizeof(float) : 0;
+		}
+		ts_tensors_close(&file);
+		ok(ts_model_size_read(&size, backend, dir, &err));
+		ok(ts_model_open(&model, backend, dir, NULL, &err));
+		assert_int_equal(size.weights, ts_model_weight_bytes(model) + vectors);
+		assert_int_equal(size.file, stored);
+		assert_true(size.loading > size.weights);
+		assert_int_equal(size.config.layers, ts_model_config(model)->layers);
+		ts_model_close(model);
+	}
+	struct ts_model_size none;
+	assert_int_equal(ts_model_size_read(&none, backend, "/nowhere", &err), TS_ENOTFOUND);
+	ts_backend_free(backend);
+}
+
 /* The identity changes with the weights and with nothing else. */
 static void test_hash(void **state)
 {
@@ -163,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_stored_head),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_hash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

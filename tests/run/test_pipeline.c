@@ -275,7 +275,9 @@ static void identity(void **state)
 	assert_int_equal(start(f, &err), 0);
 	/* The machine may change. */
 	f->machine = (struct ts_run_machine){.threads = 1, .batch = 3, .chunk = 5, .memory = 1 << 20, .isa = "plain"};
-	assert_int_equal(start(f, &err), 0);
+	if (start(f, &err)) /* nothing is left to do, so that no bound is too small */
+		fail_msg("%s", err.message);
+	f->machine.memory = 0;
 	put_file(f, "phrases.txt", "I cannot help\nSorry\n");
 	refused(f, TS_EMISMATCH, "refusal phrases is not what this run began with");
 	put_file(f, "phrases.txt", "I cannot help\n");

@@ -53,14 +53,27 @@ static void release(struct ts_backend *b, void *p)
 	ts_free_aligned(p);
 }
 
-static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
+/* Longer batches are worked through in rounds; of LoRA's gradients at least one row must fit (kernels/lora.c). */
+static size_t shared_count(size_t width, size_t rank)
 {
-	/* Longer batches are worked through in rounds; of LoRA's gradients at least one row must fit (kernels/lora.c). */
-	(void)rows;
-	struct ts_cpu *cpu = b->state;
 	size_t one_row = width + 2 * ((rank + 15) & ~(size_t)15);
 	width = width < TS_SHARED_MIN ? TS_SHARED_MIN : width > TS_SHARED_WIDTH ? TS_SHARED_WIDTH : width;
-	size_t count = width * TS_SHARED_ROWS > one_row ? width * TS_SHARED_ROWS : one_row;
+	return width * TS_SHARED_ROWS > one_row ? width * TS_SHARED_ROWS : one_row;
+}
+
+static size_t reserve_bytes(const struct ts_backend *b, size_t rows, size_t width, size_t rank)
+{
+	(void)rows;
+	const struct ts_cpu *cpu = b->state;
+	size_t count = shared_count(width, rank);
+	return count > cpu->shared_count ? (count - cpu->shared_count) * sizeof(real) : 0;
+}
+
+static int reserve(struct ts_backend *b, size_t rows, size_t width, size_t rank)
+{
+	(void)rows;
+	struct ts_cpu *cpu = b->state;
+	size_t count = shared_count(width, rank);
 	if (count <= cpu->shared_count)
 		return 0;
 	real *grown = ts_calloc_aligned(count, sizeof(real));
@@ -110,9 +123,14 @@ static void weight_free(struct ts_backend *b, struct ts_weight *w)
 	ts_free(w);
 }
 
+static size_t weight_size(enum ts_dtype dtype, size_t out, size_t in)
+{
+	return (out + 15) / 16 * 16 * in * ts_dtype_size(dtype);
+}
+
 static size_t weight_bytes(const struct ts_weight *w)
 {
-	return (w->out + 15) / 16 * 16 * w->in * ts_dtype_size(w->dtype);
+	return weight_size(w->dtype, w->out, w->in);
 }
 
 static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, size_t out, size_t in, struct ts_weight **result)
@@ -207,9 +225,11 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.alloc = alloc,
 		.free = release,
 		.reserve = reserve,
+		.reserve_bytes = reserve_bytes,
 		.weight_new = weight_new,
 		.weight_free = weight_free,
 		.weight_bytes = weight_bytes,
+		.weight_size = weight_size,
 		.kv_new = kv_new,
 		.kv_free = kv_free,
 		.matmul = k.matmul,
