@@ -77,7 +77,8 @@ static int judge_with_model(struct judge *j)
 	struct ts_session *s = &j->session;
 	struct ts_responder *responder = NULL;
 	struct ts_guard *guard = NULL;
-	s->model_dir = j->guard;
+	TS_TRY(ts_session_find(s, &j->guard, &s->model_path, TS_MODEL_EXPECTED));
+	s->model_dir = s->model_name = j->guard;
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_open_model(s));
 	size_t context = (size_t)ts_model_config(s->model)->max_positions;
@@ -153,7 +154,7 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &j.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"guard", "DIR|keywords", "Llama-Guard-3 checkpoint folder, or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
+		{"guard", "DIR|ID|keywords", "Llama-Guard-3 folder (or ORG/NAME), or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
 		{"refusal-phrases", "FILE", "with keywords: the phrases, one a line (default: built in)", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "with keywords: more label words that mean benign", TS_OPT_TEXT, &j.benign_labels, NULL},
