@@ -100,7 +100,7 @@ int hub_again(struct hub_talk *t, int status, const char *what, size_t *failed, 
 	if (err)
 		why = *err;
 	if (++*failed > t->hub->retries)
-		return *failed > 1 ? ts_fail_within(err, status, "given up after %zu tries", *failed) : status;
+		return *failed > 1 ? ts_fail(err, status, "%s; given up after %zu tries", why.message, *failed) : status;
 	double wait = a->retry_after > 0 ? a->retry_after : *failed < 6 ? (double)(1 << (*failed - 1)) : 30;
 	if (wait > LONGEST_WAIT)
 		return ts_fail(err, TS_EIO, "%s: the server asks to come back in %.0f seconds", what, wait);

@@ -89,13 +89,13 @@ int hub_place(struct ts_str *out, const char *cache, const char *repo, const cha
 
 /* --- finding --- */
 
-static int not_there(const char *cache, const struct ts_hub_id *id, const char *what, struct ts_error *err)
+static int not_there(const char *cache, const struct ts_hub_id *id, const char *but, struct ts_error *err)
 {
 	struct ts_str text = {0};
 	int status = ts_hub_id_print(id, &text) ? ts_fail_memory(err) : TS_ENOTFOUND;
 	if (status == TS_ENOTFOUND)
-		ts_fail(err, status, "the Hugging Face cache %s does not hold %s%s; `thinksafe pull %s` downloads it", cache, what,
-			text.data, text.data);
+		ts_fail(err, status, "the Hugging Face cache %s does not hold %s%s; `thinksafe pull %s` downloads it", cache, text.data,
+			but, text.data);
 	ts_str_release(&text);
 	return status;
 }
@@ -181,18 +181,18 @@ int ts_hub_find(const char *cache, const struct ts_hub_id *id, struct ts_str *pa
 	if (!status)
 		status = hub_place(&found, cache, id->repo, "", err);
 	if (!status && !*commit)
-		status = not_there(cache, id, ts_dir_exists(found.data) ? "this revision of " : "", err);
+		status = not_there(cache, id, ts_dir_exists(found.data) ? " (other revisions are there)" : "", err);
 	if (!status)
 		status = ts_str_printf(&rest, "snapshots/%s", commit) ? ts_fail_memory(err)
 								      : hub_place(&found, cache, id->repo, rest.data, err);
 	if (!status && !ts_dir_exists(found.data))
-		status = not_there(cache, id, "this revision of ", err);
+		status = not_there(cache, id, " (other revisions are there)", err);
 	if (!status && !*id->file)
 		status = find_gguf(id, &found, err);
 	else if (!status)
 		status = ts_str_printf(&found, "/%s", id->file) ? ts_fail_memory(err) : 0;
 	if (!status && *id->file && !ts_file_exists(found.data))
-		status = not_there(cache, id, "the file ", err);
+		status = not_there(cache, id, " (other files are there)", err);
 	if (!status && ts_str_puts(path, found.data))
 		status = ts_fail_memory(err);
 	ts_str_release(&found);

@@ -68,7 +68,8 @@ static int look_at_answer(struct fetch *f, const struct ts_http_answer *a, struc
 	char type[80] = "no type";
 	if (a->status == 206)
 		return check_range(f, a, err);
-	ts_http_header(a, "content-type", type, sizeof(type));
+	if (ts_http_header(a, "content-type", type, sizeof(type)) && !strncmp(type, "text/html", 9))
+		return ts_fail(err, TS_EMISMATCH, "%s: %s: expected the file, found a page (%s)", f->file->name, ts_str_c(&a->url), type);
 	if (ts_http_header_number(a, "content-length", &length) && length != f->file->size)
 		return ts_fail(err, TS_EMISMATCH, "%s: %s: expected %llu bytes, found an answer of %llu (%s)", f->file->name,
 			       ts_str_c(&a->url), (unsigned long long)f->file->size, (unsigned long long)length, type);

@@ -77,7 +77,6 @@ static int judge_with_model(struct judge *j)
 	struct ts_session *s = &j->session;
 	struct ts_responder *responder = NULL;
 	struct ts_guard *guard = NULL;
-	TS_TRY(ts_session_find(s, &j->guard, &s->model_path, TS_MODEL_EXPECTED));
 	s->model_dir = s->model_name = j->guard;
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_open_model(s));
@@ -141,6 +140,7 @@ static int run(struct judge *j)
 	struct ts_session *s = &j->session;
 	if (!j->guard)
 		return ts_session_wrong(s, "--guard DIR is needed (a Llama-Guard-3 checkpoint, or the word keywords)");
+	TS_TRY(ts_session_find(s, &j->guard, &s->model_path, TS_MODEL_EXPECTED));
 	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_read_rows(s, &j->rows));
 	TS_TRY(check_rows(j));

@@ -6,18 +6,18 @@
  * are redirected. Every request is a line of LOG: "hub GET /path range=... token=yes|no". The store refuses a request with a token.
  *
  * Faults stand in front of the path, so that HF_ENDPOINT chooses them: http://127.0.0.1:PORT/~FAULT,FAULT/... A fault is
- * NAME=WHERE:NUMBER:TIMES; it concerns requests whose "METHOD /path" holds WHERE, the first TIMES of them (0 = all).
- *     status=WHERE:CODE         this status                         later=WHERE:SECONDS   429 with Retry-After
- *     cut=WHERE:BYTES           the body ends after so many bytes   trickle=WHERE:BYTES   then ten bytes a second
- *     pace=WHERE:BYTES          BYTES every 50 ms                   plus=WHERE:BYTES      so many bytes more than announced before
- *     html=WHERE                a page instead of the answer        page=WHERE            the same, without its length
- *     wrong=WHERE               one byte is another one             loop=WHERE            redirects to itself
- *     norange=WHERE             ranges are ignored                  badrange=WHERE        416 for every range
- *     shift=WHERE               the range that comes is another     elsewhere=WHERE       redirects to https://nowhere.invalid
- *     gated=WHERE               401 without the token "secret", 403 with another
- *     private=WHERE             401 without the token "secret", 404 with another
- *     noetag=WHERE, nosize=WHERE  these headers are missing           evil=WHERE            the list names ../../evil
- *     relative=WHERE            small files are redirected too, within the host */
+ * NAME=WHERE:NUMBER:TIMES; it concerns requests whose "METHOD /path" holds WHERE (all parts of it, with & between), and of equal ones the
+ * first TIMES (0 = all).
+ *     status=WHERE:CODE    this status                         later=WHERE:SECONDS  429 with Retry-After
+ *     cut=WHERE:BYTES      the body ends after so many bytes   trickle=WHERE:BYTES  ten bytes a second from there on
+ *     pace=WHERE:BYTES     BYTES every 50 ms                   longer=WHERE:BYTES   announces so many more
+ *     endless=WHERE        announces nothing, never ends       wrong=WHERE          one byte is another one
+ *     html=WHERE           a page instead of the answer        page=WHERE           the same, without type and length
+ *     norange=WHERE        ranges are ignored                  badrange=WHERE       416 for every range
+ *     shift=WHERE          the range that comes is another     loop=WHERE           redirects to itself
+ *     elsewhere=WHERE      redirects to a host without address evil=WHERE           the list names ../../evil
+ *     gated=WHERE          401 without the token "secret", 403 with another; private=WHERE: 404 with another
+ *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host */
 #include "core/file.h"
 #include "core/json.h"
 #include "core/map.h"
@@ -48,7 +48,15 @@ struct request {
 	const char *token; /* NULL = none */
 };
 
-/* The number of a fault that concerns this request, or -1. Counts each request once for each fault. */
+static bool concerns(const char *line, char *where)
+{
+	for (char *rest, *part = strtok_r(where, "&", &rest); part; part = strtok_r(NULL, "&", &rest))
+		if (!strstr(line, part))
+			return false;
+	return true;
+}
+
+/* The number of a fault that concerns this request, or -1. A fault with TIMES counts, so it is asked for once a request. */
 static long fault(const struct request *r, const char *name)
 {
 	char where[256], key[2048], copy[512];
@@ -60,9 +68,7 @@ static long fault(const struct request *r, const char *name)
 			continue;
 		snprintf(where, sizeof(where), "%.*s", (int)strcspn(one + n + 1, ":"), one + n + 1);
 		sscanf(one + n + 1 + strlen(where), ":%ld:%ld", &number, &times);
-		for (char *p = where; *p; p++)
-			*p = *p == '|' ? '/' : *p == '+' ? ' ' : *p;
-		if (!strstr(r->line, where))
+		if (!concerns(r->line, where))
 			continue;
 		if (times) {
 			snprintf(key, sizeof(key), "%s %s", one, r->line);
@@ -227,7 +233,7 @@ static enum MHD_Result api(struct request *r)
 
 struct content {
 	FILE *file;
-	uint64_t from, cut, trickle, pace, wrong;
+	uint64_t from, end, cut, trickle, pace, wrong;
 };
 
 static void rest(long milliseconds)
@@ -240,6 +246,8 @@ static ssize_t give(void *user, uint64_t at, char *out, size_t room)
 {
 	struct content *c = user;
 	uint64_t most = room;
+	if (at >= c->end)
+		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (at >= c->cut)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (most > c->cut - at)
@@ -290,7 +298,8 @@ static enum MHD_Result send_content(const struct request *r, const char *path, u
 	if (ranged && from >= size)
 		return send_error(r, 416, NULL);
 	struct content *c = calloc(1, sizeof(*c));
-	*c = (struct content){.file = fopen(path, "rb"), .from = from, .cut = UINT64_MAX, .trickle = UINT64_MAX, .wrong = UINT64_MAX};
+	*c = (struct content){
+		.file = fopen(path, "rb"), .from = from, .end = UINT64_MAX, .cut = UINT64_MAX, .trickle = UINT64_MAX, .wrong = UINT64_MAX};
 	if (strcmp(r->method, "HEAD") != 0) {
 		c->cut = fault_or(r, "cut", UINT64_MAX);
 		c->trickle = fault_or(r, "trickle", UINT64_MAX);
@@ -298,10 +307,8 @@ static enum MHD_Result send_content(const struct request *r, const char *path, u
 		if (fault(r, "wrong") >= 0)
 			c->wrong = size / 2;
 	}
-	uint64_t more = strcmp(r->method, "HEAD") ? fault_or(r, "plus", 0) : 0;
-	bool open_end = fault(r, "plus") >= 0;
-	struct MHD_Response *a =
-		MHD_create_response_from_callback(open_end ? MHD_SIZE_UNKNOWN : size - from + more, 1 << 16, give, c, give_up);
+	uint64_t announced = fault(r, "endless") >= 0 ? MHD_SIZE_UNKNOWN : size - from + fault_or(r, "longer", 0);
+	struct MHD_Response *a = MHD_create_response_from_callback(announced, 1 << 16, give, c, give_up);
 	if (ranged) {
 		char text[100];
 		bool shift = fault(r, "shift") >= 0;
@@ -379,7 +386,8 @@ static bool misbehave(struct request *r, enum MHD_Result *done)
 	} else if (fault(r, "page") >= 0) {
 		struct content *c = calloc(1, sizeof(*c));
 		*c = (struct content){.file = fmemopen((void *)(uintptr_t)page, sizeof(page) - 1, "r"),
-				      .cut = sizeof(page) - 1,
+				      .end = sizeof(page) - 1,
+				      .cut = UINT64_MAX,
 				      .trickle = UINT64_MAX,
 				      .wrong = UINT64_MAX};
 		*done = send_answer(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, give, c, give_up));
@@ -447,7 +455,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	root = argv[1];
-	requests = argc > 2 ? fopen(argv[2], "w") : fopen("/dev/null", "w");
+	requests = argc > 2 ? fopen(argv[2], "a") : fopen("/dev/null", "a");
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
