@@ -151,8 +151,12 @@ static int ask_json(struct hub_talk *t, const char *url, const char *what, json_
 	struct text text = {.what = what};
 	char type[80] = "nothing known";
 	struct ts_http_request r = {.url = url, .body = take_text, .user = &text};
-	int status = ask(t, &r, what, &text, err);
-	if (!status && ts_json_parse(ts_str_c(&text.bytes), text.bytes.len, what, out, err)) {
+	int status = ask(t, &r, what, &text, err), parsed = 0;
+	if (!status)
+		parsed = ts_json_parse(ts_str_c(&text.bytes), text.bytes.len, what, out, err);
+	if (parsed == TS_ENOMEM) {
+		status = parsed;
+	} else if (parsed) {
 		ts_http_header(&t->answer, "content-type", type, sizeof(type));
 		status = ts_fail(err, TS_EFORMAT,
 				 "%s: %s: expected JSON from a hub, found %s (is HF_ENDPOINT right? does a proxy or a login page answer?)",

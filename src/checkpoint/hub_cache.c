@@ -127,10 +127,9 @@ static bool ends_with(const char *text, const char *ending)
 
 static bool has(const char *dir, const char *name)
 {
-	struct ts_str path = {0};
-	bool there = !ts_path_join(&path, dir, name) && ts_file_exists(path.data);
-	ts_str_release(&path);
-	return there;
+	char path[4096];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return n > 0 && n < (int)sizeof(path) && ts_file_exists(path);
 }
 
 static bool has_safetensors(const char *dir)

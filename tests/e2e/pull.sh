@@ -461,7 +461,7 @@ whole "$student"
 disk=$scratch/disk
 mkdir "$disk"
 if mount -t tmpfs -o size=1m tmpfs "$disk" 2>/dev/null; then
-	trap 'kill $server 2>/dev/null || true; umount "$disk" || true; rm -rf "$scratch"' EXIT
+	trap 'kill $server 2>/dev/null || true; umount "$disk" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 	refused "org/student: $disk/cache has room for" "MB, expected 1.2 MB" -- pull org/student --cache "$disk/cache"
 	[ ! -e "$disk/cache" ] || fail "too small a disk is written to"
 	umount "$disk"
