@@ -35,7 +35,7 @@ void ts_chat_show_state(const struct ts_chat_session *c, FILE *notes)
 {
 	const char *system = ts_chat_session_system_text(c);
 	size_t context = (size_t)ts_model_config(c->session->model)->max_positions;
-	NOTE(notes, "model     %s: context of %zu tokens", c->session->model_dir, context);
+	NOTE(notes, "model     %s: context of %zu tokens", c->session->model_name, context);
 	if (c->positions < context)
 		NOTE(notes, ", of which %zu fit the memory", c->positions);
 	NOTE(notes, "\n");

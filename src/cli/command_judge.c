@@ -77,7 +77,7 @@ static int judge_with_model(struct judge *j)
 	struct ts_session *s = &j->session;
 	struct ts_responder *responder = NULL;
 	struct ts_guard *guard = NULL;
-	s->model_dir = j->guard;
+	s->model_dir = s->model_name = j->guard;
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_open_model(s));
 	size_t context = (size_t)ts_model_config(s->model)->max_positions;
@@ -140,6 +140,7 @@ static int run(struct judge *j)
 	struct ts_session *s = &j->session;
 	if (!j->guard)
 		return ts_session_wrong(s, "--guard DIR is needed (a Llama-Guard-3 checkpoint, or the word keywords)");
+	TS_TRY(ts_session_find(s, &j->guard, &s->model_path, TS_MODEL_EXPECTED));
 	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_read_rows(s, &j->rows));
 	TS_TRY(check_rows(j));
@@ -153,7 +154,7 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &j.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"guard", "DIR|keywords", "Llama-Guard-3 checkpoint folder, or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
+		{"guard", "DIR|ID|keywords", "Llama-Guard-3 folder (or ORG/NAME), or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
 		{"refusal-phrases", "FILE", "with keywords: the phrases, one a line (default: built in)", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "with keywords: more label words that mean benign", TS_OPT_TEXT, &j.benign_labels, NULL},

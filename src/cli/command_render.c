@@ -74,7 +74,8 @@ int ts_command_render(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &r.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"model", "DIR|FILE", "folder or GGUF file with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE|ID", "folder, GGUF file or hub model with the tokenizer and chat template", TS_OPT_TEXT, &s->model_dir,
+		 NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"template", "FILE", "a template file instead of --model", TS_OPT_TEXT, &r.template_file, NULL},
 		{"now", "TIME", "freeze the template's clock, e.g. 2024-07-26T15:04:05", TS_OPT_TEXT, &r.now, NULL},

@@ -30,8 +30,8 @@ static const struct {
 	const char *key, *argument, *help;
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
-	{"model", "DIR|FILE", "student: checkpoint folder or GGUF file"},
-	{"guard", "DIR|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
+	{"model", "DIR|FILE|ID", "student: checkpoint folder, GGUF file, or " TS_HELP_HUB},
+	{"guard", "DIR|ID|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
 	{"refusal_judge", "keywords", "who calls an answer a refusal"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},
 	{"method", "thinksafe|rejection", "where training responses come from"},
@@ -189,6 +189,8 @@ static int run(struct command_run *c, const char *path)
 		c->machine.show_plan = s->quiet ? NULL : show_plan;
 		c->machine.probe_seconds = c->probe;
 		if (!status)
+			status = ts_session_find_recipe(s, &c->recipe);
+		if (!status)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
 			status = show(s, metrics, dir.data);
@@ -235,6 +237,8 @@ static int evaluate(struct command_run *c, const char *path)
 	struct ts_str text = {0};
 	int status = open_recipe(c, path);
 	s->resumable = c->run_dir != NULL;
+	if (!status)
+		status = ts_session_find_recipe(s, &c->recipe);
 	if (!status)
 		status = ts_run_eval(&c->recipe, c->run_dir, s->adapter_dir, &c->machine, &s->context, &metrics, &s->err);
 	if (!status && s->json) {
@@ -315,7 +319,7 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &c->session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"adapter", "DIR", "LoRA adapter folder, used unmerged", TS_OPT_TEXT, &s->adapter_dir, NULL},
+		{"adapter", "DIR|ID", "LoRA adapter folder or ORG/NAME, used unmerged", TS_OPT_TEXT, &s->adapter_dir, NULL},
 		{"run", "DIR", "keep the samples here, to go on after a stop (default: memory)", TS_OPT_TEXT, &c->run_dir, NULL},
 		{"json", NULL, "metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 		TS_OPTIONS_PIPELINE(s),

@@ -48,7 +48,7 @@ int ts_command_tokenize(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &t.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"model", "DIR|FILE", "folder with tokenizer.json, or GGUF file", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE|ID", "folder with tokenizer.json, GGUF file, or " TS_HELP_HUB, TS_OPT_TEXT, &s->model_dir, NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"decode", NULL, "ids to text", TS_OPT_FLAG, &t.decode, NULL},
 		{"no-special", NULL, "do not add the tokenizer's special tokens (BOS)", TS_OPT_FLAG, &t.no_special, NULL},

@@ -101,7 +101,7 @@ static int add_targets(struct train *t)
 	}
 	if (!t->lora.target_count)
 		return ts_session_wrong(s, "--targets: expected at least one linear layer, found none");
-	if (snprintf(t->lora.base_model, sizeof(t->lora.base_model), "%s", s->model_dir) >= (int)sizeof(t->lora.base_model))
+	if (snprintf(t->lora.base_model, sizeof(t->lora.base_model), "%s", s->model_name) >= (int)sizeof(t->lora.base_model))
 		return ts_fail(&s->err, TS_ELIMIT, "--model: the path is too long for adapter_config.json");
 	return 0;
 }
@@ -211,7 +211,7 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 	ts_session_init(s);
 	t.lora = (struct ts_adapter_config){.alpha = 16, .dropout = 0.05};
 	const struct ts_option options[] = {
-		{"model", "DIR|FILE", "checkpoint folder or GGUF file of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
+		{"model", "DIR|FILE|ID", "base model: checkpoint folder, GGUF file, or " TS_HELP_HUB, TS_OPT_TEXT, &s->model_dir, NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
 		{"in", "FILE", "rows with instruction and response, or ids and mask", TS_OPT_TEXT, &s->in, NULL},
 		{"out", "DIR", "adapter folder to write (PEFT layout)", TS_OPT_TEXT, &s->out, NULL},

@@ -63,6 +63,13 @@ static const struct ts_command commands[] = {
 		.run = ts_command_chat,
 	},
 	{
+		.name = "pull",
+		.summary = "a model of the Hugging Face hub into its cache on this machine",
+		.usage = "pull ORG/NAME[@REVISION] [--file NAME] [--dry-run] [options]",
+		.example = "thinksafe pull Qwen/Qwen3-0.6B && thinksafe chat --model Qwen/Qwen3-0.6B",
+		.run = ts_command_pull,
+	},
+	{
 		.name = "score",
 		.summary = "log-probabilities of texts",
 		.usage = "score --model DIR|FILE [--in FILE] [--out FILE] [--logits FILE]",

@@ -33,6 +33,8 @@ void ts_session_close(struct ts_session *s)
 		ts_lock_release(s->lock);
 	}
 	ts_str_release(&s->lock_path);
+	ts_str_release(&s->model_path);
+	ts_str_release(&s->adapter_path);
 }
 
 int ts_session_usage(const struct ts_command *c, const struct ts_option *options, size_t count)
@@ -84,7 +86,11 @@ int ts_session_parse(struct ts_session *s, const struct ts_command *c, const str
 	if (words)
 		*words = found;
 	ts_terminal_init(&s->context, s->quiet);
-	return -1;
+	s->model_name = s->model_dir;
+	status = ts_session_find(s, &s->model_dir, &s->model_path, TS_MODEL_EXPECTED);
+	if (!status)
+		status = ts_session_find(s, &s->adapter_dir, &s->adapter_path, "adapter folder");
+	return status ? ts_session_fail(s, status) : -1;
 }
 
 void ts_sampling_options_default(struct ts_sampling_options *o)
@@ -151,9 +157,9 @@ int ts_session_fail(struct ts_session *s, int status)
 static int need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
-		return ts_session_wrong(s, "--model DIR or FILE is needed");
+		return ts_session_wrong(s, "--model DIR, FILE or ORG/NAME is needed");
 	if (!ts_dir_exists(s->model_dir) && !ts_file_exists(s->model_dir))
-		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such checkpoint folder or GGUF file", s->model_dir);
+		return ts_fail(&s->err, TS_ENOTFOUND, "%s: no such " TS_MODEL_EXPECTED, s->model_dir);
 	return 0;
 }
 

@@ -14,6 +14,8 @@ enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 
 struct ts_session {
 	/* options */
 	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_name;                 /* --model as written; model_dir is where a hub id was found */
+	struct ts_str model_path, adapter_path; /* of hub ids */
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -35,13 +37,16 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
+#define TS_HELP_HUB "ORG/NAME of the hub once it was pulled"
 #define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
-	{"model", "DIR|FILE", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                 \
+	{                                                                                                                                  \
+		"model",     "DIR|FILE|ID",   "checkpoint folder (Hugging Face layout), GGUF file, or " TS_HELP_HUB,                       \
+		TS_OPT_TEXT, &(s)->model_dir, NULL},                                                                                       \
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
 	{                                                                                                                                  \
-		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
+		"adapter", "DIR|ID", "LoRA adapter folder (PEFT layout) or ORG/NAME, used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL  \
 	}
 #define TS_OPTIONS_MACHINE(s)                                                                                                              \
 	{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &(s)->threads, NULL},                            \
@@ -94,6 +99,14 @@ int ts_session_parse(struct ts_session *, const struct ts_command *, const struc
 		     int *words);
 /* Fails with TS_EINVAL and makes ts_session_fail say it as wrong usage. */
 int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* hub.c. A path that is not there and reads as a hub id (ORG/NAME) is looked up in the Hugging Face cache: *path then points into `memory`.
+ * `what` is what was expected, for the message. No network. */
+int ts_session_find(struct ts_session *, const char **path, struct ts_str *memory, const char *what);
+/* The same for the models of a recipe. */
+struct ts_recipe;
+int ts_session_find_recipe(struct ts_session *, struct ts_recipe *);
+#define TS_MODEL_EXPECTED "checkpoint folder or GGUF file"
 
 /* All return a status with session->err filled. */
 int ts_session_open_chat(struct ts_session *);
@@ -154,6 +167,7 @@ int ts_command_report(const struct ts_command *, int argc, char **argv);
 int ts_command_score(const struct ts_command *, int argc, char **argv);
 int ts_command_tokenize(const struct ts_command *, int argc, char **argv);
 int ts_command_render(const struct ts_command *, int argc, char **argv);
+int ts_command_pull(const struct ts_command *, int argc, char **argv);
 int ts_command_help(const struct ts_command *, int argc, char **argv);
 
 #endif

@@ -80,6 +80,15 @@ void ts_format_seconds(double seconds, char text[24])
 		snprintf(text, 24, "%lds", s);
 }
 
+void ts_format_bytes(double bytes, char text[24])
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	size_t unit = 0;
+	for (; bytes >= 999.5 && unit < 4; unit++)
+		bytes /= 1000;
+	snprintf(text, 24, "%.*f %s", unit && bytes < 99.95 ? 1 : 0, bytes, units[unit]);
+}
+
 void ts_terminal_close_line(void)
 {
 	if (terminal.line_open)
@@ -113,11 +122,25 @@ static size_t window_columns(void)
 	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+/* "130/500 responses  12/s"; sizes as people read them. */
+static void format_counts(uint64_t done, uint64_t total, const char *unit, double rate, char text[160])
+{
+	char sizes[3][24];
+	ts_format_bytes((double)done, sizes[0]);
+	ts_format_bytes((double)total, sizes[1]);
+	ts_format_bytes(rate, sizes[2]);
+	if (!strcmp(unit, "bytes"))
+		snprintf(text, 160, "%s of %s  %s/s", sizes[0], sizes[1], sizes[2]);
+	else
+		snprintf(text, 160, "%llu/%llu %s  %.*f/s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0,
+			 rate);
+}
+
 static void draw(uint64_t done, uint64_t total, const char *unit, const char *note, bool bar)
 {
 	double elapsed = ts_clock() - terminal.started;
 	double rate = elapsed > 0 ? (double)(done - terminal.first) / elapsed : 0;
-	char left[24] = "?", cells[25], line[512];
+	char left[24] = "?", cells[25], counts[160], line[512];
 	if (done == total)
 		ts_format_seconds(elapsed, left);
 	else if (rate > 0)
@@ -126,9 +149,9 @@ static void draw(uint64_t done, uint64_t total, const char *unit, const char *no
 	for (int i = 0; i < 24; i++)
 		cells[i] = i < percent * 24 / 100 ? '#' : '.';
 	cells[24] = '\0';
-	snprintf(line, sizeof(line), "%-16s %s%s%s%3d%%  %llu/%llu %s  %.*f/s  %s %s%s%s", terminal.stage, bar ? "[" : "", bar ? cells : "",
-		 bar ? "] " : "", percent, (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0, rate,
-		 done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");
+	format_counts(done, total, unit, rate, counts);
+	snprintf(line, sizeof(line), "%-16s %s%s%s%3d%%  %s  %s %s%s%s", terminal.stage, bar ? "[" : "", bar ? cells : "", bar ? "] " : "",
+		 percent, counts, done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");
 	if (bar)
 		fprintf(stderr, "\r%.*s\033[K", (int)window_columns() - 1, line);
 	else
@@ -143,6 +166,8 @@ static void progress(void *user, const char *stage, uint64_t done, uint64_t tota
 		return;
 	if (strncmp(terminal.stage, stage, sizeof(terminal.stage) - 1))
 		begin_stage(stage, done);
+	if (done < terminal.first) /* a download that starts over */
+		terminal.first = done;
 	uint64_t tenth = total ? 10 * done / total : 10;
 	double now = ts_clock();
 	if (terminal.tty && (done == total || now - terminal.drawn > 0.1)) {

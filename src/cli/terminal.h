@@ -24,5 +24,7 @@ void ts_terminal_close_line(void);
 
 /* "2h 05m", "3m 07s", "12s" into text[24]. */
 void ts_format_seconds(double seconds, char text[24]);
+/* "726 B", "1.5 GB" (powers of 1000) into text[24]. */
+void ts_format_bytes(double bytes, char text[24]);
 
 #endif

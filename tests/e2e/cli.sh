@@ -34,11 +34,11 @@ equal() {
 }
 
 # --- usage
-expect 2 "usage: run generate judge train eval report chat score tokenize render"
+expect 2 "usage: run generate judge train eval report chat pull score tokenize render"
 expect 2 "unknown.command" sing
 expect 0 "usage exit.status" --help
 expect 0 "thinksafe" --version
-for command in run generate judge train eval report chat score tokenize render; do
+for command in run generate judge train eval report chat pull score tokenize render; do
 	expect 0 "usage example --" $command --help
 	expect 2 "unknown.option usage" $command --sing
 done
