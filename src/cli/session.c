@@ -163,7 +163,7 @@ int ts_session_open_chat(struct ts_session *s)
 	return s->chat ? 0 : ts_local_open_chat_as(&s->chat, s->model_dir, s->pre, &s->err);
 }
 
-static int open_backend(struct ts_session *s)
+int ts_session_open_backend(struct ts_session *s)
 {
 	enum ts_isa isa = TS_ISA_AUTO;
 	if (s->isa)
@@ -174,7 +174,7 @@ static int open_backend(struct ts_session *s)
 int ts_session_open_model(struct ts_session *s)
 {
 	TS_TRY(need_model(s));
-	TS_TRY(open_backend(s));
+	TS_TRY(ts_session_open_backend(s));
 	if (!s->model)
 		TS_TRY(ts_model_open(&s->model, s->backend, s->model_dir, &s->context, &s->err));
 	if (s->adapter_dir && !s->adapter)

@@ -36,6 +36,19 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *, const char
 int ts_adapter_save(const struct ts_adapter *, const char *dir, struct ts_error *err);
 void ts_adapter_free(struct ts_adapter *);
 
+/* One pair of the adapter as numbers: W' = W + scale B A; false where the adapter leaves the weight alone. For whoever needs the whole change
+ * of a weight (merging, other formats), whatever the adapter's configuration says. */
+struct ts_lora_pair {
+	const float *a, *b; /* [rank, in], [out, rank] */
+	size_t rank, in, out;
+	float scale;
+};
+bool ts_adapter_pair(const struct ts_adapter *, int layer, enum ts_target, struct ts_lora_pair *);
+
+/* The shape of a target's weight. */
+void ts_target_shape(const struct ts_model_config *, enum ts_target, size_t *out, size_t *in);
+/* Where a target stands in its layer: "self_attn.q_proj". */
+const char *ts_target_path(enum ts_target);
 /* The module name of a target: "q_proj"; and PEFT's key of a parameter (dir is 'A' or 'B'). */
 const char *ts_target_name(enum ts_target);
 int ts_adapter_key(const struct ts_adapter *, int layer, enum ts_target, char which, char *key, size_t n);
