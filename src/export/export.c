@@ -121,8 +121,7 @@ static int check_disk(struct export *e)
 	uint64_t space, needed = e->planned + BESIDE;
 	char want[32], have[32];
 	struct ts_error ignored;
-	if (!e->options->lora && e->weights.from_gguf)
-		needed += 32 << 20; /* its tokenizer */
+	needed += e->header.len;
 	if (ts_disk_free(e->out.data, &space, &ignored))
 		return 0; /* a file system that does not say */
 	format_bytes((double)needed, want);
@@ -131,6 +130,21 @@ static int check_disk(struct export *e)
 		return ts_fail(e->err, TS_EIO, "%s: no space left on device: expected %s, found %s", e->out.data, want, have);
 	ts_log(e->context, TS_LOG_INFO, "%s: %zu tensors as %s, %s; free: %s", e->out.data, e->list.weights.len,
 	       ts_export_type_name(e->options->type), want, have);
+	return 0;
+}
+
+/* The check does without the template where the result does without what we cannot read: the files of a folder, the metadata of a GGUF source,
+ * are copied as they are. */
+static int open_chat(struct export *e)
+{
+	struct ts_error failure = {0};
+	int status = ts_local_open_chat(&e->chat, e->options->model, &failure);
+	bool copied = !e->gguf || e->weights.from_gguf;
+	if (!status)
+		return 0;
+	if (!copied || (status != TS_ENOTFOUND && status != TS_EUNSUPPORTED))
+		return ts_fail(e->err, status, "%s", failure.message);
+	ts_log(e->context, TS_LOG_WARN, "%s; the check is made with random ids alone", failure.message);
 	return 0;
 }
 
@@ -148,25 +162,13 @@ static int plan(struct export *e)
 		e->planned +=
 			export_weight_rows(w) * export_store_bytes(export_store_of(e->options->type, e->gguf, w->dims, columns), columns);
 	}
+	TS_TRY(open_chat(e));
+	if (e->gguf)
+		TS_TRY(export_gguf_prepare(e));
 	return check_disk(e);
 }
 
 /* --- what is expected --- */
-
-static int open_chat(struct export *e)
-{
-	struct ts_str path = {0};
-	const char *model = e->options->model;
-	int status = ts_path_join(&path, model, "tokenizer.json") ? ts_fail_memory(e->err) : 0;
-	if (!status && !ts_file_exists(model) && !ts_file_exists(path.data))
-		ts_log(e->context, TS_LOG_WARN, "%s: no tokenizer.json: the check is made with random ids alone", model);
-	else if (!status)
-		status = ts_local_open_chat(&e->chat, model, e->err);
-	if (!status && e->chat)
-		status = ts_local_check_vocabulary(e->model, e->chat, e->err);
-	ts_str_release(&path);
-	return status;
-}
 
 static int expect(struct export *e)
 {
@@ -174,7 +176,8 @@ static int expect(struct export *e)
 	TS_TRY(ts_model_open(&e->model, e->backend, o->model, e->context, e->err));
 	if (o->adapter)
 		TS_TRY(ts_adapter_load(&e->adapter, e->model, o->adapter, e->err));
-	TS_TRY(open_chat(e));
+	if (e->chat)
+		TS_TRY(ts_local_check_vocabulary(e->model, e->chat, e->err));
 	TS_TRY(export_check_choose(&e->check, &e->config, e->chat, e->err));
 	int status = export_check_record(&e->check, e->model, e->adapter, e->err);
 	if (status == TS_ENUMERIC)
@@ -196,8 +199,7 @@ static void close_model(struct export *e)
 
 /* --- writing --- */
 
-int export_put_weight(struct export *e, struct ts_sink *sink, const struct export_weight *w, struct export_store store,
-		      size_t (*row_at)(const struct ts_model_config *, size_t))
+int export_put_weight(struct export *e, struct ts_sink *sink, const struct export_weight *w, struct export_store store, bool turned)
 {
 	struct export_source source = {.weights = &e->weights, .adapter = e->adapter};
 	size_t columns = export_weight_columns(w), bytes = export_store_bytes(store, columns);
@@ -206,7 +208,7 @@ int export_put_weight(struct export *e, struct ts_sink *sink, const struct expor
 	TS_TRY(export_source_take(&source, w, e->err));
 	TS_TRY(export_encoder_begin(&e->encoder, columns, e->err));
 	for (size_t i = 0; i < export_weight_rows(w); i++) {
-		export_source_row(&source, row_at ? row_at(&e->config, i) : i, e->encoder.row.data);
+		export_source_row(&source, turned ? ts_weights_turned_row(&e->config, i) : i, e->encoder.row.data);
 		export_encoder_row(&e->encoder, store, columns);
 		TS_TRY(ts_sink_write(sink, e->encoder.bytes.data, bytes, e->err));
 	}
@@ -287,12 +289,14 @@ static int make(struct export *e)
 	TS_TRY(plan(e));
 	TS_TRY(expect(e));
 	close_model(e);
-	TS_TRY(begin_folder(e));
-	TS_TRY(export_folder_write(e));
+	if (!e->gguf)
+		TS_TRY(begin_folder(e));
+	TS_TRY(e->gguf ? export_gguf_write(e) : export_folder_write(e));
 	ts_weights_close(&e->weights);
 	TS_TRY(verify(e));
 	TS_TRY(put_card(e));
-	TS_TRY(end_folder(e));
+	if (!e->gguf)
+		TS_TRY(end_folder(e));
 	return ts_path_put_in_place(e->partial.data, e->out.data, e->err);
 }
 
@@ -314,5 +318,6 @@ int ts_export(const struct ts_export_options *options, struct ts_backend *backen
 	export_check_release(&e.check);
 	ts_str_release(&e.out);
 	ts_str_release(&e.partial);
+	ts_str_release(&e.header);
 	return status;
 }

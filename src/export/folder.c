@@ -93,7 +93,7 @@ static int put_shard(struct export *e, const char *name, const struct shard *s)
 		status = put_header(e, &sink, s);
 	for (size_t i = 0; i < s->count && !status; i++) {
 		const struct export_weight *w = &e->list.weights.data[s->first + i];
-		status = export_put_weight(e, &sink, w, store_of(e, w), NULL);
+		status = export_put_weight(e, &sink, w, store_of(e, w), false);
 	}
 	if (!status)
 		status = ts_sink_finish(&sink, e->err);

@@ -2,6 +2,7 @@
 #ifndef TS_EXPORT_INTERNAL_H
 #define TS_EXPORT_INTERNAL_H
 
+#include "checkpoint/gguf_write.h"
 #include "checkpoint/weights.h"
 #include "export/export.h"
 #include "generate/local.h"
@@ -116,16 +117,23 @@ struct export
 	struct export_check check;
 	bool gguf, began;           /* began: something is there under the name `partial` */
 	struct ts_str out, partial; /* the name it gets, and the one it has until then */
+	struct ts_str header;       /* of a GGUF file */
 	uint64_t planned;           /* bytes of tensors */
 	int done;                   /* tensors */
 };
 
-/* Writes one weight's rows to the sink. `row_at` says which row comes as the i-th; NULL: they stand as they are. */
-int export_put_weight(struct export *, struct ts_sink *, const struct export_weight *, struct export_store,
-		      size_t (*row_at)(const struct ts_model_config *, size_t));
+/* Writes one weight's rows to the sink; `turned`: in the order of the llama architecture's GGUF files. */
+int export_put_weight(struct export *, struct ts_sink *, const struct export_weight *, struct export_store, bool turned);
 
 /* folder.c */
 int export_folder_write(struct export *);
+/* gguf.c, gguf_keys.c, gguf_tokenizer.c. Before anything is computed: the file's header, e->header; what a GGUF file cannot say is refused. */
+int export_gguf_prepare(struct export *);
+int export_gguf_write(struct export *);
+/* The architecture's name in GGUF: "llama" for mistral too. */
+const char *export_gguf_architecture(const struct ts_model_config *);
+int export_gguf_keys(const struct export *, struct ts_gguf_writer *);
+int export_gguf_tokenizer(const struct export *, struct ts_gguf_writer *);
 /* config.c: the config.json of the result, appended to `out`. */
 int export_config_text(const struct export *, struct ts_str *out);
 /* card.c: README.md of a folder, or the text beside a GGUF file, appended to `out`. */
