@@ -64,15 +64,15 @@ void export_encoder_row(struct export_encoder *e, struct export_store store, siz
 	}
 }
 
-int export_encoder_end(struct export_encoder *e, const struct export_weight *w, bool force, struct ts_error *err)
+int export_encoder_end(struct export_encoder *e, const char *name, size_t columns, bool force, struct ts_error *err)
 {
 	/* A sum of n products in f32 is off by about sqrt(n) roundings of 2^-24 each. */
-	e->relative += (e->size > 0 ? e->error / e->size : 0) + (double)export_weight_columns(w) * 0x1p-48;
+	e->relative += (e->size > 0 ? e->error / e->size : 0) + (double)columns * 0x1p-48;
 	if (!e->beyond || *e->where)
 		return 0;
-	snprintf(e->where, sizeof(e->where), "%s", w->name);
+	snprintf(e->where, sizeof(e->where), "%s", name);
 	return force ? 0
-		     : ts_fail(err, TS_EMISMATCH, "%s: %zu numbers are beyond the range of this type and would become infinite", w->name,
+		     : ts_fail(err, TS_EMISMATCH, "%s: %zu numbers are beyond the range of this type and would become infinite", name,
 			       e->beyond);
 }
 

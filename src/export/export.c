@@ -118,18 +118,20 @@ static void format_bytes(double bytes, char text[32])
 static int check_disk(struct export *e)
 {
 	enum { BESIDE = 1 << 18 };
-	uint64_t space, needed = e->planned + BESIDE;
+	uint64_t space, needed = e->planned + e->header.len + BESIDE;
 	char want[32], have[32];
 	struct ts_error ignored;
-	needed += e->header.len;
 	if (ts_disk_free(e->out.data, &space, &ignored))
 		return 0; /* a file system that does not say */
 	format_bytes((double)needed, want);
 	format_bytes((double)space, have);
 	if (space < needed)
 		return ts_fail(e->err, TS_EIO, "%s: no space left on device: expected %s, found %s", e->out.data, want, have);
-	ts_log(e->context, TS_LOG_INFO, "%s: %zu tensors as %s, %s; free: %s", e->out.data, e->list.weights.len,
-	       ts_export_type_name(e->options->type), want, have);
+	ts_log(e->context, TS_LOG_INFO, "%s: %d tensors as %s, %s; free: %s", e->out.data, e->total, ts_export_type_name(e->options->type),
+	       want, have);
+	if (e->result->fallbacks)
+		ts_log(e->context, TS_LOG_WARN, "%s: %d of them have rows that are no multiple of 32 and are written as F16", e->out.data,
+		       e->result->fallbacks);
 	return 0;
 }
 
@@ -139,7 +141,7 @@ static int open_chat(struct export *e)
 {
 	struct ts_error failure = {0};
 	int status = ts_local_open_chat(&e->chat, e->options->model, &failure);
-	bool copied = !e->gguf || e->weights.from_gguf;
+	bool copied = !e->gguf || e->weights.from_gguf || e->options->lora;
 	if (!status)
 		return 0;
 	if (!copied || (status != TS_ENOTFOUND && status != TS_EUNSUPPORTED))
@@ -155,14 +157,17 @@ static int plan(struct export *e)
 	TS_TRY(ts_model_config_load(&e->config, e->options->model, e->err));
 	TS_TRY(ts_weights_open(&e->weights, e->options->model, &e->config, &both, e->err));
 	TS_TRY(find_head(e, &head));
+	TS_TRY(open_chat(e));
+	if (e->options->lora)
+		return 0; /* what an adapter holds is known when it is read, for its model */
 	TS_TRY(export_list_make(&e->list, &e->config, head, e->err));
+	e->total = (int)e->list.weights.len;
 	for (size_t i = 0; i < e->list.weights.len; i++) {
 		const struct export_weight *w = &e->list.weights.data[i];
 		size_t columns = export_weight_columns(w);
 		e->planned +=
 			export_weight_rows(w) * export_store_bytes(export_store_of(e->options->type, e->gguf, w->dims, columns), columns);
 	}
-	TS_TRY(open_chat(e));
 	if (e->gguf)
 		TS_TRY(export_gguf_prepare(e));
 	return check_disk(e);
@@ -199,6 +204,12 @@ static void close_model(struct export *e)
 
 /* --- writing --- */
 
+void export_count_tensor(struct export *e)
+{
+	e->result->tensors++;
+	ts_progress(e->context, "write", (uint64_t)e->result->tensors, (uint64_t)e->total, "tensors", NULL);
+}
+
 int export_put_weight(struct export *e, struct ts_sink *sink, const struct export_weight *w, struct export_store store, bool turned)
 {
 	struct export_source source = {.weights = &e->weights, .adapter = e->adapter};
@@ -212,11 +223,10 @@ int export_put_weight(struct export *e, struct ts_sink *sink, const struct expor
 		export_encoder_row(&e->encoder, store, columns);
 		TS_TRY(ts_sink_write(sink, e->encoder.bytes.data, bytes, e->err));
 	}
-	TS_TRY(export_encoder_end(&e->encoder, w, e->options->force, e->err));
+	TS_TRY(export_encoder_end(&e->encoder, w->name, columns, e->options->force, e->err));
 	export_source_drop(&source);
-	e->result->tensors++;
 	e->result->merged += source.merged;
-	ts_progress(e->context, "write", (uint64_t)++e->done, e->list.weights.len, "tensors", NULL);
+	export_count_tensor(e);
 	return 0;
 }
 
@@ -231,7 +241,7 @@ static void judge(struct export *e)
 	struct ts_export_result *r = e->result;
 	const char *type = ts_export_type_name(e->options->type);
 	r->rounding = sqrt(e->encoder.relative);
-	r->bound = BOUND * r->rounding * r->spread;
+	r->bound = BOUND * r->rounding * (e->options->lora ? r->effect.rms : r->spread);
 	if (e->encoder.beyond)
 		snprintf(r->over, sizeof(r->over), "%zu numbers, the first in %s, are beyond the range of %s and became infinite",
 			 e->encoder.beyond, e->encoder.where, type);
@@ -246,19 +256,27 @@ static void judge(struct export *e)
 			type, r->diff.rms, r->effect.rms);
 }
 
+/* The written model, or the model with the written adapter. */
+static int read_again(struct export *e)
+{
+	const struct ts_export_options *o = e->options;
+	if (o->lora)
+		TS_TRY(export_lora_read(e));
+	else
+		TS_TRY(ts_model_open(&e->model, e->backend, e->partial.data, NULL, e->err));
+	return export_check_compare(&e->check, e->model, o->lora ? e->adapter : NULL, &e->result->diff, e->err);
+}
+
 static int verify(struct export *e)
 {
 	struct ts_export_result *r = e->result;
-	struct ts_error failure = {0};
-	int status = ts_model_open(&e->model, e->backend, e->partial.data, NULL, &failure);
-	if (!status)
-		status = export_check_compare(&e->check, e->model, NULL, &r->diff, &failure);
+	int status = read_again(e);
 	close_model(e);
 	/* not finite: infinite weights, or logits that overflow */
 	if (status == TS_ENUMERIC)
 		r->diff = (struct ts_logit_difference){INFINITY, INFINITY, INFINITY};
 	else if (status)
-		return ts_fail(e->err, status, "what was written cannot be read again: %s", failure.message);
+		return ts_fail_within(e->err, status, "what was written cannot be read again");
 	judge(e);
 	if (!*r->over)
 		return 0;
@@ -288,7 +306,12 @@ static int make(struct export *e)
 	TS_TRY(ts_export_options_check(e->options, e->err));
 	TS_TRY(plan(e));
 	TS_TRY(expect(e));
-	close_model(e);
+	if (e->options->lora) {
+		TS_TRY(export_lora_prepare(e));
+		TS_TRY(check_disk(e));
+	} else {
+		close_model(e);
+	}
 	if (!e->gguf)
 		TS_TRY(begin_folder(e));
 	TS_TRY(e->gguf ? export_gguf_write(e) : export_folder_write(e));

@@ -11,7 +11,7 @@ static struct export_store store_of(const struct export *e, const struct export_
 	return export_store_of(e->options->type, true, w->dims, export_weight_columns(w));
 }
 
-static uint32_t type_of(struct export_store store)
+uint32_t export_ggml_type(struct export_store store)
 {
 	if (store.blocks)
 		return TS_GGML_Q8_0;
@@ -74,7 +74,7 @@ static int list_tensors(const struct export *e, struct ts_gguf_writer *w)
 		char name[96];
 		if (!ts_weights_gguf_name(weight->name, name, &turned))
 			return ts_fail(e->err, TS_EUNSUPPORTED, "%s: a GGUF file has no name for this weight", weight->name);
-		ts_gguf_put_tensor(w, name, weight->dims, weight->shape, type_of(store));
+		ts_gguf_put_tensor(w, name, weight->dims, weight->shape, export_ggml_type(store));
 		if (weight->dims == 2 && e->options->type == TS_EXPORT_Q8_0 && !store.blocks)
 			e->result->fallbacks++;
 	}
@@ -94,13 +94,6 @@ static int put_weights(struct export *e, struct ts_sink *sink)
 	return 0;
 }
 
-static void say_fallbacks(const struct export *e)
-{
-	if (e->result->fallbacks)
-		ts_log(e->context, TS_LOG_WARN, "%s: %d weights have rows that are no multiple of 32 and are written as F16", e->out.data,
-		       e->result->fallbacks);
-}
-
 int export_gguf_prepare(struct export *e)
 {
 	struct ts_gguf_writer w = {0};
@@ -111,8 +104,6 @@ int export_gguf_prepare(struct export *e)
 		status = list_tensors(e, &w);
 	if (!status)
 		status = ts_gguf_writer_header(&w, &e->header, e->err);
-	if (!status)
-		say_fallbacks(e);
 	ts_gguf_writer_release(&w);
 	return status;
 }
@@ -124,9 +115,9 @@ int export_gguf_write(struct export *e)
 	e->began = true;
 	TS_GOTO(ts_sink_open(&sink, e->partial.data, e->err));
 	TS_GOTO(ts_sink_write(&sink, e->header.data, e->header.len, e->err));
-	if (has_factors(e))
+	if (!e->options->lora && has_factors(e))
 		TS_GOTO(put_factors(e, &sink));
-	TS_GOTO(put_weights(e, &sink));
+	TS_GOTO(e->options->lora ? export_lora_put(e, &sink) : put_weights(e, &sink));
 	TS_GOTO(ts_sink_finish(&sink, e->err));
 	e->result->bytes += sink.bytes;
 	e->result->files++;

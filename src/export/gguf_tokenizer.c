@@ -83,7 +83,8 @@ static int read_tokens(struct tokenizer *t)
 		text = json_object_iter_key(at);
 		json_int_t i = json_integer_value(id);
 		if (!json_is_integer(id) || i < 0 || (size_t)i >= t->count)
-			return ts_fail(t->err, TS_EMISMATCH, "%s: tokenizer.json: token \"%.60s\": expected an id from 0 to %zu, found %lld",
+			return ts_fail(t->err, TS_EMISMATCH,
+				       "%s: tokenizer.json: token \"%.60s\": expected an id from 0 to %zu, found %lld",
 				       t->e->options->model, text, t->count - 1, (long long)i);
 		t->tokens[i] = (struct token){text, json_object_iter_key_len(at), TS_TOKEN_NORMAL, 0};
 		if (t->bytes && is_byte(text, t->tokens[i].n))

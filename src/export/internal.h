@@ -71,7 +71,7 @@ int export_encoder_begin(struct export_encoder *, size_t columns, struct ts_erro
 /* encoder->row -> encoder->bytes */
 void export_encoder_row(struct export_encoder *, struct export_store, size_t columns);
 /* After the last row: notes what was measured. TS_EMISMATCH, with the weight named, when numbers became infinite and force is not set. */
-int export_encoder_end(struct export_encoder *, const struct export_weight *, bool force, struct ts_error *err);
+int export_encoder_end(struct export_encoder *, const char *name, size_t columns, bool force, struct ts_error *err);
 void export_encoder_release(struct export_encoder *);
 
 /* --- check.c: the same texts through two models --- */
@@ -119,11 +119,14 @@ struct export
 	struct ts_str out, partial; /* the name it gets, and the one it has until then */
 	struct ts_str header;       /* of a GGUF file */
 	uint64_t planned;           /* bytes of tensors */
-	int done;                   /* tensors */
+	int total;                  /* tensors */
 };
 
 /* Writes one weight's rows to the sink; `turned`: in the order of the llama architecture's GGUF files. */
 int export_put_weight(struct export *, struct ts_sink *, const struct export_weight *, struct export_store, bool turned);
+
+/* A tensor is written: progress. */
+void export_count_tensor(struct export *);
 
 /* folder.c */
 int export_folder_write(struct export *);
@@ -134,6 +137,13 @@ int export_gguf_write(struct export *);
 const char *export_gguf_architecture(const struct ts_model_config *);
 int export_gguf_keys(const struct export *, struct ts_gguf_writer *);
 int export_gguf_tokenizer(const struct export *, struct ts_gguf_writer *);
+uint32_t export_ggml_type(struct export_store);
+
+/* gguf_lora.c: the header, as export_gguf_prepare; the data; and the adapter's numbers replaced by those of the written file. */
+int export_lora_prepare(struct export *);
+int export_lora_put(struct export *, struct ts_sink *);
+int export_lora_read(struct export *);
+
 /* config.c: the config.json of the result, appended to `out`. */
 int export_config_text(const struct export *, struct ts_str *out);
 /* card.c: README.md of a folder, or the text beside a GGUF file, appended to `out`. */
