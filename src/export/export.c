@@ -120,9 +120,9 @@ static int check_disk(struct export *e)
 	enum { BESIDE = 1 << 18 };
 	uint64_t space, needed = e->planned + e->header.len + BESIDE;
 	char want[32], have[32];
-	struct ts_error ignored;
-	if (ts_disk_free(e->out.data, &space, &ignored))
-		return 0; /* a file system that does not say */
+	int status = ts_disk_free(e->out.data, &space, NULL);
+	if (status)
+		return status == TS_ENOMEM ? ts_fail_memory(e->err) : 0; /* a file system that does not say */
 	format_bytes((double)needed, want);
 	format_bytes((double)space, have);
 	if (space < needed)
@@ -156,6 +156,9 @@ static int plan(struct export *e)
 	TS_TRY(check_names(e));
 	TS_TRY(ts_model_config_load(&e->config, e->options->model, e->err));
 	TS_TRY(ts_weights_open(&e->weights, e->options->model, &e->config, &both, e->err));
+	if (e->weights.from_gguf && !e->gguf)
+		return ts_fail(e->err, TS_EUNSUPPORTED, "%s: a GGUF file is written as GGUF alone: expected --out FILE.gguf, found \"%s\"",
+			       e->options->model, e->options->out);
 	TS_TRY(find_head(e, &head));
 	TS_TRY(open_chat(e));
 	if (e->options->lora)
