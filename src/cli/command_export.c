@@ -69,6 +69,7 @@ static int run(struct export_command *c)
 		o->type = TS_EXPORT_F32;
 	if (ts_export_options_check(o, &s->err))
 		return ts_session_wrong(s, "%s", s->err.message);
+	TS_TRY(ts_session_need_model(s));
 	TS_TRY(ts_session_open_backend(s));
 	TS_TRY(ts_session_lock(s, s->out, ".lock"));
 	TS_TRY(ts_export(o, s->backend, &s->context, &result, &s->err));

@@ -96,6 +96,7 @@ int ts_session_parse(struct ts_session *, const struct ts_command *, const struc
 int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* All return a status with session->err filled. */
+int ts_session_need_model(struct ts_session *); /* --model was given and is there */
 int ts_session_open_chat(struct ts_session *);
 int ts_session_open_backend(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */

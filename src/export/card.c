@@ -42,7 +42,7 @@ static int put_head(const struct export *e, const struct ts_str *base, struct ts
 	failed |= put_quoted(out, base);
 	if (e->adapter)
 		failed |= ts_str_printf(out, "\nbase_model_relation: %s", e->options->lora ? "adapter" : "finetune");
-	failed |= ts_str_printf(out, "\n%spipeline_tag: text-generation\ntags: [thinksafe%s]\n---\n",
+	failed |= ts_str_printf(out, "\n%spipeline_tag: text-generation\n" EXPORT_TAG "%s]\n---\n",
 				e->gguf ? "" : "library_name: transformers\n", e->gguf ? ", gguf" : "");
 	failed |= ts_str_puts(out, "# ") | put_name(out, e->out.data);
 	return failed | ts_str_printf(out, "\n\nWritten by %s.\n\n", e->options->program);

@@ -34,15 +34,24 @@ int ts_export_options_check(const struct ts_export_options *o, struct ts_error *
 	return 0;
 }
 
-#define MARK "unfinished" /* the file that makes a folder ours */
+/* The card is a folder's first file as well as its last, so it always says whose folder this is. */
+#define CARD "README.md"
+
+static bool has_card(const char *dir)
+{
+	struct ts_str path = {0}, text = {0};
+	bool found = !ts_path_join(&path, dir, CARD) && !ts_file_read(path.data, &text, NULL) && strstr(ts_str_c(&text), EXPORT_TAG);
+	/* killed while the first one was put in place */
+	found = found || (!ts_path_join(&path, dir, CARD ".tmp") && ts_file_exists(path.data));
+	ts_str_release(&path);
+	ts_str_release(&text);
+	return found;
+}
 
 /* Whether an earlier export that was killed left this. */
 static bool is_ours(const char *partial, bool gguf)
 {
-	struct ts_str mark = {0};
-	bool ours = gguf ? ts_file_exists(partial) : !ts_path_join(&mark, partial, MARK) && ts_file_exists(mark.data);
-	ts_str_release(&mark);
-	return ours;
+	return gguf ? ts_file_exists(partial) : ts_dir_is_empty(partial) || has_card(partial);
 }
 
 static int check_names(struct export *e)
@@ -65,26 +74,32 @@ static int check_names(struct export *e)
 	return ts_path_remove(e->partial.data, e->err);
 }
 
-static int begin_folder(struct export *e)
+static int put_card(struct export *e, const char *text, size_t n)
 {
-	struct ts_str mark = {0};
-	e->began = true;
-	int status = ts_dir_make(e->partial.data, e->err);
-	if (!status && ts_path_join(&mark, e->partial.data, MARK))
-		status = ts_fail_memory(e->err);
-	if (!status)
-		status = ts_file_write(mark.data, "", 0, e->err);
-	ts_str_release(&mark);
+	struct ts_str path = {0};
+	int failed = e->gguf ? ts_str_printf(&path, "%s.md", e->out.data) : ts_path_join(&path, e->partial.data, CARD);
+	int status = failed ? ts_fail_memory(e->err) : ts_file_write(path.data, text, n, e->err);
+	ts_str_release(&path);
 	return status;
 }
 
-static int end_folder(struct export *e)
+static int begin_folder(struct export *e)
 {
-	struct ts_str mark = {0};
-	int status = ts_path_join(&mark, e->partial.data, MARK) ? ts_fail_memory(e->err) : ts_path_remove(mark.data, e->err);
+	static const char unfinished[] = "---\n" EXPORT_TAG "]\n---\nThis export is not finished.\n";
+	e->began = true;
+	TS_TRY(ts_dir_make(e->partial.data, e->err));
+	return put_card(e, unfinished, sizeof(unfinished) - 1);
+}
+
+static int finish_card(struct export *e)
+{
+	struct ts_str text = {0};
+	int status = export_card(e, &text);
 	if (!status)
-		status = ts_dir_sync(e->partial.data, e->err);
-	ts_str_release(&mark);
+		status = put_card(e, text.data, text.len);
+	e->result->files++;
+	e->result->bytes += text.len;
+	ts_str_release(&text);
 	return status;
 }
 
@@ -289,21 +304,6 @@ static int verify(struct export *e)
 	return 0;
 }
 
-static int put_card(struct export *e)
-{
-	struct ts_str text = {0}, path = {0};
-	int status = export_card(e, &text);
-	if (!status && (e->gguf ? ts_str_printf(&path, "%s.md", e->out.data) : ts_path_join(&path, e->partial.data, "README.md")))
-		status = ts_fail_memory(e->err);
-	if (!status)
-		status = ts_file_write(path.data, text.data, text.len, e->err);
-	e->result->files++;
-	e->result->bytes += text.len;
-	ts_str_release(&path);
-	ts_str_release(&text);
-	return status;
-}
-
 static int make(struct export *e)
 {
 	TS_TRY(ts_export_options_check(e->options, e->err));
@@ -320,9 +320,9 @@ static int make(struct export *e)
 	TS_TRY(e->gguf ? export_gguf_write(e) : export_folder_write(e));
 	ts_weights_close(&e->weights);
 	TS_TRY(verify(e));
-	TS_TRY(put_card(e));
+	TS_TRY(finish_card(e));
 	if (!e->gguf)
-		TS_TRY(end_folder(e));
+		TS_TRY(ts_dir_sync(e->partial.data, e->err));
 	return ts_path_put_in_place(e->partial.data, e->out.data, e->err);
 }
 

@@ -146,6 +146,8 @@ int export_lora_read(struct export *);
 
 /* config.c: the config.json of the result, appended to `out`. */
 int export_config_text(const struct export *, struct ts_str *out);
+/* What every card has in its head. */
+#define EXPORT_TAG "tags: [thinksafe"
 /* card.c: README.md of a folder, or the text beside a GGUF file, appended to `out`. */
 int export_card(const struct export *, struct ts_str *out);
 
