@@ -144,6 +144,7 @@ static int take_key(struct reader *r, size_t index)
 	if (ts_map_get(&g->keys, key, n))
 		return ts_fail(r->err, TS_EFORMAT, "%s: %s: is there twice", g->path, r->where);
 	TS_TRY(take_value(r, &v));
+	v.bytes = (size_t)(g->file.data + r->at - v.data);
 	if (ts_map_put(&g->keys, key, n, (int64_t)g->values.len))
 		return ts_fail_memory(r->err);
 	v.key = g->keys.entries.data[g->keys.entries.len - 1].key;

@@ -34,6 +34,7 @@ struct ts_gguf_value {
 	enum ts_gguf_type item;    /* of an array */
 	size_t count;              /* items of an array, bytes of a text */
 	const unsigned char *data; /* in the mapping, unaligned: the number, the text's bytes, the first item */
+	size_t bytes;              /* from there to the end of the value */
 };
 
 struct ts_gguf_tensor {

@@ -400,21 +400,39 @@ static int make_header(const char *path, const struct ts_tensor_out *list, size_
 	return status;
 }
 
-int ts_tensors_write(const char *path, const struct ts_tensor_out *list, size_t count, struct ts_error *err)
+static int put_header(const char *path, const struct ts_tensor_out *list, size_t count, struct ts_str *out, size_t *data_bytes,
+		      struct ts_error *err)
 {
 	struct ts_str text = {0};
+	unsigned char length[LENGTH_BYTES];
+	int status = make_header(path, list, count, &text, data_bytes, err);
+	for (size_t i = 0; i < LENGTH_BYTES; i++)
+		length[i] = (unsigned char)((uint64_t)text.len >> (8 * i));
+	if (!status && (ts_str_append(out, length, LENGTH_BYTES) || ts_str_append(out, text.data, text.len)))
+		status = ts_fail_memory(err);
+	ts_str_release(&text);
+	return status;
+}
+
+int ts_tensors_header(const char *path, const struct ts_tensor_out *list, size_t count, struct ts_str *out, struct ts_error *err)
+{
+	size_t bytes;
+	return put_header(path, list, count, out, &bytes, err);
+}
+
+int ts_tensors_write(const char *path, const struct ts_tensor_out *list, size_t count, struct ts_error *err)
+{
+	struct ts_str header = {0};
 	unsigned char *block = NULL;
 	size_t bytes, total;
 	int status;
-	TS_GOTO(make_header(path, list, count, &text, &bytes, err));
-	if (!ts_add_size(bytes, LENGTH_BYTES + text.len, &total) || !(block = ts_alloc(total))) {
+	TS_GOTO(put_header(path, list, count, &header, &bytes, err));
+	if (!ts_add_size(bytes, header.len, &total) || !(block = ts_alloc(total))) {
 		status = ts_fail(err, TS_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
 		goto done;
 	}
-	for (size_t i = 0; i < LENGTH_BYTES; i++)
-		block[i] = (unsigned char)((uint64_t)text.len >> (8 * i));
-	memcpy(block + LENGTH_BYTES, text.data, text.len);
-	unsigned char *at = block + LENGTH_BYTES + text.len;
+	memcpy(block, header.data, header.len);
+	unsigned char *at = block + header.len;
 	for (size_t i = 0; i < count; i++) {
 		size_t n = 0;
 		TS_GOTO(tensor_bytes(&list[i], path, &n, err));
@@ -425,6 +443,6 @@ int ts_tensors_write(const char *path, const struct ts_tensor_out *list, size_t 
 	status = ts_file_write(path, block, total, err);
 done:
 	ts_free(block);
-	ts_str_release(&text);
+	ts_str_release(&header);
 	return status;
 }

@@ -53,5 +53,8 @@ struct ts_tensor_out {
 	const void *data;
 };
 int ts_tensors_write(const char *path, const struct ts_tensor_out *, size_t count, struct ts_error *err);
+/* What a file of these tensors begins with, appended to `out`: their data (not looked at here) follow one after another. For files that are
+ * written piece by piece; `path` names it in errors. */
+int ts_tensors_header(const char *path, const struct ts_tensor_out *, size_t count, struct ts_str *out, struct ts_error *err);
 
 #endif

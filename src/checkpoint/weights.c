@@ -15,6 +15,7 @@ static const struct name_row {
 	{"model.embed_tokens", "token_embd", .in_layer = false},
 	{"model.norm", "output_norm", .in_layer = false},
 	{"lm_head", "output", .in_layer = false},
+	{"rope_freqs", "rope_freqs", .in_layer = false},
 	{"input_layernorm", "attn_norm", .in_layer = true},
 	{"post_attention_layernorm", "ffn_norm", .in_layer = true},
 	{"self_attn.q_proj", "attn_q", .in_layer = true, .turned = true, .bias = QKV_BIAS},
@@ -69,6 +70,13 @@ static const struct name_row *translate(const char *name, char theirs[96])
 		return &rows[i];
 	}
 	return NULL;
+}
+
+bool ts_weights_gguf_name(const char *name, char theirs[96], bool *turned)
+{
+	const struct name_row *row = translate(name, theirs);
+	*turned = row && row->turned;
+	return row != NULL;
 }
 
 /* Whether the model has a weight for this tensor. */
@@ -134,6 +142,12 @@ static size_t stored_row(const struct ts_weights *w, size_t row)
 {
 	size_t dim = (size_t)w->config->head_dim, half = dim / 2, in_head = row % dim;
 	return row - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+size_t ts_weights_turned_row(const struct ts_model_config *c, size_t row)
+{
+	size_t dim = (size_t)c->head_dim, half = dim / 2, in_head = row % dim;
+	return row - in_head + in_head % 2 * half + in_head / 2;
 }
 
 static int reserve(struct ts_weights *w, size_t bytes, struct ts_error *err)

@@ -1,7 +1,8 @@
 /* Where a model's weights come from: a checkpoint folder with safetensors, or a GGUF file. Both are asked by the names of the Hugging
  * Face layout ("model.layers.0.mlp.up_proj.weight") and give rows in that layout's order: the rows of q and k that Llama's GGUF files
  * hold in another order come back in their own. Quantised tensors come widened to f32, one at a time.
- * A tensor of a GGUF file that is none of the model's (rope_freqs, experts) is refused on opening, by name. */
+ * A tensor of a GGUF file that is none of the model's (experts) is refused on opening, by name.
+ * "rope_freqs.weight", which only such files have, is what the rotary frequencies are divided by. */
 #ifndef TS_CHECKPOINT_WEIGHTS_H
 #define TS_CHECKPOINT_WEIGHTS_H
 
@@ -36,6 +37,11 @@ bool ts_weights_has(const struct ts_weights *, const char *name);
 int ts_weights_need(struct ts_weights *, const char *name, int dims, const size_t *shape, struct ts_weight_view *, struct ts_error *err);
 /* The same without the data: what a weight will need, from the header alone. */
 int ts_weights_look(struct ts_weights *, const char *name, int dims, const size_t *shape, struct ts_weight_view *, struct ts_error *err);
+/* For writers. The name of one of our weights in a GGUF file; false when it has none there. *turned: a file of the llama architecture holds
+ * its rows in another order. */
+bool ts_weights_gguf_name(const char *name, char theirs[96], bool *turned);
+/* Which of our rows such a file holds as its `row`-th. */
+size_t ts_weights_turned_row(const struct ts_model_config *, size_t row);
 /* The file's pages behind a weight that was taken over. */
 void ts_weights_drop(const struct ts_weight_view *);
 

@@ -56,6 +56,13 @@ static const struct ts_command commands[] = {
 		.run = ts_command_report,
 	},
 	{
+		.name = "export",
+		.summary = "a model with its adapter merged, as a Hugging Face folder or a GGUF file",
+		.usage = "export --model DIR|FILE [--adapter DIR] --out DIR|FILE.gguf [options]",
+		.example = "thinksafe export --model testbed/student --adapter runs/demo/adapter --out student-safe --type bf16",
+		.run = ts_command_export,
+	},
+	{
 		.name = "chat",
 		.summary = "talk to a model, with or without the adapter",
 		.usage = "chat --model DIR|FILE [--adapter DIR] [options]",

@@ -154,7 +154,7 @@ int ts_session_fail(struct ts_session *s, int status)
 	return TS_EXIT_FAILED;
 }
 
-static int need_model(struct ts_session *s)
+int ts_session_need_model(struct ts_session *s)
 {
 	if (!s->model_dir)
 		return ts_session_wrong(s, "--model DIR, FILE or ORG/NAME is needed");
@@ -165,11 +165,11 @@ static int need_model(struct ts_session *s)
 
 int ts_session_open_chat(struct ts_session *s)
 {
-	TS_TRY(need_model(s));
+	TS_TRY(ts_session_need_model(s));
 	return s->chat ? 0 : ts_local_open_chat_as(&s->chat, s->model_dir, s->pre, &s->err);
 }
 
-static int open_backend(struct ts_session *s)
+int ts_session_open_backend(struct ts_session *s)
 {
 	enum ts_isa isa = TS_ISA_AUTO;
 	if (s->isa)
@@ -179,8 +179,8 @@ static int open_backend(struct ts_session *s)
 
 int ts_session_open_model(struct ts_session *s)
 {
-	TS_TRY(need_model(s));
-	TS_TRY(open_backend(s));
+	TS_TRY(ts_session_need_model(s));
+	TS_TRY(ts_session_open_backend(s));
 	if (!s->model)
 		TS_TRY(ts_model_open(&s->model, s->backend, s->model_dir, &s->context, &s->err));
 	if (s->adapter_dir && !s->adapter)

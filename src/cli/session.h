@@ -109,7 +109,9 @@ int ts_session_find_recipe(struct ts_session *, struct ts_recipe *);
 #define TS_MODEL_EXPECTED "checkpoint folder or GGUF file"
 
 /* All return a status with session->err filled. */
+int ts_session_need_model(struct ts_session *); /* --model was given and is there */
 int ts_session_open_chat(struct ts_session *);
+int ts_session_open_backend(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
 /* What an engine over the opened model (and chat, if open, for its end token) is made of. */
@@ -163,6 +165,7 @@ int ts_command_chat(const struct ts_command *, int argc, char **argv);
 int ts_command_judge(const struct ts_command *, int argc, char **argv);
 int ts_command_train(const struct ts_command *, int argc, char **argv);
 int ts_command_eval(const struct ts_command *, int argc, char **argv);
+int ts_command_export(const struct ts_command *, int argc, char **argv);
 int ts_command_report(const struct ts_command *, int argc, char **argv);
 int ts_command_score(const struct ts_command *, int argc, char **argv);
 int ts_command_tokenize(const struct ts_command *, int argc, char **argv);

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int fail_errno(struct ts_error *err, const char *path, const char *doing)
@@ -160,6 +161,23 @@ bool ts_dir_exists(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool ts_path_is_there(const char *path)
+{
+	struct stat st;
+	return !lstat(path, &st);
+}
+
+bool ts_dir_is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	bool empty = dir != NULL;
+	for (struct dirent *e; empty && (e = readdir(dir));)
+		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
 int ts_dir_make(const char *path, struct ts_error *err)
 {
 	char *partial = ts_strdup(path);
@@ -217,6 +235,98 @@ int ts_path_remove(const char *path, struct ts_error *err)
 	if (!status && rmdir(path))
 		status = fail_errno(err, path, "remove");
 	return status;
+}
+
+int ts_path_put_in_place(const char *from, const char *to, struct ts_error *err)
+{
+	struct stat st;
+	/* rename takes the place of an empty folder and of nothing else */
+	if (!lstat(to, &st) && !(S_ISDIR(st.st_mode) && ts_dir_exists(from)))
+		return ts_fail(err, TS_EIO, "%s: is there already", to);
+	if (rename(from, to))
+		return fail_errno(err, to, "put in place");
+	return sync_parent(to, err);
+}
+
+int ts_disk_free(const char *path, uint64_t *bytes, struct ts_error *err)
+{
+	struct statvfs st;
+	char *at = ts_strdup(path);
+	if (!at)
+		return ts_fail_memory(err);
+	/* what is not there yet: the folder that it will be in */
+	while (statvfs(at, &st)) {
+		char *slash = strrchr(at, '/');
+		if (errno != ENOENT || !strcmp(at, ".") || slash == at) {
+			int status = fail_errno(err, at, "look at the file system of");
+			ts_free(at);
+			return status;
+		}
+		strcpy(slash ? slash : at, slash ? "" : ".");
+	}
+	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	ts_free(at);
+	return 0;
+}
+
+enum { SINK_BUFFER = 1 << 20 };
+
+int ts_sink_open(struct ts_sink *s, const char *path, struct ts_error *err)
+{
+	*s = (struct ts_sink){.fd = -1, .path = ts_strdup(path), .buffer = ts_alloc(SINK_BUFFER)};
+	int status = s->path && s->buffer ? 0 : ts_fail_memory(err);
+	if (!status)
+		s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (!status && s->fd < 0)
+		status = fail_errno(err, path, "write");
+	if (status)
+		ts_sink_close(s);
+	return status;
+}
+
+static int flush(struct ts_sink *s, struct ts_error *err)
+{
+	int status = write_all(s->fd, (const char *)s->buffer, s->used) ? fail_errno(err, s->path, "write") : 0;
+	s->used = 0;
+	return status;
+}
+
+int ts_sink_write(struct ts_sink *s, const void *data, size_t n, struct ts_error *err)
+{
+	const unsigned char *p = data;
+	s->bytes += n;
+	while (n) {
+		size_t part = n < SINK_BUFFER - s->used ? n : SINK_BUFFER - s->used;
+		memcpy(s->buffer + s->used, p, part);
+		s->used += part;
+		p += part;
+		n -= part;
+		if (s->used == SINK_BUFFER)
+			TS_TRY(flush(s, err));
+	}
+	return 0;
+}
+
+int ts_sink_pad(struct ts_sink *s, size_t step, struct ts_error *err)
+{
+	while (s->bytes % step)
+		TS_TRY(ts_sink_write(s, "", 1, err));
+	return 0;
+}
+
+int ts_sink_finish(struct ts_sink *s, struct ts_error *err)
+{
+	TS_TRY(flush(s, err));
+	return fsync(s->fd) ? fail_errno(err, s->path, "write") : 0;
+}
+
+void ts_sink_close(struct ts_sink *s)
+{
+	if (s->path && s->fd >= 0)
+		close(s->fd);
+	ts_free(s->path);
+	ts_free(s->buffer);
+	*s = (struct ts_sink){.fd = -1};
 }
 
 int ts_path_join(struct ts_str *out, const char *dir, const char *name)

@@ -19,6 +19,10 @@ int ts_file_check_writable(const char *path, struct ts_error *err);
 int ts_text_check(const char *text, size_t n, const char *place, size_t line, struct ts_error *err);
 bool ts_file_exists(const char *path);
 bool ts_dir_exists(const char *path);
+/* A file, a folder, a link to nowhere: the name is taken. */
+bool ts_path_is_there(const char *path);
+/* Is a folder with nothing in it. */
+bool ts_dir_is_empty(const char *path);
 /* Makes the folder and its parents. */
 int ts_dir_make(const char *path, struct ts_error *err);
 int ts_dir_sync(const char *path, struct ts_error *err);
@@ -26,6 +30,29 @@ int ts_dir_sync(const char *path, struct ts_error *err);
 int ts_path_remove(const char *path, struct ts_error *err);
 /* "dir/name" with printf formatting, appended to a cleared `out`. */
 int ts_path_join(struct ts_str *out, const char *dir, const char *name);
+
+/* Moves a finished file or folder to its name, durably. A name that is taken is refused, except by an empty folder for a folder. */
+int ts_path_put_in_place(const char *from, const char *to, struct ts_error *err);
+/* Bytes that may still be written where `path` is or will be. */
+int ts_disk_free(const char *path, uint64_t *bytes, struct ts_error *err);
+
+/* A file written piece by piece, for what is too large for ts_file_write: under a temporary name, put in place by the caller. An old file of
+ * that name is replaced. After a failure close it; what was written stays. */
+struct ts_sink {
+	int fd;
+	char *path;
+	unsigned char *buffer;
+	size_t used;
+	uint64_t bytes; /* written so far */
+};
+int ts_sink_open(struct ts_sink *, const char *path, struct ts_error *err);
+int ts_sink_write(struct ts_sink *, const void *data, size_t n, struct ts_error *err);
+/* Zeros up to a multiple of `step`. */
+int ts_sink_pad(struct ts_sink *, size_t step, struct ts_error *err);
+/* All is on the disk. */
+int ts_sink_finish(struct ts_sink *, struct ts_error *err);
+/* Always, also of one that never opened (zeroed). */
+void ts_sink_close(struct ts_sink *);
 
 /* A file mapped read-only. */
 struct ts_mapping {

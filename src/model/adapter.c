@@ -20,6 +20,20 @@ const char *ts_target_name(enum ts_target t)
 	return targets[t].name;
 }
 
+const char *ts_target_path(enum ts_target t)
+{
+	return targets[t].path;
+}
+
+bool ts_adapter_pair(const struct ts_adapter *a, int layer, enum ts_target t, struct ts_lora_pair *pair)
+{
+	const struct ts_slot *s = ts_adapter_slot(a, layer, t);
+	if (s)
+		*pair = (struct ts_lora_pair){
+			.a = a->params + s->a, .b = a->params + s->b, .rank = a->rank, .in = s->in, .out = s->out, .scale = a->scale};
+	return s != NULL;
+}
+
 int ts_adapter_key(const struct ts_adapter *a, int layer, enum ts_target t, char which, char *key, size_t n)
 {
 	(void)a;

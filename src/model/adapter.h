@@ -38,6 +38,19 @@ void ts_adapter_free(struct ts_adapter *);
 /* How many parameters such an adapter has on a model of this shape. */
 size_t ts_adapter_count(const struct ts_model_config *, const struct ts_adapter_config *);
 
+/* One pair of the adapter as numbers: W' = W + scale B A; false where the adapter leaves the weight alone. For whoever needs the whole change
+ * of a weight (merging, other formats), whatever the adapter's configuration says. */
+struct ts_lora_pair {
+	const float *a, *b; /* [rank, in], [out, rank] */
+	size_t rank, in, out;
+	float scale;
+};
+bool ts_adapter_pair(const struct ts_adapter *, int layer, enum ts_target, struct ts_lora_pair *);
+
+/* The shape of a target's weight. */
+void ts_target_shape(const struct ts_model_config *, enum ts_target, size_t *out, size_t *in);
+/* Where a target stands in its layer: "self_attn.q_proj". */
+const char *ts_target_path(enum ts_target);
 /* The module name of a target: "q_proj"; and PEFT's key of a parameter (dir is 'A' or 'B'). */
 const char *ts_target_name(enum ts_target);
 int ts_adapter_key(const struct ts_adapter *, int layer, enum ts_target, char which, char *key, size_t n);

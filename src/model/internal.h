@@ -21,9 +21,6 @@ struct ts_model {
 	struct ts_layer *layers;
 };
 
-/* The shape of a target's weight. */
-void ts_target_shape(const struct ts_model_config *, enum ts_target, size_t *out, size_t *in);
-
 /* Inner activations of one layer for `rows` rows; h[t] = A drop(x) of the target's LoRA (only where a slot is present). */
 struct ts_acts {
 	float *norm1;               /* [rows, hidden] input of q, k, v */

@@ -175,6 +175,25 @@ static int make_inv_freq(struct ts_model *m)
 	return 0;
 }
 
+/* How a GGUF file says what RoPE "llama3" does. */
+static int load_rope_factors(struct loader *l)
+{
+	struct ts_model *m = l->model;
+	float *factors = NULL;
+	int half = m->config.head_dim / 2, status;
+	if (l->size || !ts_weights_has(&l->weights, "rope_freqs.weight"))
+		return 0;
+	status = load_vector(l, "rope_freqs.weight", (size_t)half, &factors);
+	for (int i = 0; i < half && !status; i++) {
+		if (!(factors[i] > 0))
+			status = ts_fail(l->err, TS_EINVAL, "%s: tensor \"rope_freqs.weight\": expected numbers above 0, found %g", m->dir,
+					 (double)factors[i]);
+		m->inv_freq[i] /= factors[i];
+	}
+	m->backend->ops->free(m->backend, factors);
+	return status;
+}
+
 /* Opens, or with `size` adds up what that will need. */
 static int open_model(struct ts_model **out, struct ts_model_size *size, struct ts_backend *backend, const char *dir,
 		      const struct ts_context *context, struct ts_error *err)
@@ -198,6 +217,7 @@ static int open_model(struct ts_model **out, struct ts_model_size *size, struct 
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
 	if (!m->layers || make_inv_freq(m))
 		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(load_rope_factors(&l));
 	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)

@@ -77,6 +77,29 @@ uint16_t ts_f32_to_f16(float f)
 	return (uint16_t)(sign | round_shift((magnitude & 0x7fffff) | 0x800000, 126 - exponent));
 }
 
+static void put(unsigned char *out, uint32_t bits, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		out[i] = (unsigned char)(bits >> (8 * i));
+}
+
+size_t ts_narrow(void *out, enum ts_dtype t, const float *in, size_t n)
+{
+	unsigned char *o = out;
+	size_t beyond = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (t == TS_F32) {
+			put(o + 4 * i, to_bits(in[i]), 4);
+			continue;
+		}
+		uint16_t half = t == TS_BF16 ? ts_f32_to_bf16(in[i]) : ts_f32_to_f16(in[i]);
+		uint16_t infinite = t == TS_BF16 ? 0x7f80 : 0x7c00;
+		beyond += (half & 0x7fff) == infinite && (to_bits(in[i]) & 0x7fffffff) < 0x7f800000;
+		put(o + 2 * i, half, 2);
+	}
+	return beyond;
+}
+
 void ts_widen(float *out, const void *src, enum ts_dtype t, size_t n)
 {
 	const unsigned char *s = src;

@@ -18,6 +18,8 @@ float ts_f16_to_f32(uint16_t);
 uint16_t ts_f32_to_bf16(float);
 uint16_t ts_f32_to_f16(float);
 
+/* out = in[n] rounded to F32, BF16 or F16, unaligned little-endian. How many finite numbers lay beyond the dtype's range and became infinite. */
+size_t ts_narrow(void *out, enum ts_dtype, const float *in, size_t n);
 /* out[n] = src[n] widened; dtype F32, BF16 or F16; src unaligned little-endian. */
 void ts_widen(float *out, const void *src, enum ts_dtype, size_t n);
 

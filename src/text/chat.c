@@ -40,7 +40,7 @@ static int take_special_tokens(struct ts_chat *c, const json_t *config, struct t
 	return 0;
 }
 
-static int find_template(const char *dir, const json_t *config, struct ts_str *source, struct ts_error *err)
+int ts_chat_find_template(const char *dir, const json_t *config, struct ts_str *source, struct ts_error *err)
 {
 	struct ts_str path = {0};
 	int status = ts_path_join(&path, dir, "chat_template.jinja") ? ts_fail_memory(err) : 0;
@@ -154,7 +154,7 @@ static int open_files(struct ts_chat *c, const char *dir, struct ts_error *err)
 		TS_GOTO(ts_file_read(config_path.data, &texts.config, err));
 		TS_GOTO(ts_json_parse(ts_str_c(&texts.config), texts.config.len, config_path.data, &config, err));
 	}
-	TS_GOTO(find_template(dir, config, &texts.template, err));
+	TS_GOTO(ts_chat_find_template(dir, config, &texts.template, err));
 	TS_GOTO(build(c, &texts, config, err));
 done:
 	json_decref(config);

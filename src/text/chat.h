@@ -12,7 +12,10 @@ struct ts_chat;
 /* Read `dir`: tokenizer.json, tokenizer_config.json (if there), and the template: chat_template.jinja, else chat_template in
  * tokenizer_config.json (a string, or a list of named ones: "default" is used). A folder without a template opens; rendering then fails. */
 int ts_chat_open(struct ts_chat **out, const char *dir, struct ts_error *err);
-/* The same from the parts of another container (text/chat_parts.h). */
+/* The source of the template that ts_chat_open takes for `dir`, appended; nothing when there is none. `config` is its tokenizer_config.json (NULL:
+ * none). */
+int ts_chat_find_template(const char *dir, const json_t *config, struct ts_str *source, struct ts_error *err);
+/* ts_chat_open from the parts of another container (text/chat_parts.h). */
 struct ts_chat_parts;
 int ts_chat_open_parts(struct ts_chat **out, const struct ts_chat_parts *, struct ts_error *err);
 void ts_chat_close(struct ts_chat *);

@@ -174,3 +174,60 @@ int ts_chat_parts_json(const struct ts_chat_parts *parts, json_t **tokenizer, js
 	TS_TRY(make_config(parts, config, err));
 	return make_tokenizer(parts, pre, tokenizer, err);
 }
+
+/* --- from a tokenizer.json to a name --- */
+
+static bool is_type(const json_t *part, const char *type)
+{
+	const char *found = json_string_value(json_object_get(part, "type"));
+	return found && !strcmp(found, type);
+}
+
+/* The i-th of the pre-tokenizers in a row; one alone is a row of one. */
+static const json_t *step_at(const json_t *pre_tokenizer, size_t i)
+{
+	if (is_type(pre_tokenizer, "Sequence"))
+		return json_array_get(json_object_get(pre_tokenizer, "pretokenizers"), i);
+	return i ? NULL : pre_tokenizer;
+}
+
+static bool is_bytes(const json_t *step, bool regex)
+{
+	const json_t *use = json_object_get(step, "use_regex");
+	return is_type(step, "ByteLevel") && !json_is_true(json_object_get(step, "add_prefix_space")) && (!use || json_is_true(use)) == regex;
+}
+
+static bool is_split(const json_t *step, const char *regex)
+{
+	const char *found = json_string_value(json_object_get(json_object_get(step, "pattern"), "Regex"));
+	const char *behavior = json_string_value(json_object_get(step, "behavior"));
+	return is_type(step, "Split") && found && !strcmp(found, regex) && behavior && !strcmp(behavior, "Isolated") &&
+	       !json_is_true(json_object_get(step, "invert"));
+}
+
+static bool describes(const json_t *pre_tokenizer, const struct pre *pre)
+{
+	const json_t *first = step_at(pre_tokenizer, 0);
+	size_t steps = pre->digits || pre->split ? 2 : 1;
+	if (step_at(pre_tokenizer, steps) || !is_bytes(step_at(pre_tokenizer, steps - 1), !pre->split))
+		return false;
+	if (pre->digits)
+		return is_type(first, "Digits") && json_is_true(json_object_get(first, "individual_digits"));
+	return !pre->split || is_split(first, pre->split);
+}
+
+/* The first row that cuts words this way; one that normalises this way too comes before one that does not. */
+const char *ts_chat_parts_pre(const json_t *tokenizer)
+{
+	const json_t *normalizer = json_object_get(tokenizer, "normalizer");
+	const char *name = NULL;
+	for (size_t i = 0; i < sizeof(pres) / sizeof(*pres); i++) {
+		if (!describes(json_object_get(tokenizer, "pre_tokenizer"), &pres[i]))
+			continue;
+		if (is_type(normalizer, "NFC") == pres[i].nfc)
+			return pres[i].name;
+		if (!name)
+			name = pres[i].name;
+	}
+	return name;
+}

@@ -25,4 +25,7 @@ struct ts_chat_parts {
 /* The two values, for json_decref. Control and unknown tokens become special, the user's become added tokens; both are found in text. */
 int ts_chat_parts_json(const struct ts_chat_parts *, json_t **tokenizer, json_t **config, struct ts_error *err);
 
+/* The other way round: the name of the pre-tokenizer that a byte-level BPE tokenizer.json describes; NULL when it is none of those we know. */
+const char *ts_chat_parts_pre(const json_t *tokenizer);
+
 #endif
