@@ -71,6 +71,7 @@ static int parse_byte_level(struct parser *p, const json_t *value)
 	return add(p, (struct ts_pretoken_op){.kind = TS_PRETOKEN_BYTES});
 }
 
+/* prepend_scheme "start" is ours: a mark before the whole text whatever it begins with, as SentencePiece itself puts it. */
 static int parse_metaspace(struct parser *p, const json_t *value)
 {
 	const char *replacement, *scheme;
@@ -81,13 +82,15 @@ static int parse_metaspace(struct parser *p, const json_t *value)
 	TS_TRY(ts_json_bool(value, "add_prefix_space", true, &legacy, p->place, p->err));
 	if (!scheme)
 		scheme = legacy ? "always" : "never";
-	bool first = !strcmp(scheme, "first"), never = !strcmp(scheme, "never");
+	bool start = !strcmp(scheme, "start"), first = start || !strcmp(scheme, "first"), never = !strcmp(scheme, "never");
 	if ((!first && !never && strcmp(scheme, "always")) || (!legacy && !never))
 		return ts_fail(p->err, TS_EFORMAT, "%s: Metaspace: prepend_scheme \"%.40s\" (add_prefix_space %s)", p->place, scheme,
 			       legacy ? "true" : "false");
 	TS_TRY(add_text(p, TS_PRETOKEN_REPLACE, replacement, false));
-	if (!never)
+	if (!never) {
 		TS_TRY(add_text(p, TS_PRETOKEN_PREFIX, replacement, first));
+		p->plan->ops.data[p->plan->ops.len - 1].always = start;
+	}
 	if (!split)
 		return 0;
 	struct ts_pattern *pattern;
@@ -198,7 +201,7 @@ static int run_prefix(struct ts_pretoken_run *run, size_t k, const char *s, size
 {
 	const struct ts_pretoken_op *op = &run->plan->ops.data[k];
 	size_t len = strlen(op->text);
-	if ((op->first_only && !at_start) || (n >= len && !memcmp(s, op->text, len)))
+	if ((op->first_only && !at_start) || (!op->always && n >= len && !memcmp(s, op->text, len)))
 		return step(run, k + 1, s, n, at_start);
 	struct ts_str *out = &run->scratch[k];
 	ts_str_clear(out);
