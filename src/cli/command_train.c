@@ -197,8 +197,8 @@ static int run(struct train *t)
 		status = ts_adapter_save(s->adapter, s->out, &s->err);
 	if (!status)
 		status = ts_path_remove(checkpoints.data, &s->err);
-	if (t->log_file && t->log)
-		fclose(t->log);
+	if (t->log_file && t->log && fclose(t->log) && !status)
+		status = ts_fail(&s->err, TS_EIO, "%s: cannot be written", t->log_file);
 	ts_str_release(&checkpoints);
 	return status;
 }

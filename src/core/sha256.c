@@ -21,7 +21,7 @@ static uint32_t rotr(uint32_t x, int n)
 static void compress(uint32_t s[8], const unsigned char *p)
 {
 	uint32_t w[64];
-	for (int i = 0; i < 16; i++)
+	for (size_t i = 0; i < 16; i++)
 		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
 	for (int i = 16; i < 64; i++) {
 		uint32_t a = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
@@ -86,7 +86,7 @@ void ts_sha256_final(struct ts_sha256 *h, unsigned char digest[32])
 
 void ts_sha256_hex(const unsigned char digest[32], char hex[65])
 {
-	for (int i = 0; i < 32; i++)
+	for (size_t i = 0; i < 32; i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
@@ -98,10 +98,13 @@ int ts_sha256_file(const char *path, char hex[65], struct ts_error *err)
 	struct ts_sha256 h;
 	unsigned char buffer[1 << 14], digest[32];
 	ts_sha256_init(&h);
-	for (size_t n; (n = fread(buffer, 1, sizeof(buffer), f)) > 0;)
+	size_t n;
+	do {
+		n = fread(buffer, 1, sizeof(buffer), f);
 		ts_sha256_update(&h, buffer, n);
+	} while (n == sizeof(buffer));
 	int failed = ferror(f);
-	fclose(f);
+	(void)fclose(f);
 	if (failed)
 		return ts_fail(err, TS_EIO, "%s: cannot be read", path);
 	ts_sha256_final(&h, digest);

@@ -1,3 +1,4 @@
+#define TS_STATUS_C /* of status.h: the functions themselves */
 #include "core/status.h"
 
 #include <stdio.h>

@@ -123,6 +123,7 @@ static int add_training(struct index *x, struct ts_error *err)
 			return ts_fail_memory(err);
 	}
 	for (size_t i = 0; i < r->alpha_count; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): they are among the rows just added */
 		x->rows.data[first + r->alpha_rows[i]].plain_key = r->alpha[i].name;
 	return 0;
 }

@@ -35,9 +35,9 @@ static const char *const queries[STORE_QUERIES] = {
 	[STORE_PUT_SAMPLE] = "INSERT INTO samples VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(stage, key) DO NOTHING",
 	[STORE_GET_SAMPLE] = "SELECT response, finish, tokens, prompt_tokens, ids FROM samples WHERE stage = ?1 AND key = ?2",
 	[STORE_COUNT_SAMPLES] = "SELECT count(*) FROM samples WHERE stage = ?1",
-	[STORE_PUT_VERDICT] = "INSERT INTO verdicts VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(stage, key, judge) DO UPDATE SET"
-			      " verdict = excluded.verdict, probability = excluded.probability, detail = excluded.detail"
-			      " WHERE verdicts.verdict = 'unjudged'",
+	[STORE_PUT_VERDICT] = ("INSERT INTO verdicts VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(stage, key, judge) DO UPDATE SET"
+			       " verdict = excluded.verdict, probability = excluded.probability, detail = excluded.detail"
+			       " WHERE verdicts.verdict = 'unjudged'"),
 	[STORE_GET_VERDICT] = "SELECT verdict, probability, detail FROM verdicts WHERE stage = ?1 AND key = ?2 AND judge = ?3",
 	[STORE_COUNT_VERDICTS] = "SELECT count(*) FROM verdicts WHERE stage = ?1 AND judge = ?2 AND (?3 IS NULL OR verdict = ?3)",
 	[STORE_PUT_STEP] = "INSERT OR REPLACE INTO steps VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -112,7 +112,7 @@ static int read_int(struct ts_store *s, const char *sql, int64_t *out, struct ts
 /* *fresh: a database without a single table and without another's mark. */
 static int check_version(struct ts_store *s, bool *fresh, struct ts_error *err)
 {
-	int64_t tables, id;
+	int64_t tables = 0, id = 0;
 	TS_TRY(read_int(s, "SELECT count(*) FROM sqlite_master", &tables, err));
 	TS_TRY(read_int(s, "PRAGMA application_id", &id, err));
 	TS_TRY(read_int(s, "PRAGMA user_version", &s->version, err));
@@ -179,7 +179,7 @@ static int check_whole(struct ts_store *s, struct ts_error *err)
 {
 	sqlite3_stmt *q;
 	struct stat st;
-	int64_t page;
+	int64_t page = 0;
 	TS_TRY(read_int(s, "PRAGMA page_size", &page, err));
 	/* SQLite fills a cut page with zeros and says nothing. */
 	if (page > 0 && !stat(s->path, &st) && st.st_size % page)

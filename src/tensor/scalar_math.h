@@ -13,7 +13,7 @@
 #define TS_LOG2_E      0x1.71547652b82fep+0
 #define TS_HALF_PI_HI  0x1.921fb54442d18p+0
 #define TS_HALF_PI_MID 0x1.1a62633145c07p-54
-#define TS_HALF_PI_LO  -0x1.f1976b7ed8fbcp-110
+#define TS_HALF_PI_LO  (-0x1.f1976b7ed8fbcp-110)
 #define TS_TWO_OVER_PI 0x1.45f306dc9c883p-1
 #define TS_ROUND_MAGIC 0x1.8p52 /* adding and taking away rounds to the nearest integer, |x| < 2^51 */
 
@@ -117,12 +117,12 @@ static inline void ts_sincos_inline(double x, double *sine, double *cosine)
 
 /* The f32 exponential: the steps that the vector kernels repeat lane by lane. |r| <= ln 2 / 2, Taylor to r^7; the power of two is
  * added to the exponent bits, which cannot leave the normal range between the two limits. */
-#define TS_EXPF_MAX    0x1.62e42ep+6f  /* the largest x with a finite result */
-#define TS_EXPF_MIN    -0x1.5d589ep+6f /* the smallest x with a normal result */
+#define TS_EXPF_MAX    0x1.62e42ep+6f    /* the largest x with a finite result */
+#define TS_EXPF_MIN    (-0x1.5d589ep+6f) /* the smallest x with a normal result */
 #define TS_EXPF_MAGIC  0x1.8p23f
 #define TS_EXPF_LOG2_E 0x1.715476p+0f
 #define TS_EXPF_LN2_HI 0x1.62e430p-1f
-#define TS_EXPF_LN2_LO -0x1.05c610p-29f
+#define TS_EXPF_LN2_LO (-0x1.05c610p-29f)
 #define TS_EXPF_TERMS  {1.0f / 5040.0f, 1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f}
 
 static inline float ts_expf_inline(float x)

@@ -28,7 +28,8 @@ static struct file load(const char *path)
 	if (!in || fseek(in, 0, SEEK_END))
 		stop("cannot read", path);
 	f.size = (size_t)ftell(in);
-	rewind(in);
+	if (fseek(in, 0, SEEK_SET))
+		stop("cannot read", path);
 	f.bytes = malloc(f.size + 1);
 	if (f.size < 8 || !f.bytes || fread(f.bytes, 1, f.size, in) != f.size)
 		stop("cannot read", path);

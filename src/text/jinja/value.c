@@ -1,4 +1,5 @@
 /* Making values, the dict, and the bounds on work and memory. */
+#define TS_VALUE_C /* of run.h: the functions themselves */
 #include "text/jinja/run.h"
 
 #include <math.h>

@@ -202,6 +202,7 @@ static void merge_scan(const struct ts_bpe *m, struct ts_bpe_symbol *s, size_t n
 		results[i] = e ? e->result : 0;
 	}
 	ranks[n - 1] = NONE;
+	results[n - 1] = 0;
 	for (;;) {
 		size_t best = 0;
 		for (size_t i = 1; i + 1 < count; i++)

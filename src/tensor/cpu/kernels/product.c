@@ -87,6 +87,8 @@ INLINE void choose_tile(const struct tile *t, size_t rows, size_t panels, const 
 		TILES(10)
 		TILES(11)
 		TILES(12)
+	default:
+		break;
 	}
 }
 
