@@ -16,6 +16,8 @@
 #define TRAIN_SHARE   0.2
 /* A training step takes about so many times the seconds of its tokens as a prompt. */
 #define TRAIN_FACTOR 4
+/* Tokens in which a refusal shows. */
+#define FIRST_WORDS 16
 /* More steps of training tell nothing new. */
 #define TRAIN_STEPS 40
 /* Prompts of the second measurement: enough to tell a row from a step. */
@@ -242,6 +244,7 @@ struct judging {
 	size_t next, end, cases;
 	const char *name;      /* of the judge */
 	bool decides;          /* it filters training responses */
+	bool parts;            /* it judges answers that did not end too */
 	size_t kept[2], of[2]; /* of benign, harmful generated answers */
 	double tokens;         /* shown to the guard in the last group */
 	double shown[TS_PLAN_LISTS], answered[TS_PLAN_LISTS], n[TS_PLAN_LISTS];
@@ -260,7 +263,7 @@ static int next_case(void *user, struct ts_case *out)
 	struct judging *j = user;
 	for (; j->next < j->end; j->next++) {
 		const struct ts_probe_answer *a = &j->p->answers.data[j->next];
-		if (!a->ended)
+		if (!a->ended && (!j->parts || a->tokens < FIRST_WORDS))
 			continue;
 		if (j->p->r->recipe->thinking_required && !ts_thinking_closed(a->text.data, a->text.len)) {
 			decide(j, a, false);
@@ -371,7 +374,8 @@ static int measure_judges(struct ts_probe *p, double seconds)
 	if (ts_run_is_model(filter) || ts_run_is_model(safety))
 		TS_TRY(measure_guard(&j, seconds));
 	if (!j.decides) {
-		j = (struct judging){.p = p, .decides = true};
+		/* A refusal shows in an answer's first words, but thinking shows nothing before its end. */
+		j = (struct judging){.p = p, .decides = true, .parts = !p->r->recipe->thinking_required};
 		TS_TRY(ts_run_open_phrases(p->r, &phrases, p->err));
 		TS_TRY(judge(&j, phrases, SIZE_MAX));
 	}

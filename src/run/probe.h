@@ -19,8 +19,9 @@ struct ts_probe_answer {
 	const struct ts_prompt *prompt;
 	const char *instruction;
 	bool harmful, ended;
-	size_t tokens; /* so far, where it did not end */
-	struct ts_str text;
+	size_t tokens;      /* so far, where it did not end */
+	struct ts_str text; /* likewise */
+	ts_ids ids;         /* while it grows */
 };
 
 /* The prompts of one list in a seeded order. */

@@ -152,6 +152,12 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 	return status;
 }
 
+static int token(void *user, const struct ts_request *request, int32_t id)
+{
+	struct feed *f = user;
+	return f->again || !ts_vec_push(&f->p->answers.data[request->index].ids, id) ? 0 : ts_fail_memory(f->p->err);
+}
+
 static int tick(void *user)
 {
 	struct feed *f = user;
@@ -186,6 +192,13 @@ static void pair_step(void *user, const struct ts_batching_step *s)
 	}
 }
 
+/* What there is of an answer that did not end. */
+static int keep_part(struct ts_probe *p, struct ts_probe_answer *a, size_t tokens)
+{
+	a->tokens = tokens;
+	return ts_response_text(p->r->chat, a->ids.data, a->ids.len, false, true, &a->text) ? ts_fail_memory(p->err) : 0;
+}
+
 /* What the engine did with the requests of this feed. */
 static int learn(struct feed *f, struct pairing *c)
 {
@@ -202,9 +215,9 @@ static int learn(struct feed *f, struct pairing *c)
 	c->ticks = f->ticks.data;
 	c->count = f->ticks.len;
 	int status = ts_batching_run(&limits, list, f->fed, pair_step, c);
-	for (size_t i = 0; i < f->fed && !f->again; i++)
+	for (size_t i = 0; i < f->fed && !f->again && !status; i++)
 		if (!p->answers.data[f->first + i].ended)
-			p->answers.data[f->first + i].tokens = list[i].got;
+			status = keep_part(p, &p->answers.data[f->first + i], list[i].got);
 	ts_free(list);
 	return status;
 }
@@ -212,7 +225,7 @@ static int learn(struct feed *f, struct pairing *c)
 static int run(struct feed *f, struct pairing *c)
 {
 	struct ts_probe *p = f->p;
-	struct ts_source source = {.user = f, .next = next, .done = done, .tick = tick};
+	struct ts_source source = {.user = f, .next = next, .done = done, .tick = tick, .token = token};
 	int status = p->r->responder->run(p->r->responder, &source, &p->quiet, p->err);
 	if (status == TS_ESTOPPED && f->expired)
 		status = 0;
@@ -250,8 +263,10 @@ void ts_probe_release(struct ts_probe *p)
 		ts_free(p->pools[i].instructions);
 		ts_free(p->pools[i].harmful);
 	}
-	for (size_t i = 0; i < p->answers.len; i++)
+	for (size_t i = 0; i < p->answers.len; i++) {
 		ts_str_release(&p->answers.data[i].text);
+		ts_vec_release(&p->answers.data[i].ids);
+	}
 	ts_vec_release(&p->answers);
 	if (p->scratch)
 		ts_store_close(p->scratch, NULL);
