@@ -65,9 +65,10 @@ static int refused_access(const struct hub_talk *t, const char *what, struct ts_
 static int explain(const struct hub_talk *t, const char *what, struct ts_error *err)
 {
 	const struct ts_http_answer *a = &t->answer;
-	char said[200] = "";
+	char said[200] = "", place[200];
 	ts_http_header(a, "x-error-message", said, sizeof(said));
-	bool own = !strncmp(ts_str_c(&a->url), t->hub->endpoint, strlen(t->hub->endpoint)); /* not a store that it redirects to */
+	size_t n = strlen(t->hub->endpoint);
+	bool own = !strncmp(ts_str_c(&a->url), t->hub->endpoint, n) && a->url.data[n] == '/'; /* not a store that it redirects to */
 	if (own && (a->status == 401 || a->status == 403))
 		return refused_access(t, what, err);
 	if (a->status == 404 && code_is(a, "RevisionNotFound"))
@@ -77,7 +78,7 @@ static int explain(const struct hub_talk *t, const char *what, struct ts_error *
 	if (a->status == 404)
 		return ts_fail(err, TS_ENOTFOUND, "%s: %s has no such repository, or the account may not see it (404)", what,
 			       t->hub->endpoint);
-	return ts_fail(err, TS_EIO, "%s: %s answers %d%s%s", what, ts_str_c(&a->url), a->status, *said ? ": " : "", said);
+	return ts_fail(err, TS_EIO, "%s: %s answers %d%s%s", what, ts_http_place(a, place), a->status, *said ? ": " : "", said);
 }
 
 static bool is_busy(int status)
@@ -149,7 +150,7 @@ static int ask(struct hub_talk *t, struct ts_http_request *r, const char *what, 
 static int ask_json(struct hub_talk *t, const char *url, const char *what, json_t **out, struct ts_error *err)
 {
 	struct text text = {.what = what};
-	char type[80] = "nothing known";
+	char type[80] = "nothing known", place[200];
 	struct ts_http_request r = {.url = url, .body = take_text, .user = &text};
 	int status = ask(t, &r, what, &text, err), parsed = 0;
 	if (!status)
@@ -160,7 +161,7 @@ static int ask_json(struct hub_talk *t, const char *url, const char *what, json_
 		ts_http_header(&t->answer, "content-type", type, sizeof(type));
 		status = ts_fail(err, TS_EFORMAT,
 				 "%s: %s: expected JSON from a hub, found %s (is HF_ENDPOINT right? does a proxy or a login page answer?)",
-				 what, ts_str_c(&t->answer.url), type);
+				 what, ts_http_place(&t->answer, place), type);
 	}
 	ts_str_release(&text.bytes);
 	return status;
@@ -242,17 +243,17 @@ static void read_etag(const struct ts_http_answer *a, char hash[80])
 
 static int read_head(const struct hub_talk *t, const struct ts_hub_plan *p, struct ts_hub_file *f, struct ts_error *err)
 {
-	char hash[80], commit[64];
+	char hash[80], commit[64], place[200];
 	bool redirect = t->answer.status >= 300;
 	read_etag(&t->answer, hash);
 	if (!hub_is_hash(hash, 64) && !hub_is_hash(hash, 40))
 		return ts_fail(err, TS_EFORMAT, "%s: %s: expected a hash as ETag, as a hub gives it, found \"%s\" (is HF_ENDPOINT right?)",
-			       f->name, ts_str_c(&t->answer.url), hash);
+			       f->name, ts_http_place(&t->answer, place), hash);
 	if (ts_http_header(&t->answer, "x-repo-commit", commit, sizeof(commit)) && strcmp(commit, p->commit) != 0)
 		return ts_fail(err, TS_EMISMATCH, "%s: expected commit %s, found %s", f->name, p->commit, commit);
 	if (!ts_http_header_number(&t->answer, "x-linked-size", &f->size) &&
 	    (redirect || !ts_http_header_number(&t->answer, "content-length", &f->size)))
-		return ts_fail(err, TS_EFORMAT, "%s: %s: the hub does not say how large it is", f->name, ts_str_c(&t->answer.url));
+		return ts_fail(err, TS_EFORMAT, "%s: %s: the hub does not say how large it is", f->name, ts_http_place(&t->answer, place));
 	memcpy(f->hash, hash, strlen(hash) + 1);
 	return 0;
 }

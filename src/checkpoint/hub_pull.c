@@ -65,14 +65,15 @@ static int check_range(const struct fetch *f, const struct ts_http_answer *a, st
 static int look_at_answer(struct fetch *f, const struct ts_http_answer *a, struct ts_error *err)
 {
 	uint64_t length;
-	char type[80] = "no type";
+	char type[80] = "no type", place[200];
 	if (a->status == 206)
 		return check_range(f, a, err);
 	if (ts_http_header(a, "content-type", type, sizeof(type)) && !strncmp(type, "text/html", 9))
-		return ts_fail(err, TS_EMISMATCH, "%s: %s: expected the file, found a page (%s)", f->file->name, ts_str_c(&a->url), type);
+		return ts_fail(err, TS_EMISMATCH, "%s: %s: expected the file, found a page (%s)", f->file->name, ts_http_place(a, place),
+			       type);
 	if (ts_http_header_number(a, "content-length", &length) && length != f->file->size)
 		return ts_fail(err, TS_EMISMATCH, "%s: %s: expected %llu bytes, found an answer of %llu (%s)", f->file->name,
-			       ts_str_c(&a->url), (unsigned long long)f->file->size, (unsigned long long)length, type);
+			       ts_http_place(a, place), (unsigned long long)f->file->size, (unsigned long long)length, type);
 	if (!f->at)
 		return 0;
 	ts_log(f->pull->talk.context, TS_LOG_INFO, "%s: the server does not resume; from the start", f->file->name);
@@ -88,12 +89,13 @@ static int take(void *user, const struct ts_http_answer *a, const void *data, si
 {
 	struct fetch *f = user;
 	const char *p = data;
+	char place[200];
 	if (!f->begun)
 		TS_TRY(look_at_answer(f, a, err));
 	f->begun = true;
 	if (n > f->file->size - f->at)
 		return ts_fail(err, TS_EMISMATCH, "%s: %s: the server sends more than the %llu bytes that the hub announced", f->file->name,
-			       ts_str_c(&a->url), (unsigned long long)f->file->size);
+			       ts_http_place(a, place), (unsigned long long)f->file->size);
 	while (n) {
 		ssize_t written = pwrite(f->fd, p, n, (off_t)f->at);
 		if (written < 0 && errno == EINTR)

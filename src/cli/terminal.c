@@ -3,6 +3,7 @@
 
 #include "cli/session.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -80,13 +81,21 @@ void ts_format_seconds(double seconds, char text[24])
 		snprintf(text, 24, "%lds", s);
 }
 
-void ts_format_bytes(double bytes, char text[24])
+static const char *const size_units[] = {"B", "kB", "MB", "GB", "TB"};
+
+static size_t size_unit(double bytes)
 {
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
 	size_t unit = 0;
 	for (; bytes >= 999.5 && unit < 4; unit++)
 		bytes /= 1000;
-	snprintf(text, 24, "%.*f %s", unit && bytes < 99.95 ? 1 : 0, bytes, units[unit]);
+	return unit;
+}
+
+void ts_format_bytes(double bytes, char text[24])
+{
+	size_t unit = size_unit(bytes);
+	bytes /= pow(1000, (double)unit);
+	snprintf(text, 24, "%.*f %s", unit && bytes < 99.95 ? 1 : 0, bytes, size_units[unit]);
 }
 
 void ts_terminal_close_line(void)
@@ -122,15 +131,16 @@ static size_t window_columns(void)
 	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-/* "130/500 responses  12/s"; sizes as people read them. */
+/* "130/500 responses  12/s"; of bytes "0.47/1.17 GB  12 MB/s". */
 static void format_counts(uint64_t done, uint64_t total, const char *unit, double rate, char text[160])
 {
-	char sizes[3][24];
-	ts_format_bytes((double)done, sizes[0]);
-	ts_format_bytes((double)total, sizes[1]);
-	ts_format_bytes(rate, sizes[2]);
+	char speed[24];
+	size_t step = size_unit((double)total);
+	double scale = pow(1000, (double)step), all = (double)total / scale;
+	ts_format_bytes(rate, speed);
 	if (!strcmp(unit, "bytes"))
-		snprintf(text, 160, "%s of %s  %s/s", sizes[0], sizes[1], sizes[2]);
+		snprintf(text, 160, "%.*f/%.*f %s  %s/s", all < 10 && step ? 2 : 0, (double)done / scale, all < 10 && step ? 2 : 0, all,
+			 size_units[step], speed);
 	else
 		snprintf(text, 160, "%llu/%llu %s  %.*f/s", (unsigned long long)done, (unsigned long long)total, unit, rate < 10 ? 2 : 0,
 			 rate);
@@ -145,10 +155,10 @@ static void draw(uint64_t done, uint64_t total, const char *unit, const char *no
 		ts_format_seconds(elapsed, left);
 	else if (rate > 0)
 		ts_format_seconds((double)(total - done) / rate, left);
-	int percent = total ? (int)(100 * done / total) : 100;
-	for (int i = 0; i < 24; i++)
-		cells[i] = i < percent * 24 / 100 ? '#' : '.';
-	cells[24] = '\0';
+	int percent = total ? (int)(100 * done / total) : 100, width = window_columns() < 100 ? 12 : 24;
+	for (int i = 0; i < width; i++)
+		cells[i] = i < percent * width / 100 ? '#' : '.';
+	cells[width] = '\0';
 	format_counts(done, total, unit, rate, counts);
 	snprintf(line, sizeof(line), "%-16s %s%s%s%3d%%  %s  %s %s%s%s", terminal.stage, bar ? "[" : "", bar ? cells : "", bar ? "] " : "",
 		 percent, counts, done == total ? "took" : "left", left, note ? "  " : "", note ? note : "");

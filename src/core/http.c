@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,13 @@ bool ts_http_header_number(const struct ts_http_answer *a, const char *name, uin
 		return false;
 	*value = strtoull(text, &end, 10);
 	return !*end;
+}
+
+const char *ts_http_place(const struct ts_http_answer *a, char text[200])
+{
+	const char *url = ts_str_c(&a->url);
+	snprintf(text, 200, "%.*s", (int)strcspn(url, "?"), url);
+	return text;
 }
 
 int ts_url_append(struct ts_str *url, const char *text, const char *keep)
@@ -250,6 +258,7 @@ static enum ts_http_fault fault_of(CURLcode code)
 static int fail_transfer(struct ts_http *h, CURLcode code)
 {
 	const char *said = *h->message ? h->message : curl_easy_strerror(code), *hint = "";
+	char place[200];
 	h->answer->fault = fault_of(code);
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		hint = "; the server's certificate was not accepted (are the system's there: package ca-certificates? is a proxy between?)";
@@ -259,7 +268,7 @@ static int fail_transfer(struct ts_http *h, CURLcode code)
 		hint = "; the host's address was not found (is there a network? is the name right?)";
 	else if (h->answer->fault == TS_HTTP_SLOW)
 		hint = "; the server is silent or too slow";
-	return ts_fail(h->err, TS_EIO, "%s: %s%s", ts_str_c(&h->answer->url), said, hint);
+	return ts_fail(h->err, TS_EIO, "%s: %s%s", ts_http_place(h->answer, place), said, hint);
 }
 
 static int one_hop(struct ts_http *h, bool with_token)
@@ -295,8 +304,9 @@ static int one_hop(struct ts_http *h, bool with_token)
 
 static int fail_hop(struct ts_http *h, const char *why)
 {
+	char place[200];
 	h->answer->fault = TS_HTTP_OTHER;
-	return ts_fail(h->err, TS_EIO, "%s: %s", ts_str_c(&h->answer->url), why);
+	return ts_fail(h->err, TS_EIO, "%s: %s", ts_http_place(h->answer, place), why);
 }
 
 /* Where the answer leads, into answer->url; *moved is false when it leads nowhere, or where the request does not want to go. */

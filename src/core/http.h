@@ -65,6 +65,8 @@ void ts_http_answer_release(struct ts_http_answer *);
 bool ts_http_header(const struct ts_http_answer *, const char *name, char *value, size_t room);
 /* The same as a number; false when it is none. */
 bool ts_http_header_number(const struct ts_http_answer *, const char *name, uint64_t *value);
+/* The address that answered, for messages: without its query, which may hold a signature, and cut to 199 bytes. */
+const char *ts_http_place(const struct ts_http_answer *, char text[200]);
 /* Percent-encodes what is not unreserved in an address; `keep` ("/" or "") stays as it is. */
 int ts_url_append(struct ts_str *url, const char *text, const char *keep);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare the program with the reference libraries: transformers, PEFT, tokenizers.
 
-    compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved
+    compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved, hub
     compare.py BUILD_DIR --only real --real FILE.gguf         # a real model (tools/real/run)
 
 BUILD_DIR holds the program `thinksafe`. One line per comparison, with the largest difference found and its tolerance.
@@ -17,7 +17,7 @@ import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PARTS = ("text", "logits", "greedy", "adapters", "training", "saved")
+PARTS = ("text", "logits", "greedy", "adapters", "training", "saved", "hub")
 MORE = ("real",)
 
 # Read when the libraries are loaded: nothing here needs a network, and a lookup would only wait for one.
@@ -113,6 +113,22 @@ class Comparison:
             self.run(name, decoder.compare_sparse, config_class, arguments)
         for name, config_class, arguments in decoder.REFUSED:
             self.run(name, decoder.expect_refusal, config_class, arguments)
+
+    def hub(self):
+        import hub
+        server = os.path.join(os.path.dirname(self.program.path), "tests/hub_server")
+        if not os.access(server, os.X_OK):
+            print(f"skipped: the hub: {server} is not built (BUILD_TESTING)")
+            return
+        root = self.program.new_path("-hub")
+        hub.make_repositories(root, self.student, self.guard)
+        with hub.Hub(self.program, server, root).running() as running:
+            for repo, revision, folder in (("peers/student", "main", self.student), ("peers/student", "other", self.guard),
+                                           ("peers/shards", "main", f"{root}/peers/shards")):
+                name = f"{repo}@{revision}"
+                self.run(f"{name}, pulled by us", hub.compare_ours, running, repo, revision, folder)
+                self.run(f"{name}, by them", hub.compare_theirs, running, repo, revision, folder)
+            self.run("peers/student, begun by them", hub.compare_part, running, "peers/student")
 
     def real(self):
         import real
