@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare the program with the reference libraries: transformers, PEFT, tokenizers.
 
-    compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved, hub
+    compare.py BUILD_DIR [--shared DIR] [--only WORD ...]     # WORD: text, logits, greedy, adapters, training, saved, hub, export
     compare.py BUILD_DIR --only real --real FILE.gguf         # a real model (tools/real/run)
 
 BUILD_DIR holds the program `thinksafe`. One line per comparison, with the largest difference found and its tolerance.
@@ -17,7 +17,7 @@ import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PARTS = ("text", "logits", "greedy", "adapters", "training", "saved", "hub")
+PARTS = ("text", "logits", "greedy", "adapters", "training", "saved", "hub", "export")
 MORE = ("real",)
 
 # Read when the libraries are loaded: nothing here needs a network, and a lookup would only wait for one.
@@ -129,6 +129,21 @@ class Comparison:
                 self.run(f"{name}, pulled by us", hub.compare_ours, running, repo, revision, folder)
                 self.run(f"{name}, by them", hub.compare_theirs, running, repo, revision, folder)
             self.run("peers/student, begun by them", hub.compare_part, running, "peers/student")
+
+    def export(self):
+        import decoder
+        import export
+        import lora
+        few = {"task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+        for name, folder in [("student", self.student), *self.tiny.items()]:
+            adapter = lora.save_theirs(self.program, folder, **few)
+            lists = decoder.random_ids(self.vocab.get(name, 1280), (1, 40, 130), 9)
+            self.run(name, export.compare_folder, folder, adapter, lists)
+            self.run(name, export.compare_gguf, folder, adapter)
+            other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
+            self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
+        trained, _ = self.program.train(self.student, [{"instruction": p, "response": r} for p, r in self.pairs[:40]], "--lr", 1e-3)
+        self.run("student", export.compare_text, self.student, trained, self.prompts[:3])
 
     def real(self):
         import real
