@@ -5,6 +5,8 @@
 
 #include "tensor/dtype.h"
 
+#define TS_GGML_BLOCK_MOST 256 /* numbers in the largest block */
+
 struct ts_ggml_type {
 	const char *name;
 	size_t block; /* numbers in a block */

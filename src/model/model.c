@@ -196,7 +196,7 @@ static int load_rope_factors(struct loader *l)
 
 /* Opens, or with `size` adds up what that will need. */
 static int open_model(struct ts_model **out, struct ts_model_size *size, struct ts_backend *backend, const char *dir,
-		      const struct ts_context *context, struct ts_error *err)
+		      enum ts_dtype quantised, const struct ts_context *context, struct ts_error *err)
 {
 	*out = NULL;
 	struct loader l = {.size = size, .err = err};
@@ -212,6 +212,7 @@ static int open_model(struct ts_model **out, struct ts_model_size *size, struct 
 		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_model_config_load(&m->config, dir, err));
 	TS_GOTO(ts_weights_open(&l.weights, dir, &m->config, &both, err));
+	l.weights.quantised = quantised;
 	if (both)
 		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
@@ -234,14 +235,20 @@ done:
 int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
 		  struct ts_error *err)
 {
-	return open_model(out, NULL, backend, dir, context, err);
+	return open_model(out, NULL, backend, dir, TS_BF16, context, err);
 }
 
-int ts_model_size_read(struct ts_model_size *s, struct ts_backend *backend, const char *dir, struct ts_error *err)
+int ts_model_open_as(struct ts_model **out, struct ts_backend *backend, const char *dir, enum ts_dtype quantised,
+		     const struct ts_context *context, struct ts_error *err)
+{
+	return open_model(out, NULL, backend, dir, quantised, context, err);
+}
+
+int ts_model_size_read(struct ts_model_size *s, struct ts_backend *backend, const char *dir, enum ts_dtype quantised, struct ts_error *err)
 {
 	struct ts_model *m;
 	*s = (struct ts_model_size){.weights = 0};
-	TS_TRY(open_model(&m, s, backend, dir, NULL, err));
+	TS_TRY(open_model(&m, s, backend, dir, quantised, NULL, err));
 	s->config = m->config;
 	ts_model_close(m);
 	return 0;

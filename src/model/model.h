@@ -22,20 +22,23 @@ struct ts_workspace;
 /* Open a checkpoint: a Hugging Face folder (config.json, safetensors) or a GGUF file. Every weight is asked for by name, dtype and
  * shape; a weight that holds NaN or Inf is refused by name. What is notable (a stored head over tied embeddings) is said through `context`. */
 int ts_model_open(struct ts_model **out, struct ts_backend *, const char *dir, const struct ts_context *, struct ts_error *err);
+/* The same; what quantised tensors of a GGUF file become: TS_BF16 (rounded, as ts_model_open does) or TS_F32 (exact, twice the memory). */
+int ts_model_open_as(struct ts_model **out, struct ts_backend *, const char *dir, enum ts_dtype quantised, const struct ts_context *,
+		     struct ts_error *err);
 void ts_model_close(struct ts_model *);
 
 const struct ts_model_config *ts_model_config(const struct ts_model *);
 struct ts_backend *ts_model_backend(const struct ts_model *);
 size_t ts_model_weight_bytes(const struct ts_model *);
 const char *ts_model_dir(const struct ts_model *);
-/* What opening a checkpoint will need, from its headers alone: the same walk over its weights without their data. */
+/* What ts_model_open_as will need, from the checkpoint's headers alone: the same walk over its weights without their data. */
 struct ts_model_size {
 	struct ts_model_config config;
 	size_t file;    /* bytes of the weights as stored */
 	size_t weights; /* packed */
 	size_t loading; /* most bytes while it is read: packed weights, and the pages of the file that are being packed */
 };
-int ts_model_size_read(struct ts_model_size *, struct ts_backend *, const char *dir, struct ts_error *err);
+int ts_model_size_read(struct ts_model_size *, struct ts_backend *, const char *dir, enum ts_dtype quantised, struct ts_error *err);
 /* SHA-256 (hex) over config.json, generation_config.json (its end tokens count) and the weight files, or of the GGUF file: the
  * model's identity in a run. */
 int ts_model_hash(const char *dir, char hex[65], struct ts_error *err);

@@ -399,9 +399,9 @@ static int fill(struct planner *p, double probe, bool begins)
 	TS_TRY(ts_run_open_backend(r, p->err));
 	snprintf(plan->backend, sizeof(plan->backend), "%s", r->backend->name);
 	plan->threads = (size_t)r->backend->threads;
-	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, p->err));
+	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, r->recipe->weights, p->err));
 	if (ts_run_is_model(ts_run_safety_judge(r)) || ts_run_is_model(ts_run_filter_judge(r)))
-		TS_TRY(ts_model_size_read(&p->guard, r->backend, r->recipe->guard.path, p->err));
+		TS_TRY(ts_model_size_read(&p->guard, r->backend, r->recipe->guard.path, r->recipe->weights, p->err));
 	existing_folder(r->dir ? r->dir : ".", folder);
 	plan->disk_free = statvfs(folder, &disk) ? SIZE_MAX : (size_t)disk.f_bavail * disk.f_frsize;
 	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++) { /* until the probe knows better */

@@ -151,7 +151,7 @@ static void test_size(void **state)
 			vectors += file.list.data[k].dims == 1 ? file.list.data[k].elements * sizeof(float) : 0;
 		}
 		ts_tensors_close(&file);
-		ok(ts_model_size_read(&size, backend, dir, &err));
+		ok(ts_model_size_read(&size, backend, dir, TS_BF16, &err));
 		ok(ts_model_open(&model, backend, dir, NULL, &err));
 		assert_int_equal(size.weights, ts_model_weight_bytes(model) + vectors);
 		assert_int_equal(size.file, stored);
@@ -160,7 +160,7 @@ static void test_size(void **state)
 		ts_model_close(model);
 	}
 	struct ts_model_size none;
-	assert_int_equal(ts_model_size_read(&none, backend, "/nowhere", &err), TS_ENOTFOUND);
+	assert_int_equal(ts_model_size_read(&none, backend, "/nowhere", TS_BF16, &err), TS_ENOTFOUND);
 	ts_backend_free(backend);
 }
 
