@@ -104,6 +104,8 @@ int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err
 int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
+/* Writes the hashes of the finished adapter into the journal: it is this run's from now on. */
+int ts_run_note_trained(struct ts_run *, const char *adapter_dir, struct ts_error *err);
 /* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */
 const char *ts_run_filter_judge(const struct ts_run *);
 const char *ts_run_safety_judge(const struct ts_run *);
