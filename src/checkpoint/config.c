@@ -61,9 +61,11 @@ static int read_size(const struct reader *r, const char *key, int64_t fallback, 
 static int read_positive(const struct reader *r, const json_t *object, const char *key, double fallback, double *out)
 {
 	TS_TRY(ts_json_real(object, key, fallback, out, r->place, r->err));
+	const json_t *given = json_object_get(object, key);
+	if (fallback == 0 && (!given || json_is_null(given)))
+		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected a number above 0, found %s", r->place, key, ts_json_kind(given));
 	if (!(*out > 0) || !isfinite(*out))
-		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected a number above 0, found %.9g%s", r->place, key, *out,
-			       fallback == 0 && !json_object_get(object, key) ? " (it is missing)" : "");
+		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected a number above 0, found %.9g", r->place, key, *out);
 	return 0;
 }
 
@@ -258,7 +260,7 @@ static int read_rope(const struct reader *r, struct ts_model_config *c)
 	if (!rope || json_is_null(rope))
 		return read_theta(r, NULL, c);
 	if (!json_is_object(rope))
-		return ts_fail(r->err, TS_EFORMAT, "%s: \"%s\": expected an object", r->place, key);
+		return ts_fail(r->err, TS_EFORMAT, "%s: \"%s\": expected an object, found %s", r->place, key, ts_json_kind(rope));
 	const char *name;
 	json_t *value;
 	json_object_foreach (rope, name, value)
@@ -285,9 +287,12 @@ int ts_model_config_add_eos(struct ts_model_config *c, int32_t id)
 
 static int add_eos(const struct reader *r, struct ts_model_config *c, const json_t *id)
 {
-	if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->vocab_size)
-		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld%s", r->place,
-			       c->vocab_size - 1, (long long)json_integer_value(id), json_is_integer(id) ? "" : " (not an integer)");
+	if (!json_is_integer(id))
+		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %s", r->place, c->vocab_size - 1,
+			       ts_json_kind(id));
+	if (json_integer_value(id) < 0 || json_integer_value(id) >= c->vocab_size)
+		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld", r->place,
+			       c->vocab_size - 1, (long long)json_integer_value(id));
 	if (ts_model_config_add_eos(c, (int32_t)json_integer_value(id)))
 		return ts_fail(r->err, TS_ELIMIT, "%s: \"eos_token_id\": more than %d end tokens", r->place, c->eos_count);
 	return 0;
@@ -376,7 +381,7 @@ static void note_ignored(const json_t *root, struct ts_model_config *c)
 static int read_all(struct reader *r, struct ts_model_config *c)
 {
 	if (!json_is_object(r->root))
-		return ts_fail(r->err, TS_EFORMAT, "%s: expected a JSON object", r->place);
+		return ts_fail(r->err, TS_EFORMAT, "%s: expected a JSON object, found %s", r->place, ts_json_kind(r->root));
 	TS_TRY(read_family(r, c));
 	TS_TRY(read_sizes(r, c));
 	TS_TRY(read_options(r, c));
@@ -391,7 +396,8 @@ static int read_generation(struct ts_model_config *c, const char *path, struct t
 	json_t *root;
 	TS_TRY(ts_json_load(path, &root, err));
 	struct reader r = {.root = root, .place = path, .err = err};
-	int status = json_is_object(root) ? read_eos(&r, c) : ts_fail(err, TS_EFORMAT, "%s: expected a JSON object", path);
+	int status = json_is_object(root) ? read_eos(&r, c)
+					  : ts_fail(err, TS_EFORMAT, "%s: expected a JSON object, found %s", path, ts_json_kind(root));
 	if (!status)
 		note_ignored(root, c);
 	json_decref(root);

@@ -52,7 +52,7 @@ static int take(struct reader *r, uint64_t n, const unsigned char **p)
 
 static int take_number(struct reader *r, size_t bytes, uint64_t *v)
 {
-	const unsigned char *p;
+	const unsigned char *p = NULL;
 	TS_TRY(take(r, bytes, &p));
 	*v = number_at(p, bytes);
 	return 0;
@@ -61,7 +61,7 @@ static int take_number(struct reader *r, size_t bytes, uint64_t *v)
 static int take_text(struct reader *r, const char **s, size_t *n)
 {
 	uint64_t length;
-	const unsigned char *p;
+	const unsigned char *p = NULL;
 	TS_TRY(take_number(r, 8, &length));
 	TS_TRY(take(r, length, &p));
 	*s = (const char *)p;

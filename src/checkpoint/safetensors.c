@@ -39,9 +39,11 @@ static void shape_text(char *out, size_t room, int dims, const size_t *shape)
 
 static int parse_dtype(const struct header *h, struct ts_tensor *t, const json_t *entry, struct ts_error *err)
 {
-	const char *text = json_string_value(json_object_get(entry, "dtype"));
+	const json_t *given = json_object_get(entry, "dtype");
+	const char *text = json_string_value(given);
 	if (!text)
-		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"dtype\" is missing or not a string", h->path, t->name);
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"dtype\": expected a string, found %s", h->path, t->name,
+			       ts_json_kind(given));
 	for (size_t i = 0; i < sizeof(known_dtypes) / sizeof(*known_dtypes); i++)
 		if (!strcmp(text, ts_dtype_name(known_dtypes[i]))) {
 			t->dtype = known_dtypes[i];
@@ -55,7 +57,8 @@ static int parse_shape(const struct header *h, struct ts_tensor *t, const json_t
 {
 	const json_t *shape = json_object_get(entry, "shape");
 	if (!json_is_array(shape))
-		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"shape\" is missing or not an array", h->path, t->name);
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"shape\": expected an array, found %s", h->path, t->name,
+			       ts_json_kind(shape));
 	size_t dims = json_array_size(shape);
 	if (dims > 8)
 		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor %s: %zu dimensions, expected at most 8", h->path, t->name, dims);
@@ -63,9 +66,12 @@ static int parse_shape(const struct header *h, struct ts_tensor *t, const json_t
 	t->elements = 1;
 	for (size_t i = 0; i < dims; i++) {
 		const json_t *d = json_array_get(shape, i);
-		if (!json_is_integer(d) || json_integer_value(d) < 0)
-			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: dimension %zu of \"shape\" is not a whole number of at least 0",
-				       h->path, t->name, i);
+		if (!json_is_integer(d))
+			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"shape\": expected whole numbers, found %s", h->path, t->name,
+				       ts_json_kind(d));
+		if (json_integer_value(d) < 0)
+			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"shape\": expected at least 0, found %" JSON_INTEGER_FORMAT,
+				       h->path, t->name, json_integer_value(d));
 		t->shape[i] = (size_t)json_integer_value(d);
 		if (!ts_mul_size(t->elements, t->shape[i], &t->elements))
 			return ts_fail(err, TS_EFORMAT, "%s: tensor %s: the product of its shape overflows", h->path, t->name);
@@ -79,8 +85,12 @@ static int parse_offsets(const struct header *h, struct ts_tensor *t, const json
 {
 	const json_t *pair = json_object_get(entry, "data_offsets");
 	const json_t *a = json_array_get(pair, 0), *b = json_array_get(pair, 1);
-	if (json_array_size(pair) != 2 || !json_is_integer(a) || !json_is_integer(b))
-		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"data_offsets\" is not a pair of integers", h->path, t->name);
+	if (json_array_size(pair) != 2)
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"data_offsets\": expected two integers, found %s", h->path, t->name,
+			       json_is_array(pair) ? "another number of items" : ts_json_kind(pair));
+	if (!json_is_integer(a) || !json_is_integer(b))
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: \"data_offsets\": expected two integers, found %s", h->path, t->name,
+			       ts_json_kind(json_is_integer(a) ? b : a));
 	json_int_t begin = json_integer_value(a), end = json_integer_value(b);
 	if (begin < 0 || end < begin || (uint64_t)end > h->bytes)
 		return ts_fail(err, TS_EFORMAT,
@@ -102,7 +112,7 @@ static int parse_offsets(const struct header *h, struct ts_tensor *t, const json
 static int add_tensor(struct ts_tensors *ts, const struct header *h, const char *name, const json_t *entry, struct ts_error *err)
 {
 	if (!json_is_object(entry))
-		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: its entry is not an object", h->path, name);
+		return ts_fail(err, TS_EFORMAT, "%s: tensor %s: expected an object, found %s", h->path, name, ts_json_kind(entry));
 	size_t len = strlen(name);
 	const int64_t *old = ts_map_get(&ts->names, name, len);
 	if (old)
@@ -157,7 +167,7 @@ static int check_layout(const struct ts_tensors *ts, size_t first, const struct 
 static int parse_header(struct ts_tensors *ts, const struct header *h, const json_t *root, struct ts_error *err)
 {
 	if (!json_is_object(root))
-		return ts_fail(err, TS_EFORMAT, "%s: expected a JSON object as header", h->path);
+		return ts_fail(err, TS_EFORMAT, "%s: expected a JSON object as header, found %s", h->path, ts_json_kind(root));
 	size_t first = ts->list.len;
 	const char *name;
 	json_t *entry;
@@ -165,7 +175,7 @@ static int parse_header(struct ts_tensors *ts, const struct header *h, const jso
 		if (strcmp(name, "__metadata__"))
 			TS_TRY(add_tensor(ts, h, name, entry, err));
 		else if (!json_is_object(entry))
-			return ts_fail(err, TS_EFORMAT, "%s: \"__metadata__\" is not an object", h->path);
+			return ts_fail(err, TS_EFORMAT, "%s: \"__metadata__\": expected an object, found %s", h->path, ts_json_kind(entry));
 	}
 	return check_layout(ts, first, h, err);
 }
@@ -255,7 +265,8 @@ static int open_shards(struct ts_tensors *ts, const char *dir, const char *index
 {
 	json_t *map = json_object_get(root, "weight_map");
 	if (!json_is_object(map) || !json_object_size(map))
-		return ts_fail(err, TS_EFORMAT, "%s: \"weight_map\" is missing, empty or not an object", index);
+		return ts_fail(err, TS_EFORMAT, "%s: \"weight_map\": expected an object of names, found %s", index,
+			       json_is_object(map) ? "none in it" : ts_json_kind(map));
 	struct ts_map shards = {0};
 	int status = 0;
 	const char *name;
@@ -288,7 +299,8 @@ int ts_tensors_open_folder(struct ts_tensors *ts, const char *dir, bool *both, s
 		TS_GOTO(ts_json_parse_unique(ts_str_c(&text), text.len, index.data, &root, err));
 		status = open_shards(ts, dir, index.data, root, err);
 	} else {
-		status = ts_fail(err, TS_ENOTFOUND, "%s: expected model.safetensors or model.safetensors.index.json, found neither", dir);
+		status = ts_fail(err, TS_ENOTFOUND, "%s: expected model.safetensors or model.safetensors.index.json, found %s", dir,
+				 ts_dir_exists(single.data) ? "a folder of that name" : "neither");
 	}
 done:
 	json_decref(root);

@@ -55,7 +55,7 @@ static int messages_prompt(struct generate *g, const json_t *messages, uint64_t 
 {
 	struct ts_str text = {0};
 	if (!json_is_array(messages))
-		return ts_fail(err, TS_EFORMAT, "\"messages\": expected an array");
+		return ts_fail(err, TS_EFORMAT, "\"messages\": expected an array, found %s", ts_json_kind(messages));
 	int status = ts_chat_render(g->session.chat, messages, true, NULL, &text, err);
 	if (!status)
 		status = ts_prompt_text(out, g->session.chat, ts_str_c(&text), text.len, (uint64_t)g->session.seed, "generate", attempt,

@@ -40,7 +40,7 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 	struct ts_str text = {0};
 	const json_t *messages = json_object_get(row, "messages"), *variables = json_object_get(row, "variables");
 	if (!json_is_array(messages))
-		return ts_fail(err, TS_EFORMAT, "\"messages\" is missing or no array");
+		return ts_fail(err, TS_EFORMAT, "\"messages\": expected an array, found %s", ts_json_kind(messages));
 	if (variables && !json_is_object(variables))
 		return ts_fail(err, TS_EFORMAT, "\"variables\": expected an object");
 	TS_TRY(ts_json_bool(row, "add_generation_prompt", false, &add_prompt, "", err));

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int ts_session_print_metrics(struct ts_session *s, const json_t *metrics)
+int ts_session_print_metrics(struct ts_session *s, const json_t *metrics, const char *place)
 {
 	struct ts_str text = {0};
-	int status = ts_report_table(metrics, "metrics", &text, &s->err);
+	int status = ts_report_table(metrics, place, &text, &s->err);
 	if (!status)
 		fputs(ts_str_c(&text), stdout);
 	ts_str_release(&text);
@@ -32,6 +32,14 @@ int ts_session_write_page(struct ts_session *s, const char *dir, const char *pat
 		ts_log(&s->context, TS_LOG_INFO, "report: %s", own.data);
 	ts_str_release(&page);
 	ts_str_release(&own);
+	return status;
+}
+
+static int print_table(struct ts_session *s, const json_t *metrics, const char *dir)
+{
+	struct ts_str place = {0};
+	int status = ts_path_join(&place, dir, "metrics.json") ? ts_fail_memory(&s->err) : ts_session_print_metrics(s, metrics, place.data);
+	ts_str_release(&place);
 	return status;
 }
 
@@ -59,7 +67,7 @@ static int report(struct ts_session *s, const char *dir, const char *page)
 	if (!status && s->json)
 		status = print_json(s, metrics);
 	else if (!status && !page)
-		status = ts_session_print_metrics(s, metrics);
+		status = print_table(s, metrics, dir);
 	json_decref(metrics);
 	return status;
 }

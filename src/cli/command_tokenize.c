@@ -24,7 +24,7 @@ static int one_row(void *user, json_t *row, size_t index, struct ts_error *err)
 			status = ts_fail_memory(err);
 	} else {
 		const json_t *value = json_object_get(row, "text");
-		status = json_is_string(value) ? 0 : ts_fail(err, TS_EFORMAT, "\"text\" is missing or no string");
+		status = json_is_string(value) ? 0 : ts_fail(err, TS_EFORMAT, "\"text\": expected a string, found %s", ts_json_kind(value));
 		if (!status)
 			status = ts_tokenizer_encode(tokenizer, json_string_value(value), json_string_length(value), !t->no_special, &ids,
 						     err);

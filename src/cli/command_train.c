@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "train/trainer.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +66,15 @@ static int make_examples(struct train *t)
 		struct ts_example e = {0};
 		char id[64], name[80];
 		int status = row_example(t, row, &e, &s->err);
-		if (status)
+		size_t context = (size_t)ts_model_config(s->model)->max_positions;
+		if (!status && e.len > context)
+			status = ts_fail(&s->err, TS_ELIMIT,
+					 "an example of %zu tokens, expected at most %zu (the model's context); --max-length cuts", e.len,
+					 context);
+		if (status) {
+			ts_example_release(&e);
 			return ts_fail_within(&s->err, status, "%s: row %s", s->in, ts_row_id(row, i, id));
+		}
 		snprintf(name, sizeof(name), "row %s", ts_row_id(row, i, id));
 		if (!ts_example_usable(&e, name, false, &s->context)) {
 			ts_example_release(&e);
@@ -191,7 +199,7 @@ static int run(struct train *t)
 	t->last = ts_clock();
 	struct ts_train_hooks hooks = {.user = t, .step = log_step};
 	int status = t->log ? ts_train(s->model, s->adapter, t->examples.data, t->examples.len, &t->options, &s->context, &hooks, &s->err)
-			    : ts_fail(&s->err, TS_EIO, "%s: cannot be written", t->log_file);
+			    : ts_fail(&s->err, TS_EIO, "%s: cannot write: %s", t->log_file, strerror(errno));
 	if (status == TS_ESTOPPED)
 		ts_fail(&s->err, status, "the state is in %s; run the same command again to go on", checkpoints.data);
 	if (!status)

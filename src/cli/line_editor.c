@@ -2,12 +2,14 @@
  * next key. Its screen needs a UTF-8 locale, whatever the user's is: the program's text is UTF-8. */
 #include "cli/line_editor.h"
 
+#include "cli/terminal.h"
 #include "core/mem.h"
 
 #include <errno.h>
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +30,46 @@ static char *prompt_text(EditLine *edit)
 	return (char *)(uintptr_t)e->prompt;
 }
 
+/* Set when the program goes on after Ctrl-Z: the shell has left the terminal in a mode in which it echoes too. */
+static volatile sig_atomic_t continued;
+
+static void on_continue(int number)
+{
+	(void)number;
+	continued = 1;
+}
+
+static void catch_continue(bool on)
+{
+	struct sigaction action = {.sa_handler = on ? on_continue : SIG_DFL}; /* no SA_RESTART: a read returns */
+	sigemptyset(&action.sa_mask);
+	continued = 0;
+	sigaction(SIGCONT, &action, NULL);
+}
+
+/* libedit believes that the terminal is as it left it, so it must leave and come back. */
+static void take_terminal_back(EditLine *edit)
+{
+	continued = 0;
+	el_set(edit, EL_PREP_TERM, 0);
+	el_set(edit, EL_PREP_TERM, 1);
+	el_set(edit, EL_REFRESH);
+}
+
+static ssize_t read_byte(EditLine *edit, char *byte)
+{
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, byte, 1);
+		int why = errno;
+		bool again = continued && got < 0 && why == EINTR && !ts_terminal_signal();
+		if (continued)
+			take_terminal_back(edit);
+		errno = why;
+		if (!again)
+			return got;
+	}
+}
+
 /* 1 = a character, 0 = the end, -1 = a signal came. */
 static int read_character(EditLine *edit, wchar_t *out)
 {
@@ -37,7 +79,7 @@ static int read_character(EditLine *edit, wchar_t *out)
 	uint32_t c = 0xFFFD;
 	el_get(edit, EL_CLIENTDATA, &e);
 	do {
-		ssize_t got = read(STDIN_FILENO, bytes + n, 1);
+		ssize_t got = read_byte(edit, bytes + n);
 		e->interrupted = got < 0 && errno == EINTR;
 		if (got < 1)
 			return e->interrupted ? -1 : 0;
@@ -98,7 +140,9 @@ int ts_line_editor_read(struct ts_line_editor *e, const char *prompt, struct ts_
 	e->prompt = prompt;
 	e->interrupted = false;
 	el_resize(e->edit); /* the window may have changed while the model answered */
+	catch_continue(true);
 	const char *text = el_gets(e->edit, &n);
+	catch_continue(false);
 	if (e->interrupted) {
 		const LineInfo *typed = el_line(e->edit);
 		*more = typed->lastchar > typed->buffer;

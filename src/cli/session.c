@@ -140,19 +140,20 @@ int ts_session_fail(struct ts_session *s, int status)
 	ts_terminal_close_line();
 	const char *message = s->err.code ? s->err.message : ts_status_text(status);
 	if (status == TS_ESTOPPED && s->resumable) {
-		fprintf(stderr, "stopped: %s\n", s->err.code ? message : "run the same command again to go on");
+		ts_terminal_say("stopped: ", s->err.code ? message : "run the same command again to go on");
 		return TS_EXIT_STOPPED;
 	}
 	if (status == TS_ESTOPPED) {
-		fprintf(stderr, "stopped: %s\n", s->err.code ? message : "nothing was kept");
+		ts_terminal_say("stopped: ", s->err.code ? message : "nothing was kept");
 		return TS_EXIT_FAILED;
 	}
 	if (s->wrong_usage) {
-		fprintf(stderr, "thinksafe %s: %s\nusage: thinksafe %s   (--help says more)\n", s->command->name, message,
-			s->command->usage);
+		fprintf(stderr, "thinksafe %s: ", s->command->name);
+		ts_terminal_say("", message);
+		fprintf(stderr, "usage: thinksafe %s   (--help says more)\n", s->command->usage);
 		return TS_EXIT_USAGE;
 	}
-	fprintf(stderr, "thinksafe: %s\n", message);
+	ts_terminal_say("thinksafe: ", message);
 	return TS_EXIT_FAILED;
 }
 
@@ -305,10 +306,13 @@ int ts_row_ids(const json_t *row, const char *key, ts_ids *ids, struct ts_error 
 	const json_t *list = json_object_get(row, key), *v;
 	size_t i;
 	if (!json_is_array(list))
-		return ts_fail(err, TS_EFORMAT, "\"%s\": expected an array of token ids", key);
+		return ts_fail(err, TS_EFORMAT, "\"%s\": expected an array of token ids, found %s", key, ts_json_kind(list));
 	json_array_foreach (list, i, v) {
-		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX)
-			return ts_fail(err, TS_EFORMAT, "\"%s\": item %zu is not a token id", key, i);
+		if (!json_is_integer(v))
+			return ts_fail(err, TS_EFORMAT, "\"%s\": item %zu: expected a token id, found %s", key, i + 1, ts_json_kind(v));
+		if (json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX)
+			return ts_fail(err, TS_EFORMAT, "\"%s\": item %zu: expected a token id, found %" JSON_INTEGER_FORMAT, key, i + 1,
+				       json_integer_value(v));
 		if (ts_vec_push(ids, (int32_t)json_integer_value(v)))
 			return ts_fail_memory(err);
 	}

@@ -136,7 +136,7 @@ int ts_session_map_rows(struct ts_session *, int (*one)(void *user, json_t *row,
 
 /* command_report.c. The metrics as a table on stdout; report.html of a finished run's folder to `path`, NULL = into the folder, its name
  * then being said. */
-int ts_session_print_metrics(struct ts_session *, const json_t *metrics);
+int ts_session_print_metrics(struct ts_session *, const json_t *metrics, const char *place);
 int ts_session_write_page(struct ts_session *, const char *dir, const char *path);
 
 /* Prints the error and returns the exit status for it. */

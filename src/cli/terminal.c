@@ -2,6 +2,7 @@
 #include "cli/terminal.h"
 
 #include "cli/session.h"
+#include "text/visible.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -105,13 +106,24 @@ void ts_terminal_close_line(void)
 	terminal.line_open = false;
 }
 
+void ts_terminal_say(const char *before, const char *message)
+{
+	struct ts_str text = {0};
+	if (!ts_visible(message, strlen(message), &text))
+		message = ts_str_c(&text);
+	for (char *c = text.data; c && (c = strpbrk(c, "\n\t"));)
+		*c = ' ';
+	fprintf(stderr, "%s%s\n", before, message);
+	ts_str_release(&text);
+}
+
 static void log_line(void *user, enum ts_log_level level, const char *message)
 {
 	(void)user;
 	if (terminal.quiet && level == TS_LOG_INFO)
 		return;
 	ts_terminal_close_line();
-	fprintf(stderr, "%s%s\n", level == TS_LOG_WARN ? "warning: " : "", message);
+	ts_terminal_say(level == TS_LOG_WARN ? "warning: " : "", message);
 }
 
 static void begin_stage(const char *stage, uint64_t done)

@@ -19,6 +19,10 @@ int ts_terminal_signal(void);
 /* Forgets a Ctrl-C: the next answer is to be computed. */
 void ts_terminal_go_on(void);
 
+/* A line on stderr: `before` as it is, and the message, in which a file's name or a row's text can hold anything: control characters are
+ * shown and not obeyed, and it stays one line. */
+void ts_terminal_say(const char *before, const char *message);
+
 /* Ends a line that progress left open, before something else is printed. */
 void ts_terminal_close_line(void);
 

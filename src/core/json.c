@@ -104,8 +104,10 @@ int ts_json_dump_pretty(const json_t *value, struct ts_str *out)
 	return ts_str_putc(out, '\n');
 }
 
-static const char *type_name(const json_t *v)
+const char *ts_json_kind(const json_t *v)
 {
+	if (!v)
+		return "nothing";
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		return "an object";
@@ -132,7 +134,7 @@ static const char *colon(const char *place)
 
 static int wrong_type(const json_t *v, const char *key, const char *expected, const char *place, struct ts_error *err)
 {
-	return ts_fail(err, TS_EFORMAT, "%s%s\"%s\": expected %s, found %s", place, colon(place), key, expected, type_name(v));
+	return ts_fail(err, TS_EFORMAT, "%s%s\"%s\": expected %s, found %s", place, colon(place), key, expected, ts_json_kind(v));
 }
 
 static const json_t *field(const json_t *object, const char *key)
@@ -199,7 +201,7 @@ int ts_json_need_text(const json_t *object, const char *key, const char **out, c
 static int add_row(json_t *rows, json_t *row, const char *place, size_t line, struct ts_error *err)
 {
 	if (!json_is_object(row)) {
-		int status = ts_fail(err, TS_EFORMAT, "%s:%zu: expected a row (a JSON object), found %s", place, line, type_name(row));
+		int status = ts_fail(err, TS_EFORMAT, "%s:%zu: expected a row (a JSON object), found %s", place, line, ts_json_kind(row));
 		json_decref(row);
 		return status;
 	}

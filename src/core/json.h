@@ -16,6 +16,9 @@ int ts_json_load(const char *path, json_t **out, struct ts_error *err);
 /* A new object with the same values; NULL without memory (jansson's json_copy then quietly loses keys). */
 json_t *ts_json_copy(const json_t *object);
 
+/* "an object", "a string", ...; "nothing" for NULL. For messages. */
+const char *ts_json_kind(const json_t *);
+
 /* One-line JSON appended to `out`; numbers with up to 17 significant digits. */
 int ts_json_dump(const json_t *, struct ts_str *out);
 /* Indented by two, with a final newline; for files that people read. Numbers with 12 significant digits. */

@@ -94,7 +94,7 @@ int ts_sha256_file(const char *path, char hex[65], struct ts_error *err)
 {
 	FILE *f = fopen(path, "rb");
 	if (!f)
-		return ts_fail(err, errno == ENOENT ? TS_ENOTFOUND : TS_EIO, "%s: %s", path, strerror(errno));
+		return ts_fail(err, errno == ENOENT ? TS_ENOTFOUND : TS_EIO, "%s: cannot open: %s", path, strerror(errno));
 	struct ts_sha256 h;
 	unsigned char buffer[1 << 14], digest[32];
 	ts_sha256_init(&h);

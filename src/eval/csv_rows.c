@@ -71,6 +71,18 @@ static int end_row(struct reader *r)
 	return json_array_clear(r->fields) ? ts_fail_memory(r->err) : 0;
 }
 
+static int make_header(const json_t *names, json_t **header, struct ts_error *err)
+{
+	size_t i;
+	const json_t *name;
+	if (!(*header = json_object()))
+		return ts_fail_memory(err);
+	json_array_foreach (names, i, name)
+		if (json_object_setn_new(*header, json_string_value(name), json_string_length(name), json_true()))
+			return ts_fail_memory(err);
+	return 0;
+}
+
 static void on_end(int end, void *user)
 {
 	struct reader *r = user;
@@ -112,7 +124,7 @@ static int feed(struct reader *r, struct csv_parser *parser, const char *text, s
 	return r->status;
 }
 
-int ts_csv_rows(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err)
+int ts_csv_rows(const char *text, size_t n, const char *place, json_t **header, json_t **out, struct ts_error *err)
 {
 	struct reader r = {.place = place, .err = err, .between = true, .fields = json_array(), .rows = json_array()};
 	struct csv_parser parser;
@@ -126,11 +138,17 @@ int ts_csv_rows(const char *text, size_t n, const char *place, json_t **out, str
 	csv_set_space_func(&parser, no_blank);
 	int status = r.fields && r.rows ? feed(&r, &parser, text, n) : ts_fail_memory(err);
 	csv_free(&parser);
+	*header = NULL;
+	if (!status && r.names)
+		status = make_header(r.names, header, err);
 	json_decref(r.names);
 	json_decref(r.fields);
-	if (status)
-		json_decref(r.rows);
-	else
+	if (!status) {
 		*out = r.rows;
+		return 0;
+	}
+	json_decref(r.rows);
+	json_decref(*header);
+	*header = NULL;
 	return status;
 }

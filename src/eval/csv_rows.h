@@ -8,7 +8,8 @@
 
 #include "core/json.h"
 
-/* *out = a JSON array of objects, in the order of the file; the caller's. `place` (a file name) starts error messages. */
-int ts_csv_rows(const char *text, size_t n, const char *place, json_t **out, struct ts_error *err);
+/* *out = a JSON array of objects, in the order of the file; *header = an object with the columns' names, NULL where there is no first record.
+ * Both are the caller's. `place` (a file name) starts error messages. */
+int ts_csv_rows(const char *text, size_t n, const char *place, json_t **header, json_t **out, struct ts_error *err);
 
 #endif

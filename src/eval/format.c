@@ -87,6 +87,7 @@ struct content {
 	enum container container;
 	const char *array; /* of an OBJECT: the key of its rows */
 	json_t *rows;
+	json_t *header; /* of a TABLE that has one: its columns */
 };
 
 /* An object over several lines, as JailbreakBench's files are: not JSON Lines. */
@@ -100,7 +101,7 @@ static int read_object(struct content *c, const char *text, size_t n, const char
 		json_t *rows = formats[i].array ? json_object_get(object, formats[i].array) : NULL;
 		if (!json_is_array(rows))
 			continue;
-		*c = (struct content){OBJECT, formats[i].array, json_incref(rows)};
+		*c = (struct content){OBJECT, formats[i].array, json_incref(rows), NULL};
 	}
 	size_t i;
 	const json_t *row;
@@ -123,7 +124,7 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 		status = read_object(c, start, text.len - (size_t)(start - ts_str_c(&text)), path, err);
 	if (!status && !c->rows && *start && !strchr("[{", *start)) {
 		c->container = TABLE;
-		status = ts_csv_rows(text.data, text.len, path, &c->rows, err);
+		status = ts_csv_rows(text.data, text.len, path, &c->header, &c->rows, err);
 	} else if (!status && !c->rows) {
 		status = ts_rows_parse(ts_str_c(&text), text.len, path, &c->rows, err);
 	}
@@ -153,6 +154,12 @@ static int describe(struct ts_str *out, const struct ts_format *f)
 	return ts_str_putc(out, ')');
 }
 
+/* What shows the columns: the header, else the first row. */
+static const json_t *sample(const struct content *c)
+{
+	return c->header ? c->header : json_array_get(c->rows, 0);
+}
+
 /* Long names are somebody's text, not names: the message stays readable. */
 static int describe_found(struct ts_str *out, const struct content *c)
 {
@@ -161,7 +168,7 @@ static int describe_found(struct ts_str *out, const struct content *c)
 	json_t *value;
 	size_t n = 0;
 	TS_TRY(ts_str_printf(out, "%s with", words[c->container]));
-	json_object_foreach (json_array_get(c->rows, 0), key, value) {
+	json_object_foreach ((json_t *)(uintptr_t)sample(c), key, value) {
 		(void)value;
 		if (n < 8)
 			TS_TRY(ts_str_printf(out, "%s %.40s", n ? "," : "", key));
@@ -194,11 +201,9 @@ static int refuse(const struct ts_format *wanted, const struct content *c, const
  * is the public format's own word: rows that have one lack nothing but their prompts. */
 static const struct ts_format *recognise(const struct content *c, const struct ts_format *wanted)
 {
-	size_t row;
-	const json_t *value;
-	json_array_foreach (c->rows, row, value)
+	for (size_t row = 0; row < json_array_size(c->rows) || !row; row++)
 		for (size_t i = 0; i < FORMATS; i++)
-			if ((!wanted || wanted == &formats[i]) && fits(&formats[i], c, value))
+			if ((!wanted || wanted == &formats[i]) && fits(&formats[i], c, row ? json_array_get(c->rows, row) : sample(c)))
 				return &formats[i];
 	const json_t *first = json_array_get(c->rows, 0);
 	bool labelled = c->container == LINES && json_object_get(first, formats[0].label);
@@ -212,12 +217,12 @@ int ts_format_read(const char *path, const char *name, const struct ts_format **
 	if (name && !wanted)
 		return ts_fail(err, TS_EINVAL, "format: \"%s\" is not known", name); /* the recipe's reader says which ones are */
 	TS_TRY(read_content(&c, path, err));
-	*format = json_array_size(c.rows) ? recognise(&c, wanted) : wanted ? wanted : &formats[0];
-	if (*format) {
+	*format = sample(&c) ? recognise(&c, wanted) : wanted ? wanted : &formats[0];
+	int status = *format ? 0 : refuse(wanted, &c, path, err);
+	json_decref(c.header);
+	if (status)
+		json_decref(c.rows);
+	else
 		*rows = c.rows;
-		return 0;
-	}
-	int status = refuse(wanted, &c, path, err);
-	json_decref(c.rows);
 	return status;
 }

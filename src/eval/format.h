@@ -34,7 +34,7 @@ const struct ts_format *ts_format_find(const char *name);
 int ts_format_names(struct ts_str *out);
 
 /* Reads the file and finds its format: `name`, or when NULL the first one whose columns are there. *rows = an array of objects (the
- * caller's). An empty array has no columns: *format is then `name`'s or the first of the table.
+ * caller's). Without rows and header there are no columns: *format is then `name`'s or the first of the table.
  * TS_EFORMAT names the file, what was expected and what was found. */
 int ts_format_read(const char *path, const char *name, const struct ts_format **format, json_t **rows, struct ts_error *err);
 

@@ -17,7 +17,7 @@ int ts_dataset_parse(const char *name, enum ts_dataset *out, struct ts_error *er
 			*out = (enum ts_dataset)i;
 			return 0;
 		}
-	return ts_fail(err, TS_EINVAL, "dataset: expected math, gsm8k, aime or gpqa, found \"%s\"", name);
+	return ts_fail(err, TS_EINVAL, "expected math, gsm8k, aime or gpqa, found \"%s\"", name);
 }
 
 static bool is_letter(char c)
@@ -177,6 +177,27 @@ done:
 static size_t gold_start(enum ts_dataset dataset, const char *gold, size_t n)
 {
 	return dataset == TS_DATASET_GSM8K ? after_last(gold, n, "####") : 0;
+}
+
+static bool usable(enum ts_dataset dataset, const char *cleaned, size_t n)
+{
+	struct ts_number number;
+	size_t left = left_side(cleaned, n);
+	if (dataset == TS_DATASET_GPQA)
+		return leading_choice(cleaned, n) != 0;
+	return dataset == TS_DATASET_GSM8K ? ts_number_parse(cleaned + left, n - left, &number) : n > strspn(cleaned, " \t\r\n");
+}
+
+int ts_gold_check(enum ts_dataset dataset, const char *gold, size_t n, struct ts_error *err)
+{
+	static const char *const wanted[] = {"an answer", "a number, perhaps after ####", "an answer", "a letter A to D"};
+	struct ts_str cleaned = {0};
+	size_t from = gold_start(dataset, gold, n);
+	int status = ts_answer_clean(gold + from, n - from, &cleaned) ? ts_fail_memory(err) : 0;
+	if (!status && !usable(dataset, ts_str_c(&cleaned), cleaned.len))
+		status = ts_fail(err, TS_EFORMAT, "expected %s, found \"%.80s\"", wanted[dataset], gold + from);
+	ts_str_release(&cleaned);
+	return status;
 }
 
 static int compare(enum ts_dataset dataset, const char *gold, size_t n, struct ts_grade *out)

@@ -28,6 +28,10 @@ enum ts_dataset { TS_DATASET_MATH, TS_DATASET_GSM8K, TS_DATASET_AIME, TS_DATASET
 /* "math", "gsm8k", "aime", "gpqa"; anything else fails and is named. */
 int ts_dataset_parse(const char *name, enum ts_dataset *out, struct ts_error *err);
 
+/* Can anything equal this reference? gsm8k: there is a number (after "####", or the whole); gpqa: a letter A to D; the others: some text.
+ * TS_EFORMAT says what was expected and found. */
+int ts_gold_check(enum ts_dataset, const char *gold, size_t n, struct ts_error *err);
+
 struct ts_grade {
 	bool equal;
 	bool found;              /* an answer could be extracted */

@@ -135,6 +135,7 @@ static int fill(struct ts_keywords *k, const char *path, struct ts_error *err)
 	int status = 0;
 	if (path) {
 		TS_GOTO(ts_file_read(path, &text, err));
+		TS_GOTO(ts_text_check(ts_str_c(&text), text.len, path, 1, err));
 		TS_GOTO(add_lines(k, &text, &folded));
 		if (!k->phrases.len)
 			status = ts_fail(err, TS_EFORMAT, "%s: expected refusal phrases, one a line; found none", path);

@@ -11,7 +11,8 @@ int report_block(const json_t *object, const char *key, json_type type, const ch
 	const json_t *v = json_object_get(object, key);
 	*out = json_is_null(v) ? NULL : v;
 	if (*out && json_typeof(*out) != type)
-		return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s", place, key, type == JSON_ARRAY ? "an array" : "an object");
+		return ts_fail(err, TS_EFORMAT, "%s: \"%s\": expected %s, found %s", place, key,
+			       type == JSON_ARRAY ? "an array" : "an object", ts_json_kind(*out));
 	return 0;
 }
 
@@ -23,6 +24,12 @@ int report_by_phrases(const json_t *object, const char *place, bool *yes, struct
 	return 0;
 }
 
+bool report_steers(const json_t *metrics)
+{
+	const char *method = json_string_value(json_object_get(metrics, "method"));
+	return !method || strcmp(method, "rejection") != 0;
+}
+
 static int load(const char *dir, const char *path, json_t **metrics, struct ts_error *err)
 {
 	if (!ts_dir_exists(dir))
@@ -30,7 +37,14 @@ static int load(const char *dir, const char *path, json_t **metrics, struct ts_e
 			       ts_file_exists(dir) ? "a file" : "nothing");
 	if (!ts_file_exists(path))
 		return ts_fail(err, TS_ENOTFOUND, "%s: no metrics.json; the run is not finished (thinksafe run goes on with it)", dir);
-	return ts_json_load(path, metrics, err);
+	TS_TRY(ts_json_load(path, metrics, err));
+	if (json_is_object(*metrics) && json_object_get(*metrics, "method"))
+		return 0;
+	int status = ts_fail(err, TS_EFORMAT, "%s: expected an object with the run's metrics, found %s", path,
+			     json_is_object(*metrics) ? "one without \"method\"" : ts_json_kind(*metrics));
+	json_decref(*metrics);
+	*metrics = NULL;
+	return status;
 }
 
 int ts_report_metrics(const char *dir, json_t **metrics, struct ts_error *err)

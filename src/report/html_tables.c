@@ -151,7 +151,11 @@ static int alpha_figures(struct html *h, const json_t *alpha)
 		TS_TRY(html_printf(h, "<div><dt>omega</dt><dd><b>%.3g</b>", omega));
 		if (isfinite(low) && isfinite(high))
 			TS_TRY(html_printf(h, " <span>%.3g to %.3g</span>", low, high));
-		TS_TRY(html_printf(h, "<p>Steering multiplies the odds of a %s by this (Woolf 95%%).</p></dd></div>\n",
+		TS_TRY(html_printf(h,
+				   report_steers(h->metrics)
+					   ? "<p>Steering multiplies the odds of a %s by this (Woolf 95%%).</p></dd></div>\n"
+					   : "<p>The odds of a %s, second row to first (Woolf 95%%). Nothing was steered: 1 is "
+					     "expected.</p></dd></div>\n",
 				   phrases ? "refusal" : "safe response"));
 	}
 	if (isfinite(cost))
@@ -177,7 +181,8 @@ int html_alpha(struct html *h)
 	TS_TRY(html_raw(h,
 			"<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead><tbody>\n"));
 	TS_TRY(alpha_row(h, alpha, "ref", "plain, \xce\xb1<sub>ref</sub>", "before"));
-	TS_TRY(alpha_row(h, alpha, "steered", "steered, \xce\xb1<sub>steered</sub>", "after"));
+	TS_TRY(alpha_row(h, alpha, "steered", report_steers(h->metrics) ? "steered, \xce\xb1<sub>steered</sub>" : "plain, to train on",
+			 "after"));
 	TS_TRY(html_raw(h, "</tbody></table>\n"));
 	TS_TRY(alpha_figures(h, alpha));
 	return html_raw(h, "</section>\n");

@@ -19,6 +19,9 @@ int report_block(const json_t *object, const char *key, json_type type, const ch
 /* Whether the block's `measure` says that phrases did it. */
 int report_by_phrases(const json_t *object, const char *place, bool *yes, struct ts_error *err);
 
+/* Whether the run's method steers harmful prompts. Method `rejection` does not: what alpha calls "steered" is then its plain first tries. */
+bool report_steers(const json_t *metrics);
+
 /* --- report.html --- */
 
 struct html_lengths {

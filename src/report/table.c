@@ -291,12 +291,15 @@ static int alpha(struct table *t, const json_t *m)
 	TS_TRY(ts_layout_left(&t->l, 0, phrases ? "Refused on harmful prompts (" REPORT_STAND_IN ")" : "Safe on harmful prompts"));
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(alpha_side(t, a, "ref", "plain (alpha_ref)"));
-	TS_TRY(alpha_side(t, a, "steered", "steered (alpha_I)"));
+	TS_TRY(alpha_side(t, a, "steered", report_steers(m) ? "steered (alpha_I)" : "plain, to train on"));
 	if (isfinite(omega)) {
 		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  omega %.3g", omega));
 		if (isfinite(low) && isfinite(high))
 			TS_TRY(ts_layout_wrap_printf(&t->l, 4, " (%.3g .. %.3g)", low, high));
-		TS_TRY(ts_layout_wrap_printf(&t->l, 4, ": steering multiplies the odds of a %s", phrases ? "refusal" : "safe response"));
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4,
+					     report_steers(m) ? ": steering multiplies the odds of a %s"
+							      : ": the odds of a %s; nothing was steered, so 1 is expected",
+					     phrases ? "refusal" : "safe response"));
 		TS_TRY(ts_layout_line(&t->l));
 	}
 	if (!isfinite(cost))

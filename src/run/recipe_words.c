@@ -39,6 +39,7 @@ static const char *trouble(const char *text, size_t n, int *line)
 const char *recipe_words(const char *said, const char *text, size_t n, int *line, char buffer[128])
 {
 	char expected[32], found[32];
+	int least, count;
 	*line = 0;
 	if (!strncmp(said, "libyaml: ", 9)) {
 		const char *why = trouble(text, n, line);
@@ -46,6 +47,10 @@ const char *recipe_words(const char *said, const char *text, size_t n, int *line
 	}
 	if (!strcmp(said, "YAML alias unsupported"))
 		return "expected a value, found an alias, like *name; write the value out";
+	if (sscanf(said, "Insufficient entries (%d of %d min)", &count, &least) == 2) {
+		snprintf(buffer, 128, "expected at least %d, found %d", least, count);
+		return buffer;
+	}
 	if (sscanf(said, "Expecting %31[A-Z_], got event: %31[A-Z_]", expected, found) != 2)
 		return said;
 	snprintf(buffer, 128, "expected %s, found %s", thing(expected), thing(found));

@@ -45,7 +45,7 @@ struct report {
 	char message[256];
 	char keys[256]; /* "train.lr", built from the innermost outwards */
 	char key[128];  /* one that is unknown or there twice */
-	bool twice;
+	bool unknown, twice;
 	int line, column; /* of the innermost; 0 = not told */
 	int documents;    /* > 1: something follows the first document */
 };
@@ -87,8 +87,9 @@ static void log_line(cyaml_log_t level, void *user, const char *format, va_list 
 		snprintf(r->message, sizeof(r->message), "%s", start);
 	bool unknown = !strncmp(start, "Unexpected key: ", 16);
 	r->twice = r->twice || !strncmp(start, "Mapping field already seen: ", 28);
-	if (!*r->key && (unknown || r->twice))
+	if (!r->unknown && !*r->key && (unknown || r->twice))
 		snprintf(r->key, sizeof(r->key), "%.120s", start + (unknown ? 16 : 28));
+	r->unknown = r->unknown || unknown;
 }
 
 static void *memory(void *unused, void *old, size_t size)
@@ -222,10 +223,12 @@ static int fail_load(const char *text, size_t n, const char *place, const struct
 {
 	if (code == CYAML_ERR_OOM)
 		return ts_fail_memory(err);
-	if (*r->key)
+	if (r->unknown || r->twice)
 		return ts_fail(err, TS_EFORMAT, "%s:%d: %s \"%s\"%s%s", place, line_of_key(text, n, r),
 			       r->twice ? "given twice: key" : "unknown key", r->key, *r->keys && !r->twice ? " in " : "",
 			       r->twice ? "" : r->keys);
+	if (code == CYAML_ERR_INTERNAL_ERROR && r->line) /* so it is called */
+		return ts_fail(err, TS_EFORMAT, "%s:%d: expected a plain word as key, found a list or keys with values", place, r->line);
 	char buffer[128];
 	int line;
 	const char *said = recipe_words(*r->message ? r->message : cyaml_strerror(code), text, n, &line, buffer);

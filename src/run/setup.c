@@ -3,6 +3,7 @@
 #include "run/internal.h"
 
 #include "core/map.h"
+#include "eval/grade.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,25 @@ static int find_grader(struct ts_run_eval *e, struct ts_error *err)
 	e->grader = e->recipe->grader ? e->recipe->grader : format->grader;
 	if (e->kind != TS_EVAL_REASONING || e->grader)
 		return 0;
-	return ts_fail(err, TS_EINVAL, "evals: %s: a reasoning set of format %s needs a grader", e->recipe->name, format->name);
+	return ts_fail(err, TS_EINVAL, "evals: %s: grader: a reasoning set of format %s needs one; expected math, gsm8k, aime or gpqa",
+		       e->recipe->name, format->name);
+}
+
+/* A reference that nothing can equal would be counted as wrong answers. */
+static int check_references(const struct ts_run_eval *e, struct ts_error *err)
+{
+	enum ts_dataset dataset;
+	if (e->kind != TS_EVAL_REASONING)
+		return 0;
+	TS_TRY(ts_dataset_parse(e->grader, &dataset, err));
+	for (size_t i = 0; i < e->set.items.len; i++) {
+		const char *answer = e->set.items.data[i].answer;
+		int status = ts_gold_check(dataset, answer, strlen(answer), err);
+		if (status)
+			return ts_fail_within(err, status, "%s: row %zu: \"%s\"", e->recipe->rows.file.path,
+					      e->set.file.list.data[i].number, e->set.file.format->answer);
+	}
+	return 0;
 }
 
 /* A label on the other side makes a number that means nothing: XSTest without its split is half harmful. */
@@ -94,6 +113,7 @@ static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, stru
 	}
 	struct ts_run_eval *kept = &r->evals.data[r->evals.len - 1];
 	TS_TRY(find_grader(kept, err));
+	TS_TRY(check_references(kept, err));
 	TS_TRY(warn_labels(r, kept, err));
 	return make_prompts(r, kept, err);
 }

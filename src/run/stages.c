@@ -2,6 +2,7 @@
 #include "run/internal.h"
 
 #include "core/file.h"
+#include "core/sha256.h"
 #include "model/train_pass.h"
 #include "text/thinking.h"
 #include "train/trainer.h"
@@ -459,6 +460,48 @@ static int nothing_kept(const struct ts_run *r, struct ts_error *err)
 		       of, open, unsafe, unjudged, broken);
 }
 
+enum { MARK_BYTES = 2 * 65 };
+
+/* The hashes of an adapter's files: what the journal says under "trained". Empty where a file is missing. */
+static int adapter_mark(const char *dir, char mark[MARK_BYTES], struct ts_error *err)
+{
+	static const char *const files[] = {"adapter_model.safetensors", "adapter_config.json"};
+	char path[4096 + 32], hash[65];
+	*mark = '\0';
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		if (!ts_file_exists(path)) {
+			*mark = '\0';
+			return 0;
+		}
+		TS_TRY(ts_sha256_file(path, hash, err));
+		snprintf(mark + strlen(mark), MARK_BYTES - strlen(mark), "%s%s", i ? " " : "", hash);
+	}
+	return 0;
+}
+
+/* An adapter of which a file was removed comes again, with the same bytes, from the last checkpoint (*there = false). A changed one is
+ * somebody's, and is not written over. */
+static int find_adapter(const char *dir, const char *trained, bool *there, struct ts_error *err)
+{
+	char mark[MARK_BYTES];
+	TS_TRY(adapter_mark(dir, mark, err));
+	*there = *mark != '\0';
+	if (*there && strcmp(mark, trained))
+		return ts_fail(err, TS_EMISMATCH,
+			       "%s: expected the adapter that this run trained, found other bytes; remove the folder, and it comes again",
+			       dir);
+	return 0;
+}
+
+int ts_run_note_trained(struct ts_run *r, const char *dir, struct ts_error *err)
+{
+	char mark[MARK_BYTES];
+	TS_TRY(adapter_mark(dir, mark, err));
+	TS_TRY(ts_store_put_meta(r->store, "trained", mark, err));
+	return ts_store_flush(r->store, err);
+}
+
 int ts_run_train(struct ts_run *r, struct ts_error *err)
 {
 	char train_file[4096], adapter_dir[4096];
@@ -482,16 +525,11 @@ int ts_run_train(struct ts_run *r, struct ts_error *err)
 	for (size_t i = 0; i < r->examples; i++)
 		r->target_tokens += examples.list.data[i].targets * o.epochs;
 	TS_GOTO(ts_store_get_meta(r->store, "trained", &mark, &trained, err));
-	if (trained) {
-		/* An adapter that somebody removed comes again, with the same bytes, from the last checkpoint. */
-		char weights[4096 + 32];
-		snprintf(weights, sizeof(weights), "%s/adapter_model.safetensors", adapter_dir);
-		trained = ts_file_exists(weights);
-	}
+	if (trained)
+		TS_GOTO(find_adapter(adapter_dir, ts_str_c(&mark), &trained, err));
 	if (!trained) {
 		TS_GOTO(train(r, &examples, adapter_dir, err));
-		TS_GOTO(ts_store_put_meta(r->store, "trained", "yes", err));
-		TS_GOTO(ts_store_flush(r->store, err));
+		TS_GOTO(ts_run_note_trained(r, adapter_dir, err));
 	}
 	TS_GOTO(check_steps(r, err));
 	snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir);

@@ -253,6 +253,23 @@ bool ts_chat_prompt_opens_thinking(const struct ts_chat *c)
 	return c->opens_thinking;
 }
 
+/* A template would only find something undefined, or show it as nothing. */
+static int check_messages(const json_t *messages, struct ts_error *err)
+{
+	size_t i;
+	const json_t *message;
+	json_array_foreach (messages, i, message) {
+		if (!json_is_object(message))
+			return ts_fail(err, TS_EFORMAT, "\"messages\": item %zu: expected an object, found %s", i + 1,
+				       ts_json_kind(message));
+		const json_t *role = json_object_get(message, "role");
+		if (!json_is_string(role))
+			return ts_fail(err, TS_EFORMAT, "\"messages\": item %zu: \"role\": expected a string, found %s", i + 1,
+				       ts_json_kind(role));
+	}
+	return 0;
+}
+
 static int render(const struct ts_chat *c, const struct ts_template *t, const struct ts_template_input *given, struct ts_str *out,
 		  struct ts_error *err)
 {
@@ -262,6 +279,7 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const st
 			       "%s: no chat template (chat_template.jinja, chat_template in tokenizer_config.json, or "
 			       "tokenizer.chat_template in a GGUF file)",
 			       c->place);
+	TS_TRY(check_messages(given->messages, err));
 	json_t *all = ts_json_copy(c->variables);
 	if (!all || (given->variables && json_object_update(all, (json_t *)(uintptr_t)given->variables))) {
 		json_decref(all);
@@ -272,7 +290,8 @@ static int render(const struct ts_chat *c, const struct ts_template *t, const st
 		input.now = &c->now;
 	int status = ts_template_render(t, &input, out, err);
 	json_decref(all);
-	return status;
+	return status == TS_EINVAL ? ts_fail_within(err, status, "%s: chat template", c->place)
+				   : status; /* raise_exception: its words alone */
 }
 
 int ts_chat_render(const struct ts_chat *c, const json_t *messages, bool add_generation_prompt, const json_t *variables, struct ts_str *out,

@@ -46,6 +46,12 @@ fresh && printf 'x' >>"$file"
 bad "$file" "expected 1132736" "bytes of data"
 fresh && damage length "$file" 18446744073709551615
 bad "$file" "header claims 18446744073709551615 bytes, the file has 1137544"
+fresh && damage length "$file" 1152921504606846976
+bad "$file" "header claims 1152921504606846976 bytes, the file has 1137544"
+fresh && rm "$file" && mkdir "$file"
+bad "$model" "expected model.safetensors" "found a folder of that name"
+fresh && rm "$file" && ln -s /dev/zero "$file"
+bad "$model" "expected model.safetensors" "found neither"
 fresh && damage length "$file" 0
 bad "$file" JSON
 first='"model.layers.0.input_layernorm.weight":{"dtype":"BF16","shape":[96],"data_offsets":[245760,245952]}'
@@ -54,13 +60,19 @@ lies "$first" "${first/245760,245952/245758,245950}" "$norm" "model.embed_tokens
 lies "$first" "${first/245760,245952/245760,245950}" "$norm" "expected 192 bytes for BF16 [96], found 190"
 lies "$first" "${first/245760,245952/245952,245760}" "$norm" "bytes 245952 to 245760" "data has"
 lies "$first" "${first/245760,245952/-192,0}" "$norm" "bytes -192 to 0"
-lies "$first" "${first/245760,245952/1e6,2e6}" "$norm" '"data_offsets" is not a pair of integers'
-lies "$first" "${first/245760,245952/9223372036854775616,9223372036854775808}" "$file"
+lies "$first" "${first/245760,245952/1e6,2e6}" "$norm" '"data_offsets": expected two integers, found a real number'
+lies "$first" "${first/245760,245952/9223372036854775616,9223372036854775808}" "$file" "too big integer"
+lies "$first" "${first/245760,245952/245760}" "$norm" '"data_offsets": expected two integers, found another number of items'
+lies "$first" "${first/\[96\]/5}" "$norm" '"shape": expected an array, found an integer'
+lies "$first" "${first/96/96.5}" "$norm" '"shape": expected whole numbers, found a real number'
+lies "$first" "${first/\"BF16\"/null}" "$norm" '"dtype": expected a string, found null'
+lies "$first" "${first%%:{*}:null" "$norm" "expected an object, found null"
 lies "$first" "${first/96/97}" "$norm" "expected 194 bytes for BF16 [97], found 192"
 lies "$first" "${first/96/4294967296,4294967296,4294967296}" "$norm" overflows
 lies "$first" "${first/96/-96}" "$norm" '"shape"' "at least 0"
 lies "$first" "${first/BF16/F32}" "$norm" "expected 384 bytes for F32 [96], found 192"
 lies "$first" "${first/BF16/I16}" "$norm" "I16 is not supported" "F32"
+lies "$first" "${first/BF16/I8}" "$norm" "I8 is not supported" "F32"
 lies "$first" "${first/BF16/Q4}" "$norm" "Q4 is not supported" "known: F32"
 lies "$first" "$first,$first" "duplicate object key"
 lies '[96,256]' '[256,96]' model.layers.0.mlp.down_proj.weight "expected shape [96, 256], found [256, 96]"
@@ -98,6 +110,11 @@ configured qwen3 gpt9 "$config" '"model_type": gpt9 is not supported' "known: qw
 configured '"silu"' '"gelu"' "$config" '"hidden_act": gelu is not supported' "known: silu"
 configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "yarn", "factor": 4.0}' "$config" rope_scaling "yarn is not supported" \
 	"known rope types"
+configured '"rope_scaling": null' '"rope_scaling": "yarn"' "$config" '"rope_scaling": expected an object, found a string'
+configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "wobble"}' "$config" "wobble is not supported"
+configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "linear"}' "$config" '"factor": expected a number above 0, found nothing'
+configured '"eos_token_id": 1273' '"eos_token_id": [1273, "x"]' "$config" '"eos_token_id": expected ids from 0 to 1279, found a string'
+configured '"vocab_size": 1280' '"vocab_size": 2000' "$file" model.embed_tokens.weight "expected shape [2000, 96], found [1280, 96]"
 configured '"attention_dropout": 0.0' '"partial_rotary_factor": 0.5' "$config" '"partial_rotary_factor"' "known: 1"
 configured '"attention_dropout": 0.0' '"mlp_bias": true' "$config" '"mlp_bias": true is not supported'
 configured '"attention_dropout": 0.0' '"quantization_config": {"quant_method": "awq"}' "$config" '"quantization_config": awq is not supported'
@@ -117,6 +134,8 @@ for length in 0 1 100; do
 	fresh && head -c $length "$testbed/student/config.json" >"$config"
 	bad "$config" "not JSON"
 done
+fresh && echo '[]' >"$config"
+bad "$config" "expected a JSON object, found an array"
 fresh && rm "$config"
 bad "$config" "No such file"
 
@@ -135,6 +154,11 @@ fresh && rm "$model/chat_template.jinja"
 bad "$scratch/row: row 1" "$model: no chat template"
 fresh && printf 'a\n{%% if %%}' >"$model/chat_template.jinja"
 bad "$model: chat template:2" "expected an expression"
+fresh && printf '{{ raise_exception("not like this") }}' >"$model/chat_template.jinja"
+bad "$scratch/row: row 1" "$model: chat template: not like this"
+# A name from a file reaches the terminal as text: a control character is shown, and a line stays one line.
+fresh && printf '{{ raise_exception("a\33[31mb\nc") }}' >"$model/chat_template.jinja"
+bad "$model: chat template: a␛[31mb c"
 
 # --- adapters
 "$THINKSAFE" train --model "$testbed/student" --in "$scratch/row" --out "$scratch/adapter" --lr 1e-3 --rank 2 --epochs 20 --quiet >/dev/null ||
@@ -154,6 +178,14 @@ bend && sed -i 's|"r": 2|"r": 3|' "$scratch/bent/adapter_config.json"
 adapted "$scratch/bent/adapter_model.safetensors" "expected shape [3, 96], found [2, 96]"
 bend && sed -i 's|"use_dora": false|"use_dora": true|' "$scratch/bent/adapter_config.json"
 adapted "$scratch/bent/adapter_config.json" '"use_dora"' "expected it off"
+
+bend && damage fill "$scratch/bent/adapter_model.safetensors" base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight nan
+adapted "$scratch/bent/adapter_model.safetensors" layers.1.self_attn.q_proj.lora_A "NaN or Inf"
+bend && rm "$scratch/bent/adapter_config.json"
+adapted "$scratch/bent/adapter_config.json" "No such file"
+cp -r "$testbed/guard" "$scratch/ill"
+damage fill "$scratch/ill/model.safetensors" model.norm.weight nan
+refused "$scratch/ill/model.safetensors" model.norm.weight "NaN or Inf" -- judge --guard "$scratch/ill" --in "$scratch/row" --quiet
 
 # --- a guard that answers NaN: never safe
 cp -r "$testbed/guard" "$scratch/guard"

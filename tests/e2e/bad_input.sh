@@ -51,9 +51,14 @@ row "row 1" 'expected "instruction", "prompt", "messages" or "ids"' -- '{"instru
 row "row 1" 'expected "instruction"' -- '{}\n'
 row "row 1" "the prompt is empty" -- '{"prompt": ""}\n'
 row "row 1" '"messages": expected an array' -- '{"messages": {"role": "user"}}\n'
-row "row 1" "$student: chat template" -- '{"messages": [{"role": 5, "content": "a"}]}\n'
+row "row 1" '"messages": item 1: "role": expected a string, found an integer' -- '{"messages": [{"role": 5, "content": "a"}]}\n'
+row "row 1" '"messages": item 2: expected an object, found an integer' -- '{"messages": [{"role": "user", "content": "a"}, 5]}\n'
+row "row 1" "$student: chat template" "'content' is undefined" -- '{"messages": [{"role": "user"}]}\n'
 row "row 1" "token id 99999, expected at most 1279" -- '{"ids": [1, 99999]}\n'
-row "row 1" '"ids": item 1 is not a token id' -- '{"ids": [1, -1]}\n'
+row "row 1" '"ids": item 2: expected a token id, found -1' -- '{"ids": [1, -1]}\n'
+row "row 1" '"ids": item 1: expected a token id, found a real number' -- '{"ids": [1.5]}\n'
+row ":1:" "real number overflow" -- '{"instruction": "a", "x": 1e400}\n'
+row ":1:" 'invalid Unicode' -- '{"instruction": "a\\ud83d\\ud83d"}\n'
 row "row 1" "the prompt is empty" -- '{"ids": []}\n'
 
 # --- far too much: memory and stack stay bounded
@@ -74,6 +79,8 @@ refused "$rows: row 2" "expected at most 1024 (the model's context)" -- generate
 refused "$rows: row 2" 1024 -- score --model "$student" --in "$rows" --quiet
 refused "$rows: row 2" "expected at most 1024" -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/long" --quiet
 refused "$rows: prompt 2" "expected at most 1024" -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/long" --quiet
+refused "$rows: row 2" "expected at most 1024 (the model's context)" "--max-length cuts" -- train --model "$student" --in "$rows" \
+	--out "$scratch/long-adapter" --quiet
 # A guard cannot see all of it: unjudged, never safe.
 "$THINKSAFE" judge --guard "$guard" --in "$rows" --quiet | tail -n 1 | grep -q '"verdict":"unjudged".*"why":"longer than the guard' ||
 	fail "judge: a text longer than the context"
@@ -91,6 +98,40 @@ refused "$rows: row 2" '"instruction" is missing' -- run "$scratch/recipe.yaml" 
 printf '{"prompt_label": "vanilla_benign"}\n' >"$rows"
 refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
 refused "$rows: row 1" '"instruction" is missing' -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: safety}]" --run "$scratch/sets" --quiet
+printf '{"instruction": "", "prompt_label": "vanilla_benign"}\n' >"$rows"
+refused "$rows: row 1" '"instruction" is empty; expected a prompt' -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
+printf '{"instruction": "a", "prompt_label": "odd"}\n' >"$rows"
+refused "$rows" "row 1" 'prompt_label "odd"' "found neither" -- run "$scratch/recipe.yaml" --train-prompts "$rows" --run "$scratch/sets" --quiet
+# set_of KIND PHRASES... -- BYTES: an evaluation set that is refused.
+set_of() {
+	local kind=$1 phrases=()
+	shift
+	while [ "$1" != -- ]; do
+		phrases+=("$1")
+		shift
+	done
+	# shellcheck disable=SC2059
+	printf -- "$2" >"$rows"
+	refused "$rows" "${phrases[@]}" -- run "$scratch/recipe.yaml" --evals "[{name: a, file: $rows, kind: $kind}]" --run "$scratch/sets" --quiet
+}
+set_of safety ":2:" "never closed" -- '\xef\xbb\xbfcategory,source,forbidden_prompt\r\nx,y,"open\r\n'
+set_of safety ":2:" "a quote inside a field" -- 'category,source,forbidden_prompt\nx,y,"a"b\n'
+set_of safety ":2: row 1" "expected 3 columns" "found 2" -- 'category,source,forbidden_prompt\nx,y\n'
+set_of safety ":1:" 'column "category" is there twice' -- 'category,category,forbidden_prompt\n'
+set_of safety ":2:" "field 3 is not UTF-8" -- 'category,source,forbidden_prompt\nx,y,a\xff\n'
+set_of safety "row 1" '"forbidden_prompt" holds a NUL' -- 'category,source,forbidden_prompt\nx,y,a\x00b\n'
+set_of safety "no prompts" "at least one row" -- 'category,source,forbidden_prompt\n'
+set_of safety "expected one of public" "found CSV with <a/>" -- '<a/>\n'
+set_of safety "expected one of public" "found CSV with a;b" -- 'a;b\nx;y\n'
+set_of "reasoning, grader: gsm8k" "row 1" '"answer": expected a number' 'found "no number"' -- '{"question": "2+2?", "answer": "no number"}\n'
+set_of "reasoning, grader: gpqa" "row 2" "expected a letter A to D" -- '{"instruction": "a", "answer": "B"}\n{"instruction": "b", "answer": "E"}\n'
+set_of reasoning "row 1" '"answer": expected a string, found an integer' -- '{"question": "2+2?", "answer": 4}\n'
+refused "grader: a reasoning set of format public needs one; expected math" -- run "$scratch/recipe.yaml" \
+	--evals "[{name: a, file: $testbed/prompts/sums.json, kind: reasoning}]" --run "$scratch/sets" --quiet
+refused 'grader: expected math, gsm8k, aime or gpqa, found "wobble"' -- run "$scratch/recipe.yaml" \
+	--evals "[{name: a, file: $testbed/prompts/sums.json, kind: reasoning, grader: wobble}]" --run "$scratch/sets" --quiet
+printf 'a\nb\xff\n' >"$scratch/phrases"
+refused "$scratch/phrases:2" "invalid UTF-8 at byte 2" -- run "$scratch/recipe.yaml" --refusal-phrases "$scratch/phrases" --run "$scratch/sets" --quiet
 [ ! -e "$scratch/sets/recipe.yaml" ] || fail "a refused start bound the directory"
 
 # Nothing kept: why, in counts.
@@ -116,6 +157,12 @@ yaml "model: missing" -- '# nothing\n'
 yaml "$recipe:2" 'unknown key "modle"' -- 'seed: 1\nmodle: x\n'
 yaml "$recipe:2" 'unknown key "lrr" in train' -- 'train:\n  lrr: 1\n'
 yaml "$recipe:2" 'given twice: key "model"' -- 'model: a\nmodel: b\n'
+yaml "$recipe:1" 'unknown key ""' -- '"": x\n'
+yaml "$recipe:1" "expected a plain word as key" -- '[a]: x\n'
+yaml "$recipe:2" 'given twice: key "name"' -- 'evals:\n  - {name: a, name: b, file: x, kind: safety}\n'
+yaml "$recipe:1" "targets" "expected at least 1, found 0" -- 'lora: {targets: []}\n'
+yaml "$recipe:1" 'lora.rank: expected 1 to 65536, found "-4"' -- 'lora: {rank: -4}\n'
+yaml "$recipe:1" 'sampling.temperature: expected 0 to 100, found "1e400"' -- 'sampling: {temperature: 1e400}\n'
 yaml "$recipe:2" "found an alias" -- 'model: &a x\nguard: *a\n'
 yaml "$recipe:1" 'unknown key "a"' -- 'a: &a [x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n'
 yaml "$recipe:1" "found a tab" -- '\tmodel: x\n'

@@ -65,8 +65,25 @@ if [ $mounts = yes ]; then
 	for share in 1 8 20 50 90 97; do
 		fill_up $((needed * share / 100 / 4 * 4 + 4))
 	done
-	for stage in journal checkpoints adapter; do
+	for stage in journal checkpoints; do
 		case $reached in *$stage*) ;; *) fail "no disk was full at $stage:$reached" ;; esac
+	done
+	# How full a disk is when the adapter comes depends on how many checkpoints a slow machine made. So each late file of a finished run is
+	# taken away, and made again on a disk without room for it.
+	for late in adapter/adapter_model.safetensors train.jsonl metrics.json report.html; do
+		mount -t tmpfs -o size=16m tmpfs "$disk"
+		cp -r "$scratch/undisturbed" "$disk/run"
+		rm "$disk/run/$late"
+		head -c 16M /dev/zero >"$disk/taken" 2>/dev/null || true
+		status=0
+		"$THINKSAFE" run "$scratch/recipe.yaml" --run "$disk/run" --quiet >/dev/null 2>"$scratch/errors" || status=$?
+		[ $status -eq 1 ] || fail "no room for $late: exit status $status: $(cat "$scratch/errors")"
+		grep -q "^thinksafe: $disk/run/.*\(No space left\|disk is full\)" "$scratch/errors" || fail "no room for $late: $(cat "$scratch/errors")"
+		make_room
+		ends_well "$disk/run"
+		[ -s "$disk/run/$late" ] || fail "$late did not come again"
+		umount "$disk"
+		full=$((full + 1))
 	done
 	echo "full at:$reached"
 
@@ -188,6 +205,24 @@ for lost in "truncate -s 0" rm; do
 done
 cp "$scratch/undisturbed/journal.db" "$hurt/journal.db"
 ends_well "$hurt"
+
+# --- the adapter of a finished run: a removed file comes again, a changed one is said
+for lost in adapter_model.safetensors adapter_config.json; do
+	copy "$scratch/undisturbed"
+	rm "$hurt/adapter/$lost"
+	ends_well "$hurt"
+done
+copy "$scratch/undisturbed"
+truncate -s 5000 "$hurt/adapter/adapter_model.safetensors"
+refused "$hurt/adapter" "expected the adapter that this run trained, found other bytes" -- run "$scratch/recipe.yaml" --run "$hurt" --quiet
+rm -r "$hurt/adapter"
+ends_well "$hurt"
+for name in adapter checkpoints; do
+	copy "$scratch/undisturbed"
+	rm -r "$hurt/adapter" "$hurt/checkpoints"
+	echo x >"$hurt/$name"
+	refused "$hurt/$name" -- run "$scratch/recipe.yaml" --run "$hurt" --quiet
+done
 copy "$scratch/undisturbed"
 rm "$hurt/journal.db"
 mkdir "$hurt/journal.db"

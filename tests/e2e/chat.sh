@@ -229,4 +229,27 @@ wait_for "$screen" 'Ctrl-C once more or Ctrl-D leaves'
 printf '\004' >&9
 ended "Ctrl-D at the prompt" 0
 exec 9>&-
+
+# Stopped and continued (Ctrl-Z, fg) by a shell that leaves the terminal in its own mode: a line is echoed once.
+: >"$screen"
+TERM=xterm script -qefc "echo \$\$ >$scratch/pid; tty >$scratch/tty; exec ${endless[*]}" "$screen" <"$scratch/keys" >/dev/null 2>&1 &
+program=$!
+exec 9>"$scratch/keys"
+wait_for "$screen" '/help says'
+sleep 0.2
+kill -STOP "$(cat "$scratch/pid")"
+sleep 0.2
+stty -F "$(cat "$scratch/tty")" sane
+kill -CONT $program "$(cat "$scratch/pid")" # script stops with its child
+for _ in $(seq 500); do
+	! stty -F "$(cat "$scratch/tty")" -a | grep -q -e '-echo ' || break
+	sleep 0.02
+done
+stty -F "$(cat "$scratch/tty")" -a | grep -q -e '-echo ' || fail "after Ctrl-Z the terminal stays as the shell left it"
+printf '/zong\r' >&9
+wait_for "$screen" 'unknown command "/zong"'
+[ "$(grep -a -o /zong "$screen" | wc -l)" -eq 2 ] || fail "after Ctrl-Z a line is not echoed once: $(cat -v "$screen")"
+printf '\004' >&9
+ended "Ctrl-D after Ctrl-Z" 0
+exec 9>&-
 echo "pipe and terminal behave"

@@ -3,7 +3,8 @@
  *
  *     damage header FILE OLD NEW      the first OLD in the header becomes NEW; the length in front is kept true
  *     damage length FILE N            the length in front says N
- *     damage fill FILE TENSOR VALUE   every number of a BF16 tensor becomes VALUE ("nan", "inf", "3e38") */
+ *     damage fill FILE TENSOR VALUE   every number of a BF16 or F32 tensor becomes VALUE ("nan", "inf", "3e38") */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,13 +94,16 @@ static void fill(const struct file *f, const char *tensor, const char *text)
 		float value;
 		uint32_t bits;
 	} number = {.value = strtof(text, NULL)};
-	snprintf(name, sizeof(name), "\"%s\":{\"dtype\":\"BF16\"", tensor);
-	const char *offsets = strstr(find(f, name), "\"data_offsets\":[");
+	snprintf(name, sizeof(name), "\"%s\":{\"dtype\":\"", tensor);
+	const char *dtype = find(f, name) + strlen(name), *offsets = strstr(dtype, "\"data_offsets\":[");
+	bool wide = !strncmp(dtype, "F32\"", 4);
+	if (!wide && strncmp(dtype, "BF16\"", 5))
+		stop("neither BF16 nor F32", tensor);
 	if (!offsets || sscanf(offsets, "\"data_offsets\":[%zu,%zu]", &from, &to) != 2)
 		stop("no offsets", tensor);
-	for (unsigned char *p = f->bytes + 8 + f->header + from, *end = f->bytes + 8 + f->header + to; p < end; p += 2) {
-		p[0] = (unsigned char)(number.bits >> 16);
-		p[1] = (unsigned char)(number.bits >> 24);
+	for (unsigned char *p = f->bytes + 8 + f->header + from, *end = f->bytes + 8 + f->header + to; p < end;) {
+		for (int shift = wide ? 0 : 16; shift < 32; shift += 8)
+			*p++ = (unsigned char)(number.bits >> shift);
 	}
 	FILE *out = fopen(f->path, "wb");
 	if (!out)

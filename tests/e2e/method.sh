@@ -58,6 +58,7 @@ grep -q "keyword stand-in" "$scratch/table" || fail "the table does not say that
 # Without steering the student's own safe answers are as rare as before: that is what steering is for.
 "$THINKSAFE" run "$testbed/recipe.yaml" --run "$scratch/rejection" --method rejection --train.epochs 1 --quiet >/dev/null \
 	2>"$scratch/errors" || fail "$(cat "$scratch/errors")"
+"$THINKSAFE" report "$scratch/rejection" | grep -q "steering\|steered (" && fail "a method that does not steer is said to"
 holds "$scratch/rejection/metrics.json" "alpha.steered.low < alpha.ref.high"
 kept=$(number "$scratch/rejection/metrics.json" accepted.harmful.kept)
 holds "$metrics" "accepted.harmful.kept > $((2 * kept))"

@@ -355,7 +355,7 @@ static void refused(void **state)
 	put_file("metrics.json", "[]");
 	assert_int_equal(ts_report_html(g_scratch.dir, &page, &g_err), TS_EFORMAT);
 	assert_non_null(strstr(g_err.message, "metrics.json: expected an object"));
-	put_file("metrics.json", "{\"evals\":[{\"name\":3}]}");
+	put_file("metrics.json", "{\"method\":\"thinksafe\",\"evals\":[{\"name\":3}]}");
 	put_file("recipe.yaml", "");
 	assert_int_equal(ts_report_html(g_scratch.dir, &page, &g_err), TS_ENOTFOUND);
 	assert_non_null(strstr(g_err.message, "journal.db"));

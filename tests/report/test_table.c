@@ -163,6 +163,11 @@ static void test_phrases(void **state)
 		  "  -log alpha_ref 2.000: how far the student's own refusals are from the student\n");
 	has(&out, "Kept for training         kept     of   share  no thinking  refused  complied  prefix  double\n"
 		  "  a                          1      9   11.1%            1        3         4       5       6\n");
+	/* A method that does not steer: nothing is called so. */
+	render("{\"method\":\"rejection\",\"alpha\":{\"steered\":{\"accepted\":3,\"of\":10,\"share\":0.3},\"omega\":1.1}}", &out);
+	has(&out, "\n  plain, to train on");
+	has(&out, "  omega 1.1: the odds of a safe response; nothing was steered, so 1 is expected\n");
+	assert_null(strstr(out.data, "steering"));
 	/* What phrases could not judge is rare, and shown when it is there. */
 	render("{\"labels\":[{\"label\":\"a\",\"of\":9,\"kept\":1,\"refused\":3,\"complied\":4,\"unjudged\":1}]}", &out);
 	has(&out, "  refused  complied  unjudged\n");

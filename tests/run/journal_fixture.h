@@ -186,14 +186,17 @@ static inline void fill_journal_with(struct fixture *f, int steps, void (*traini
 		struct ts_step s = {i + 1, 2.0 / (1 << i), 1, 1e-5, 10};
 		assert_int_equal(ts_store_put_step(r.store, &s, &err), 0);
 	}
-	assert_int_equal(ts_store_put_meta(r.store, "trained", "yes", &err), 0);
+	snprintf(path, sizeof(path), "%s/adapter", f->run_dir);
+	assert_int_equal(ts_dir_make(path, &err), 0);
+	snprintf(path, sizeof(path), "%s/adapter/adapter_config.json", f->run_dir);
+	assert_int_equal(ts_file_write(path, "{}", 2, &err), 0);
+	snprintf(path, sizeof(path), "%s/adapter/adapter_model.safetensors", f->run_dir);
+	assert_int_equal(ts_file_write(path, "x", 1, &err), 0);
+	snprintf(path, sizeof(path), "%s/adapter", f->run_dir);
+	assert_int_equal(ts_run_note_trained(&r, path, &err), 0);
 	assert_int_equal(ts_store_close(r.store, &err), 0);
 	ts_run_release_data(&r);
 	ts_chat_close(r.chat);
-	snprintf(path, sizeof(path), "%s/adapter", f->run_dir);
-	assert_int_equal(ts_dir_make(path, &err), 0);
-	snprintf(path, sizeof(path), "%s/adapter/adapter_model.safetensors", f->run_dir);
-	assert_int_equal(ts_file_write(path, "x", 1, &err), 0);
 }
 
 /* Three examples, batch 2, two epochs: four steps. `steps` of them are in the journal. */

@@ -235,7 +235,7 @@ static void formats_of_evals(void **state)
 	assert_int_equal(ts_recipe_set(&f->recipe, "evals", sets, &err), 0);
 	struct ts_run again = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .chat = r.chat, .lock = -1};
 	assert_int_equal(ts_run_load_evals(&again, &err), TS_EINVAL);
-	assert_non_null(strstr(err.message, "evals: s: a reasoning set of format public needs a grader"));
+	assert_non_null(strstr(err.message, "evals: s: grader: a reasoning set of format public needs one; expected math, gsm8k"));
 	ts_run_release_data(&again);
 	ts_chat_close(r.chat);
 }
