@@ -45,7 +45,8 @@ static void attention_block(const struct ts_layer_call *c, float *out, const flo
 	ops->rope(b, a->q, c->cosines, c->sines, c->rows, heads, dim / 2, false);
 	ops->rope(b, a->k, c->cosines, c->sines, c->rows, kv_heads, dim / 2, false);
 	ops->kv_append(b, c->kv, c->kv_layer, a->k, a->v, c->segments, c->segment_count);
-	ops->attention(b, a->attention, a->lse, a->q, c->kv, c->kv_layer, heads, (size_t)g->sliding_window, c->segments, c->segment_count);
+	ops->attention(b, a->attention, a->lse, a->q, c->kv, c->kv_layer, heads, ts_model_config_window(g, c->layer), c->segments,
+		       c->segment_count);
 	linear(c, TS_O, out, a->attention, a->h[TS_O]);
 	ops->add(b, out, x, c->rows * (size_t)g->hidden_size);
 }

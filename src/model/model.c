@@ -5,7 +5,6 @@
 #include "core/file.h"
 #include "core/sha256.h"
 #include "model/internal.h"
-#include "tensor/math.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +81,7 @@ static int load_layer(struct loader *l, int index)
 		ts_target_shape(g, t, &out, &in);
 		snprintf(path, sizeof(path), "%s.weight", module_path[t]);
 		TS_TRY(load_matrix(l, NAME(path), out, in, &layer->linear[t]));
-		if (t <= TS_V ? !g->qkv_bias : t != TS_O || !g->o_bias)
+		if (!(t <= TS_V ? g->qkv_bias : t == TS_O ? g->o_bias : g->mlp_bias))
 			continue;
 		snprintf(path, sizeof(path), "%s.bias", module_path[t]);
 		TS_TRY(load_vector(l, NAME(path), out, &layer->bias[t]));
@@ -120,36 +119,6 @@ static int check_layers(const struct loader *l)
 		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
 }
 
-/* Inverse frequencies in f32 exactly as transformers computes them, step by step (modeling_rope_utils). */
-static int make_inv_freq(struct ts_model *m)
-{
-	const struct ts_model_config *g = &m->config;
-	int half = g->head_dim / 2;
-	m->inv_freq = ts_calloc((size_t)half, sizeof(float));
-	if (!m->inv_freq)
-		return TS_ENOMEM;
-	const float two_pi = 6.283185307179586f;
-	for (int i = 0; i < half; i++) {
-		float exponent = (float)(2 * i) / (float)g->head_dim;
-		float f = 1.0f / (float)ts_pow(g->rope_theta, exponent);
-		if (g->rope_type == TS_ROPE_LINEAR)
-			f = f / (float)g->rope_factor;
-		if (g->rope_type == TS_ROPE_LLAMA3) {
-			float old = (float)g->rope_original_positions, factor = (float)g->rope_factor;
-			float low = (float)g->rope_low_freq, high = (float)g->rope_high_freq;
-			float wavelength = two_pi / f;
-			if (wavelength > old / low) {
-				f = f / factor;
-			} else if (!(wavelength < old / high)) {
-				float smooth = (old / wavelength - low) / (high - low);
-				f = (1.0f - smooth) * f / factor + smooth * f;
-			}
-		}
-		m->inv_freq[i] = f;
-	}
-	return 0;
-}
-
 int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
 		  struct ts_error *err)
 {
@@ -170,8 +139,10 @@ int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char 
 	if (both)
 		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
-	if (!m->layers || make_inv_freq(m))
+	m->inv_freq = ts_calloc((size_t)m->config.head_dim / 2, sizeof(float));
+	if (!m->layers || !m->inv_freq)
 		TS_GOTO(ts_fail_memory(err));
+	m->rope_scale = ts_rope_frequencies(&m->config, m->inv_freq);
 	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)
@@ -353,7 +324,7 @@ const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, 
 	const struct ts_backend_ops *ops = m->backend->ops;
 	size_t hidden = (size_t)m->config.hidden_size, half = (size_t)m->config.head_dim / 2;
 	ops->embed(m->backend, w->x, batch->ids, m->embed, batch->rows);
-	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, 1.0f);
+	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, m->rope_scale);
 	struct ts_layer_call call = {
 		.model = m,
 		.adapter = batch->adapter,

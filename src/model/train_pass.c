@@ -252,7 +252,7 @@ void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float drop
 	p->dropout =
 		(struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
 	ops->embed(b, input_of(p, 0), pack->ids, m->embed, p->rows);
-	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, 1.0f);
+	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, m->rope_scale);
 	for (int i = 0; i < m->config.layers; i++) {
 		struct ts_layer_call call = layer_call(p, i);
 		ts_layer_forward(&call, input_of(p, i + 1), input_of(p, i), &p->acts[i]);
@@ -315,7 +315,7 @@ static void attention_backward(struct ts_pass *p, int layer, bool need_dx, float
 
 	linear_backward(p, layer, TS_O, p->d_attention, p->dx, a->attention, grads, false);
 	ops->attention_backward(b, p->d_q, p->d_k, p->d_v, p->d_attention, a->attention, a->lse, a->q, a->k, a->v, heads, kv_heads, dim,
-				(size_t)g->sliding_window, p->segments, p->sequences);
+				ts_model_config_window(g, layer), p->segments, p->sequences);
 	ops->rope(b, p->d_q, p->cosines, p->sines, p->rows, heads, dim / 2, true);
 	ops->rope(b, p->d_k, p->cosines, p->sines, p->rows, kv_heads, dim / 2, true);
 	if (g->qk_norm) {

@@ -109,6 +109,11 @@ class Comparison:
         import decoder
         for name, config_class, arguments in decoder.VARIANTS:
             self.run(name, decoder.compare_saved, config_class, arguments)
+        for name, config_class, arguments, dtype in decoder.DTYPES:
+            self.run(name, decoder.compare_saved, config_class, arguments, dtype)
+        for name, config_class, arguments, said in decoder.PUBLISHED:
+            self.run(name, decoder.compare_published, config_class, arguments, said)
+        self.report.run("dynamic", lambda: decoder.compare_beyond(self.program, self.report))
         for name, config_class, arguments in decoder.SPARSE:
             self.run(name, decoder.compare_sparse, config_class, arguments)
         for name, config_class, arguments in decoder.REFUSED:
