@@ -1,5 +1,6 @@
 /* A LoRA adapter: for chosen linear layers y = x W^T + scale * B (A drop(x)), A [rank, in], B [out, rank], f32, kept
- * apart from the frozen base. scale = alpha / rank (rsLoRA: alpha / sqrt(rank)). Hu et al. 2021, arXiv 2106.09685.
+ * apart from the frozen base. scale = alpha / rank (rsLoRA: alpha / sqrt(rank)); layers may
+ * differ in rank and alpha. Hu et al. 2021, arXiv 2106.09685.
  *
  * All parameters lie in one flat array, slot after slot (layer ascending, target ascending, A then B), so that the
  * optimiser sees one vector. On disk it is the folder PEFT writes: adapter_config.json, adapter_model.safetensors. */
@@ -9,19 +10,18 @@
 #include "checkpoint/adapter_config.h"
 #include "model/model.h"
 
-enum ts_target { TS_Q, TS_K, TS_V, TS_O, TS_GATE, TS_UP, TS_DOWN, TS_TARGETS };
-
 struct ts_slot {
 	bool present;
-	size_t in, out;
+	size_t in, out, rank;
 	size_t a, b; /* offsets into params of A [rank, in] and B [out, rank] */
+	float scale;
+	double alpha; /* of which scale was made */
 };
 
 struct ts_adapter {
 	struct ts_backend *backend;
 	struct ts_adapter_config config;
-	float scale;
-	size_t rank;
+	size_t max_rank;
 	int layers;
 	struct ts_slot *slots; /* [layers][TS_TARGETS] */
 	size_t count;          /* parameters */
@@ -36,8 +36,7 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *, const char
 int ts_adapter_save(const struct ts_adapter *, const char *dir, struct ts_error *err);
 void ts_adapter_free(struct ts_adapter *);
 
-/* The module name of a target: "q_proj"; and PEFT's key of a parameter (dir is 'A' or 'B'). */
-const char *ts_target_name(enum ts_target);
+/* PEFT's key of a parameter (which is 'A' or 'B'). */
 int ts_adapter_key(const struct ts_adapter *, int layer, enum ts_target, char which, char *key, size_t n);
 
 /* The slot of a layer's target, or NULL. */

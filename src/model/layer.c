@@ -20,8 +20,7 @@ static void linear(const struct ts_layer_call *c, enum ts_target target, float *
 		drop.target = (uint32_t)target;
 	}
 	const float *p = c->adapter->params;
-	ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, c->adapter->rank, c->adapter->scale,
-		  c->dropout ? &drop : NULL);
+	ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, slot->rank, slot->scale, c->dropout ? &drop : NULL);
 }
 
 static void attention_block(const struct ts_layer_call *c, float *out, const float *x, struct ts_acts *a)

@@ -59,9 +59,6 @@ static int load_vector(struct loader *l, const char *name, size_t n, float **out
 	return 0;
 }
 
-static const char *const module_path[TS_TARGETS] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-						    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-
 static int load_layer(struct loader *l, int index)
 {
 	struct ts_model *m = l->model;
@@ -79,11 +76,11 @@ static int load_layer(struct loader *l, int index)
 		char path[64];
 		size_t out, in;
 		ts_target_shape(g, t, &out, &in);
-		snprintf(path, sizeof(path), "%s.weight", module_path[t]);
+		snprintf(path, sizeof(path), "%s.weight", ts_target_path(t));
 		TS_TRY(load_matrix(l, NAME(path), out, in, &layer->linear[t]));
 		if (!(t <= TS_V ? g->qkv_bias : t == TS_O ? g->o_bias : g->mlp_bias))
 			continue;
-		snprintf(path, sizeof(path), "%s.bias", module_path[t]);
+		snprintf(path, sizeof(path), "%s.bias", ts_target_path(t));
 		TS_TRY(load_vector(l, NAME(path), out, &layer->bias[t]));
 	}
 #undef NAME

@@ -45,8 +45,19 @@ static size_t line(size_t n)
 	return (n + 15) & ~(size_t)15;
 }
 
-static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, size_t rank, const struct ts_adapter *adapter,
-			 int layer, struct part *parts)
+/* Of any layer: layers share these arrays when they are not kept, and may differ in rank. */
+static size_t rank_of(const struct ts_adapter *a, int target)
+{
+	size_t most = 0;
+	for (int l = 0; l < a->layers; l++) {
+		size_t rank = a->slots[l * TS_TARGETS + target].rank;
+		most = rank > most ? rank : most;
+	}
+	return most;
+}
+
+static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, const struct ts_adapter *adapter,
+			 struct part *parts)
 {
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
@@ -68,7 +79,7 @@ static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, siz
 	size_t n = sizeof(fixed) / sizeof(fixed[0]);
 	memcpy(parts, fixed, sizeof(fixed));
 	for (int t = 0; t < TS_TARGETS; t++)
-		parts[n++] = (struct part){&a->h[t], ts_adapter_slot(adapter, layer, t) ? rows * rank : 0};
+		parts[n++] = (struct part){&a->h[t], rows * rank_of(adapter, t)};
 	return n;
 }
 
@@ -111,8 +122,7 @@ static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const 
 	size_t total = 0;
 	for (int set = -1; set < kept; set++) {
 		int layer = g->layers - kept + set;
-		size_t n =
-			set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter->rank, adapter, layer, parts);
+		size_t n = set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter, parts);
 		for (size_t i = 0; i < n; i++) {
 			if (base)
 				*parts[i].p = parts[i].n ? base + total : NULL;
@@ -132,7 +142,7 @@ size_t ts_pass_bytes(const struct ts_model *m, const struct ts_adapter *adapter,
 	kept = kept_layers(g, kept);
 	size_t shared = lay_out(&p, g, adapter, max_rows, 0, NULL, NULL);
 	struct part parts[MAX_PARTS_PER_LAYER];
-	size_t one = 0, n = acts_parts(g, unused, max_rows, adapter->rank, adapter, 0, parts);
+	size_t one = 0, n = acts_parts(g, unused, max_rows, adapter, parts);
 	for (size_t i = 0; i < n; i++)
 		one += line(parts[i].n);
 	size_t kv = 2 * (max_rows + TS_KV_PAGE) * (size_t)g->kv_heads * (size_t)g->head_dim;
@@ -167,7 +177,7 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	bool enough = p->acts && p->positions && p->row_in_batch && p->segments && p->pages && p->wanted && p->targets;
 	size_t total = enough ? lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL) : 0;
 	p->all = enough ? ops->alloc(m->backend, total) : NULL;
-	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->rank) ||
+	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->max_rank) ||
 	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
 		ts_pass_free(p);
 		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows,
@@ -284,7 +294,7 @@ static void linear_backward(struct ts_pass *p, int layer, enum ts_target target,
 	drop.target = (uint32_t)target;
 	const float *params = p->adapter->params;
 	ops->lora_backward(m->backend, grads + s->a, grads + s->b, dx, dy, x, p->acts[layer].h[target], params + s->a, params + s->b,
-			   p->rows, in, out, p->adapter->rank, p->adapter->scale, p->dropout.p > 0 ? &drop : NULL);
+			   p->rows, in, out, s->rank, s->scale, p->dropout.p > 0 ? &drop : NULL);
 }
 
 /* p->dx holds the gradient of the layer's output and afterwards that of the attention block's output. */
