@@ -4,7 +4,7 @@
 static const struct {
 	const char *family;
 	int rank;
-} runs[] = {{"qwen3", 4}, {"qwen3", 32}, {"llama", 4}, {"llama", 32}, {"qwen2", 4}, {"mistral", 4}};
+} runs[] = {{"qwen3", 4}, {"qwen3", 32}, {"llama", 4}, {"llama", 32}, {"qwen2", 4}, {"qwen2", 32}, {"mistral", 4}, {"mistral", 32}};
 
 static double golden(const json_t *row, const char *key)
 {
