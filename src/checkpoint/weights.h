@@ -1,7 +1,8 @@
 /* Where a model's weights come from: a checkpoint folder with safetensors, or a GGUF file. Both are asked by the names of the Hugging
  * Face layout ("model.layers.0.mlp.up_proj.weight") and give rows in that layout's order: the rows of q and k that Llama's GGUF files
  * hold in another order come back in their own. Quantised tensors come widened to f32, one at a time.
- * A tensor of a GGUF file that is none of the model's (rope_freqs, experts) is refused on opening, by name. */
+ * A tensor that is none of the model's is refused on opening, by name: any of a GGUF file (rope_freqs, experts), in a folder those under
+ * "model." and "lm_head." (a bias that the config does not speak of). */
 #ifndef TS_CHECKPOINT_WEIGHTS_H
 #define TS_CHECKPOINT_WEIGHTS_H
 

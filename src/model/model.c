@@ -105,17 +105,6 @@ static int load_head(struct loader *l, const struct ts_context *context)
 	return 0;
 }
 
-/* A config that says fewer layers than the file holds would run a model that nobody trained. */
-static int check_layers(const struct loader *l)
-{
-	char name[64];
-	int layers = l->model->config.layers;
-	snprintf(name, sizeof(name), "model.layers.%d.input_layernorm.weight", layers);
-	return !ts_weights_has(&l->weights, name)
-		       ? 0
-		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
-}
-
 int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
 		  struct ts_error *err)
 {
@@ -140,7 +129,6 @@ int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char 
 	if (!m->layers || !m->inv_freq)
 		TS_GOTO(ts_fail_memory(err));
 	m->rope_scale = ts_rope_frequencies(&m->config, m->inv_freq);
-	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)
 		TS_GOTO(load_layer(&l, i));
