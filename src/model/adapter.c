@@ -61,16 +61,10 @@ static int make(struct ts_adapter **out, const struct ts_model *m, const struct 
 	return 0;
 }
 
-int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed,
-		   struct ts_error *err)
+int ts_adapter_new_modules(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config,
+			   const struct ts_adapter_module *modules, uint64_t seed, struct ts_error *err)
 {
-	struct ts_adapter_module *modules;
-	*out = NULL;
-	TS_TRY(no_modules(&modules, m, err));
-	ts_adapter_modules_fill(config, m->config.layers, modules);
-	int status = make(out, m, config, modules, err);
-	ts_free(modules);
-	TS_TRY(status);
+	TS_TRY(make(out, m, config, modules, err));
 	struct ts_adapter *a = *out;
 	struct ts_random_key key = ts_random_key_make(seed, "lora-init", "", 0, 0);
 	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
@@ -80,6 +74,18 @@ int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const stru
 			a->params[j] = bound * (float)(2.0 * ts_random_uniform(&key, j) - 1.0);
 	}
 	return 0;
+}
+
+int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed,
+		   struct ts_error *err)
+{
+	struct ts_adapter_module *modules;
+	*out = NULL;
+	TS_TRY(no_modules(&modules, m, err));
+	ts_adapter_modules_fill(config, m->config.layers, modules);
+	int status = ts_adapter_new_modules(out, m, config, modules, seed, err);
+	ts_free(modules);
+	return status;
 }
 
 void ts_adapter_free(struct ts_adapter *a)

@@ -30,6 +30,9 @@ struct ts_adapter {
 
 /* A fresh adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)) from Philox(seed), B zero. */
 int ts_adapter_new(struct ts_adapter **out, const struct ts_model *, const struct ts_adapter_config *, uint64_t seed, struct ts_error *err);
+/* The same for modules[layers][TS_TARGETS] that differ in rank or alpha. */
+int ts_adapter_new_modules(struct ts_adapter **out, const struct ts_model *, const struct ts_adapter_config *,
+			   const struct ts_adapter_module *modules, uint64_t seed, struct ts_error *err);
 /* Read a PEFT folder for this model. A key that fits no weight of the model, or a weight the config promises and the file lacks, is an error. */
 int ts_adapter_load(struct ts_adapter **out, const struct ts_model *, const char *dir, struct ts_error *err);
 /* Write the PEFT folder (made if needed). */
