@@ -75,7 +75,7 @@ static int engine_size(const struct ts_local *l, struct ts_local_size *size, str
 {
 	struct ts_local_wish w = {.backend = ts_model_backend(l->model),
 				  .config = ts_model_config(l->model),
-				  .rank = l->adapter ? l->adapter->rank : 0,
+				  .rank = l->adapter ? l->adapter->max_rank : 0,
 				  .batch = l->batch,
 				  .chunk = l->chunk,
 				  .max_length = l->max_length,

@@ -30,7 +30,7 @@ int ts_scorer_new(struct ts_scorer **out, const struct ts_model *model, const st
 	s->picked = ts_calloc(chunk, sizeof(*s->picked));
 	int status = s->pages && s->targets && s->positions && s->wanted && s->lse && s->picked ? 0 : ts_fail_memory(err);
 	if (!status)
-		status = ts_workspace_new(&s->workspace, model, chunk, chunk, adapter ? adapter->rank : 0, err);
+		status = ts_workspace_new(&s->workspace, model, chunk, chunk, adapter ? adapter->max_rank : 0, err);
 	if (!status)
 		status = ts_model_kv_new(model, &s->kv, pages, kv_dtype, err);
 	if (status) {
@@ -48,7 +48,7 @@ size_t ts_scorer_bytes(const struct ts_model *model, const struct ts_adapter *ad
 {
 	const struct ts_model_config *g = ts_model_config(model);
 	const struct ts_backend *b = ts_model_backend(model);
-	size_t rank = adapter ? adapter->rank : 0, pages = (max_length + TS_KV_PAGE - 1) / TS_KV_PAGE;
+	size_t rank = adapter ? adapter->max_rank : 0, pages = (max_length + TS_KV_PAGE - 1) / TS_KV_PAGE;
 	return ts_workspace_bytes(g, chunk, chunk, rank) + b->ops->reserve_bytes(b, chunk, ts_model_width(g), rank) +
 	       pages * (ts_model_kv_page_bytes(g, kv_dtype) + sizeof(int32_t)) + chunk * 5 * sizeof(int32_t);
 }
@@ -89,6 +89,7 @@ int ts_score(struct ts_scorer *s, const int32_t *ids, size_t n, float *logprobs,
 					 .segment_count = 1,
 					 .kv = &s->kv,
 					 .adapter = s->adapter,
+					 .lengths = &n,
 					 .wanted = s->wanted,
 					 .wanted_count = rows};
 		const float *hidden = ts_model_forward(s->model, s->workspace, &batch);

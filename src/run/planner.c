@@ -41,6 +41,7 @@ struct planner {
 	struct ts_run *r;
 	struct ts_plan *plan;
 	struct ts_model_size student, guard;
+	size_t targets;                    /* projections of a layer that are adapted */
 	const char *judges[TS_PLAN_LISTS]; /* TS_JUDGE_..., or NULL = nobody */
 	double *reach[2];      /* [tries] of benign, harmful rows: how many have so many tries left after the one that is planned */
 	size_t kept[2];        /* rows whose kept response is in the journal */
@@ -316,7 +317,7 @@ static void training_memory(struct planner *p, struct ts_plan_stage *s)
 		.backend = p->r->backend,
 		.config = &p->student.config,
 		.rank = recipe->lora.rank,
-		.targets = recipe->lora.target_count,
+		.targets = p->targets,
 		.params = p->plan->adapter_params,
 		.longest = longest < recipe->train.max_length ? longest : recipe->train.max_length,
 		.sequences = recipe->train.batch,
@@ -334,6 +335,7 @@ static int adapter_params(struct planner *p)
 {
 	struct ts_adapter_config c;
 	TS_TRY(ts_run_adapter_config(p->r->recipe, &c, p->err));
+	p->targets = (size_t)c.target_count;
 	p->plan->adapter_params = ts_adapter_count(&p->student.config, &c);
 	p->plan->state_bytes = 3 * sizeof(float) * p->plan->adapter_params;
 	return 0;

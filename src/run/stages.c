@@ -359,7 +359,10 @@ struct ts_train_options ts_run_train_options(const struct ts_run *r, const char 
 
 int ts_run_adapter_config(const struct ts_recipe *recipe, struct ts_adapter_config *c, struct ts_error *err)
 {
-	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank, .alpha = recipe->lora.alpha, .dropout = recipe->lora.dropout};
+	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank,
+					.alpha = recipe->lora.alpha,
+					.dropout = recipe->lora.dropout,
+					.use_rslora = recipe->lora.rslora};
 	if (strlen(recipe->model.text) >= sizeof(c->base_model))
 		return ts_fail(err, TS_ELIMIT, "model: a name of %zu bytes, expected less than %zu", strlen(recipe->model.text),
 			       sizeof(c->base_model));
@@ -376,8 +379,8 @@ int ts_run_fit_training(const struct ts_run *r, const struct ts_adapter *a, cons
 	struct ts_train_size size;
 	struct ts_train_wish w = {.backend = r->backend,
 				  .config = ts_model_config(r->model),
-				  .rank = a->rank,
-				  .targets = r->recipe->lora.target_count,
+				  .rank = a->max_rank,
+				  .targets = (size_t)a->config.target_count,
 				  .params = a->count,
 				  .sequences = o->batch < n ? o->batch : n,
 				  .room = !bound         ? SIZE_MAX

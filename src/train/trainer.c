@@ -193,9 +193,11 @@ static void fingerprint(const struct trainer *t, unsigned char digest[32])
 	const struct ts_train_options *o = t->options;
 	const struct ts_adapter *a = t->adapter;
 	const char *identity = o->identity ? o->identity : "";
-	const double reals[] = {o->lr,  o->warmup,       o->clip,           o->beta1,        o->beta2,
-				o->eps, o->weight_decay, a->config.dropout, (double)a->scale};
-	const uint64_t whole[] = {o->epochs, o->batch, (uint64_t)o->schedule, o->seed, a->rank, (uint64_t)a->layers, a->count, t->count};
+	const struct ts_adapter_module most = {a->config.rank, a->config.alpha};
+	const float scale = (float)ts_adapter_scale(&a->config, &most);
+	const double reals[] = {o->lr, o->warmup, o->clip, o->beta1, o->beta2, o->eps, o->weight_decay, a->config.dropout, (double)scale};
+	const uint64_t whole[] = {o->epochs, o->batch, (uint64_t)o->schedule, o->seed, a->max_rank, (uint64_t)a->layers,
+				  a->count,  t->count};
 	struct ts_sha256 h;
 	ts_sha256_init(&h);
 	hash_u64(&h, strlen(identity));
@@ -204,8 +206,14 @@ static void fingerprint(const struct trainer *t, unsigned char digest[32])
 		hash_real(&h, reals[i]);
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
 		hash_u64(&h, whole[i]);
-	for (int i = 0; i < a->layers * TS_TARGETS; i++)
-		hash_u64(&h, a->slots[i].present);
+	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
+		const struct ts_slot *s = &a->slots[i];
+		hash_u64(&h, s->present);
+		if (s->present && (s->rank != a->max_rank || s->scale != scale)) {
+			hash_u64(&h, s->rank);
+			hash_real(&h, (double)s->scale);
+		}
+	}
 	ts_sha256_update(&h, a->params, a->count * sizeof(float));
 	for (size_t i = 0; i < t->count; i++) {
 		const struct ts_example *e = &t->examples[i];

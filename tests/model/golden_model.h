@@ -140,14 +140,14 @@ struct session {
 	struct ts_workspace *workspace;
 	struct ts_kv_pool kv;
 	int32_t pages[SESSION_PAGES];
-	size_t position;
+	size_t position, length; /* length: of the text, for dynamic positions; 0 = not known */
 };
 
 static inline struct session session_open(const struct ts_model *m, const struct ts_adapter *adapter, enum ts_dtype kv)
 {
 	struct ts_error err = {0};
 	struct session s = {.model = m, .adapter = adapter};
-	ok(ts_workspace_new(&s.workspace, m, SESSION_ROWS, SESSION_ROWS, adapter ? adapter->rank : 0, &err));
+	ok(ts_workspace_new(&s.workspace, m, SESSION_ROWS, SESSION_ROWS, adapter ? adapter->max_rank : 0, &err));
 	ok(ts_model_kv_new(m, &s.kv, SESSION_PAGES, kv, &err));
 	/* Pages in a scrambled order: nothing may rest on their being neighbours. */
 	for (int i = 0; i < SESSION_PAGES; i++)
@@ -178,6 +178,7 @@ static inline const float *session_feed(struct session *s, const int32_t *ids, s
 				 .segment_count = 1,
 				 .kv = &s->kv,
 				 .adapter = s->adapter,
+				 .lengths = &s->length,
 				 .wanted = wanted,
 				 .wanted_count = n};
 	s->position += n;

@@ -164,7 +164,7 @@ static void engine_fits(void **state)
 	struct ts_model_size model;
 	struct ts_local_size s;
 	assert_int_equal(ts_backend_cpu_new(&backend, TS_ISA_AUTO, 1, &err), 0);
-	assert_int_equal(ts_model_size_read(&model, backend, f->recipe.model.path, &err), 0);
+	assert_int_equal(ts_model_size_read(&model, backend, f->recipe.model.path, TS_BF16, &err), 0);
 	struct ts_local_wish w = {.backend = backend,
 				  .config = &model.config,
 				  .batch = 64,
@@ -196,7 +196,7 @@ static void training_fits(void **state)
 	struct ts_model_size model;
 	struct ts_train_size s;
 	assert_int_equal(ts_backend_cpu_new(&backend, TS_ISA_AUTO, 1, &err), 0);
-	assert_int_equal(ts_model_size_read(&model, backend, f->recipe.model.path, &err), 0);
+	assert_int_equal(ts_model_size_read(&model, backend, f->recipe.model.path, TS_BF16, &err), 0);
 	struct ts_train_wish w = {.backend = backend,
 				  .config = &model.config,
 				  .rank = 8,

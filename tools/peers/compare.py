@@ -91,10 +91,15 @@ class Comparison:
                      target_modules="all-linear", task_type="CAUSAL_LM")
         self.run("student, bf16, no task", lora.compare_theirs, self.student, lists, dtype=torch.bfloat16, r=8,
                  target_modules=["k_proj", "down_proj"])
+        for name, settings in lora.RULES:
+            self.run(f"student, {name}", lora.compare_theirs, self.student, lists,
+                     **{"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM", **settings})
+        self.run("student, rslora", lora.compare_ours, self.student, rows, lists, "--epochs", 1, "--targets", "all-linear", "--rank", 4, "--rslora")
         for name, settings in lora.REFUSED:
             self.run(name, lora.expect_refusal, self.student, settings)
 
     def training(self):
+        import decoder
         import lora
         from transformers import AutoTokenizer
         tok = AutoTokenizer.from_pretrained(self.student)
@@ -104,11 +109,20 @@ class Comparison:
         for name, folder in self.tiny.items():
             rows, examples = lora.random_examples(self.vocab[name], 6, 11)
             self.run(name, lora.compare_training, folder, rows, examples, "--targets", lora.ALL, "--rank", 6)
+        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 13)
+        for name in ("llama, biases everywhere", "llama, rope yarn, attention factor", "qwen3, windows by list", "mistral, window 16"):
+            self.run(name, lora.compare_training, decoder.save_variant(self.program, name), rows, examples, "--targets", "all-linear",
+                     "--rank", 6, "--rslora")
 
     def saved(self):
         import decoder
         for name, config_class, arguments in decoder.VARIANTS:
             self.run(name, decoder.compare_saved, config_class, arguments)
+        for name, config_class, arguments, dtype in decoder.DTYPES:
+            self.run(name, decoder.compare_saved, config_class, arguments, dtype)
+        for name, config_class, arguments, said in decoder.PUBLISHED:
+            self.run(name, decoder.compare_published, config_class, arguments, said)
+        self.report.run("dynamic", lambda: decoder.compare_beyond(self.program, self.report))
         for name, config_class, arguments in decoder.SPARSE:
             self.run(name, decoder.compare_sparse, config_class, arguments)
         for name, config_class, arguments in decoder.REFUSED:
