@@ -70,7 +70,7 @@ static int write_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
-static int sync_parent(const char *path, struct ts_error *err)
+int ts_parent_sync(const char *path, struct ts_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash ? ts_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ts_strdup(".");
@@ -143,7 +143,7 @@ int ts_file_write(const char *path, const void *data, size_t n, struct ts_error 
 	if (status)
 		unlink(temp.data);
 	else
-		status = sync_parent(path, err);
+		status = ts_parent_sync(path, err);
 done:
 	ts_str_release(&temp);
 	return status;

@@ -26,6 +26,8 @@ bool ts_dir_is_empty(const char *path);
 /* Makes the folder and its parents. */
 int ts_dir_make(const char *path, struct ts_error *err);
 int ts_dir_sync(const char *path, struct ts_error *err);
+/* The folder that the file is in: its name is on disk then. */
+int ts_parent_sync(const char *path, struct ts_error *err);
 /* Removes a file or a folder with all in it; not being there is fine. */
 int ts_path_remove(const char *path, struct ts_error *err);
 /* "dir/name" with printf formatting, appended to a cleared `out`. */

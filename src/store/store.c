@@ -150,18 +150,6 @@ static int create_tables(struct ts_store *s, struct ts_error *err)
 	return status;
 }
 
-/* The new file's name must be on disk too, before any row in it is called durable. */
-static int sync_folder(const char *path, struct ts_error *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash ? ts_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ts_strdup(".");
-	if (!dir)
-		return ts_fail_memory(err);
-	int status = ts_dir_sync(dir, err);
-	ts_free(dir);
-	return status;
-}
-
 static int open_file(struct ts_store *s, int flags, struct ts_error *err)
 {
 	int code = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
@@ -216,7 +204,7 @@ static int prepare_write(struct ts_store *s, struct ts_error *err)
 		return 0;
 	TS_TRY(create_tables(s, err));
 	s->version = TS_STORE_VERSION;
-	return fresh ? sync_folder(s->path, err) : 0;
+	return fresh ? ts_parent_sync(s->path, err) : 0;
 }
 
 static int prepare_read(struct ts_store *s, struct ts_error *err)

@@ -1,6 +1,7 @@
 #include "torture.h"
 
 #include "eval/benchmark.h"
+#include "eval/grade.h"
 #include "scratch.h"
 
 static const char json[] = "[{\"instruction\": \"What is 3 plus 4?\", \"answer\": \"7\", \"pair\": \"p\", \"split\": \"test\"},"
@@ -18,6 +19,11 @@ static int load(void *user, struct ts_error *err)
 	return 0;
 }
 
+static int gold(void *user, struct ts_error *err)
+{
+	return ts_gold_check(TS_DATASET_GSM8K, user, strlen(user), err);
+}
+
 static void test_every_allocation(void **state)
 {
 	struct scratch s;
@@ -27,6 +33,7 @@ static void test_every_allocation(void **state)
 	torture(load, path);
 	snprintf(path, sizeof(path), "%s", scratch_write(&s, "set.csv", csv, sizeof(csv) - 1));
 	torture_some(load, path, 0, true); /* libcsv asks for a smaller buffer when it does not get the first */
+	torture(gold, "3 + 4 = 7\n#### 7");
 	scratch_close(&s);
 }
 

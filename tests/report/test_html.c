@@ -403,6 +403,57 @@ static void each_allocation(void **state)
 	ts_str_release(&expected);
 }
 
+static void all_null(json_t *value)
+{
+	const char *name;
+	json_t *v;
+	size_t i;
+	json_array_foreach (value, i, v)
+		all_null(v);
+	json_object_foreach (value, name, v) {
+		if (json_is_real(v))
+			assert_int_equal(json_object_set_new(value, name, json_null()), 0);
+		else
+			all_null(v);
+	}
+}
+
+static bool holds_word(const char *page, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *at = page; (at = strstr(at, word)); at++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", at[-1]) &&
+		    !strchr("abcdefghijklmnopqrstuvwxyz(=_", at[n]))
+			return true;
+	return false;
+}
+
+/* Nothing could be judged, nothing was sampled for alpha, an evaluation or a whole block is not there: dashes and gaps, no odd words. */
+static void without_numbers(void **state)
+{
+	static const char *const gone[] = {"", "alpha", "evals", "before", "after", "train", "labels", "accepted"};
+	struct ts_str page = {0};
+	for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++) {
+		struct ts_str text = {0};
+		json_t *metrics;
+		fill_run();
+		ok(ts_json_load(scratch_path(&g_scratch, "metrics.json"), &metrics, &g_err));
+		all_null(metrics);
+		json_object_del(metrics, gone[i]);
+		assert_int_equal(ts_json_dump(metrics, &text), 0);
+		put_file("metrics.json", text.data);
+		json_decref(metrics);
+		ts_str_release(&text);
+		ts_str_clear(&page);
+		ok(ts_report_html(g_scratch.dir, &page, &g_err));
+		char *script = strstr(page.data, "<script");
+		assert_non_null(script);
+		*script = '\0';
+		assert_false(holds_word(page.data, "nan") || holds_word(page.data, "inf") || holds_word(page.data, "null"));
+	}
+	ts_str_release(&page);
+}
+
 static int set_up(void **state)
 {
 	return scratch_open(&g_scratch);
@@ -424,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(over_the_cap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_prompts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_numbers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_allocation, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

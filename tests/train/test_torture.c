@@ -2,6 +2,7 @@
 #include "torture.h"
 
 #include "core/file.h"
+#include "text/chat.h"
 #include "train/golden_train.h"
 
 struct place {
@@ -44,7 +45,7 @@ static void test_every_allocation(void **state)
 	p.start = malloc(bytes);
 	memcpy(p.start, p.student.adapter->params, bytes);
 	strcpy(p.scratch, temp_dir());
-	torture_some(train_twice, &p, 300, false); /* a start is long */
+	torture(train_twice, &p);
 	free(p.start);
 	release_examples(p.rows, GOLDEN_ROWS);
 	student_close(&p.student);
@@ -52,8 +53,31 @@ static void test_every_allocation(void **state)
 	ok(ts_path_remove(p.scratch, &err));
 }
 
+static int make_example(void *user, struct ts_error *err)
+{
+	struct ts_example e;
+	TS_TRY(ts_example_make(&e, user, "What is 3 plus 4?", "3 + 4 = 7\n</think>\n\n7", true, 1000, err));
+	assert_true(e.prefix_ok && e.targets > 5);
+	struct ts_example again;
+	int status = ts_example_from_ids(&again, e.ids, e.mask, e.len, 1000, err);
+	if (!status)
+		assert_int_equal(again.targets, e.targets);
+	ts_example_release(&again);
+	ts_example_release(&e);
+	return status;
+}
+
+static void test_example(void **state)
+{
+	struct ts_chat *chat;
+	struct ts_error err = {0};
+	ok(ts_chat_open(&chat, TS_SOURCE_DIR "/testbed/student", &err));
+	torture(make_example, chat);
+	ts_chat_close(chat);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation), cmocka_unit_test(test_example)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
