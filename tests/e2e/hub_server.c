@@ -17,6 +17,7 @@
  *     shift=WHERE          the range that comes is another     loop=WHERE           redirects to itself
  *     elsewhere=WHERE      redirects to a host without address evil=WHERE           the list names ../../evil
  *     gated=WHERE          401 without the token "secret", 403 with another; private=WHERE: 404 with another
+ *     silent=WHERE:MS      nothing for so long
  *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host */
 #include "core/file.h"
 #include "core/json.h"
@@ -372,8 +373,10 @@ static const char page[] = "<!doctype html><title>Sign in</title><p>Please sign 
 
 static bool misbehave(struct request *r, enum MHD_Result *done)
 {
-	long number;
+	long number = fault(r, "silent");
 	char text[600];
+	if (number > 0)
+		rest(number);
 	if ((number = fault(r, "status")) >= 0) {
 		*done = send_error(r, (unsigned)number, NULL);
 	} else if ((number = fault(r, "later")) >= 0) {
@@ -411,8 +414,9 @@ static enum MHD_Result answer(void *which, struct MHD_Connection *connection, co
 	static int seen;
 	struct request r = {.connection = connection, .store = which != NULL, .method = method, .path = url};
 	enum MHD_Result done;
-	(void)version, (void)upload, (void)upload_size;
-	if (!*state) { /* the headers alone: libmicrohttpd calls again */
+	(void)version, (void)upload;
+	*upload_size = 0; /* taken: nothing is uploaded here */
+	if (!*state) {    /* the headers alone: libmicrohttpd calls again */
 		*state = &seen;
 		return MHD_YES;
 	}

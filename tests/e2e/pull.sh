@@ -444,10 +444,25 @@ with elsewhere=api unpulled "nowhere.invalid" "the host's address was not found"
 HF_ENDPOINT=http://nowhere.invalid unpulled "the host's address was not found" -- org/student
 HF_ENDPOINT=http://127.0.0.1:1 unpulled "127.0.0.1" -- org/student
 HF_ENDPOINT=https://127.0.0.1:$port unpulled "no TLS connection came about" -- org/student
+if command -v openssl >/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/key" -out "$scratch/certificate" -days 2 \
+	-subj /CN=localhost 2>/dev/null; then
+	openssl s_server -accept 127.0.0.1:0 -key "$scratch/key" -cert "$scratch/certificate" -www >"$scratch/tls" 2>/dev/null &
+	tls=$!
+	until grep -q '^ACCEPT' "$scratch/tls"; do
+		kill -0 $tls 2>/dev/null || fail "openssl s_server does not start"
+		sleep 0.05
+	done
+	HF_TOKEN=secret HF_ENDPOINT=https://localhost:$(sed -n 's/^ACCEPT.*://p' "$scratch/tls") unpulled "certificate" "ca-certificates" -- org/student
+	{ kill $tls && wait $tls; } 2>/dev/null || true
+else
+	echo "skipped: openssl is not installed, so no certificate was refused"
+fi
 HF_ENDPOINT=ftp://127.0.0.1 unpulled "HF_ENDPOINT: expected an address with http" -- org/student
 http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unpulled "127.0.0.1 port 1" -- org/student # the proxy is asked, not the host
 with "trickle=GET&$large:1000" unpulled "given up after 2 tries" "silent or too slow" -- org/student --timeout 1 --retries 1
 [ "$(wc -c <"$part")" -ge 1000 ] || fail "what trickled in is not kept"
+
+with silent=api:4000 unpulled "silent or too slow" -- org/student --timeout 1 --retries 0
 
 # --- disks
 fresh
