@@ -17,7 +17,7 @@
  *     shift=WHERE          the range that comes is another     loop=WHERE           redirects to itself
  *     elsewhere=WHERE      redirects to a host without address evil=WHERE           the list names ../../evil
  *     gated=WHERE          401 without the token "secret", 403 with another; private=WHERE: 404 with another
- *     silent=WHERE:MS      nothing for so long
+ *     silent=WHERE:MS      nothing for so long                 limit=WHERE:SECONDS  429 with RateLimit
  *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host */
 #include "core/file.h"
 #include "core/json.h"
@@ -383,6 +383,11 @@ static bool misbehave(struct request *r, enum MHD_Result *done)
 		struct MHD_Response *a = text_answer("later", "text/plain");
 		snprintf(text, sizeof(text), "%ld", number);
 		MHD_add_response_header(a, "Retry-After", text);
+		*done = send_answer(r, 429, a);
+	} else if ((number = fault(r, "limit")) >= 0) {
+		struct MHD_Response *a = text_answer("later", "text/plain");
+		snprintf(text, sizeof(text), "\"api\";r=0;t=%ld", number);
+		MHD_add_response_header(a, "RateLimit", text);
 		*done = send_answer(r, 429, a);
 	} else if (fault(r, "html") >= 0) {
 		*done = send_answer(r, 200, text_answer(page, "text/html"));
