@@ -62,7 +62,7 @@ struct ts_hub_plan {
 	struct ts_hub_id id;
 	char commit[41];
 	TS_VEC(struct ts_hub_file) files;
-	uint64_t bytes, missing; /* of all files; of what is not there yet */
+	uint64_t bytes, missing; /* of all files; of what is not there yet, and after ts_hub_pull of what was fetched */
 	uint64_t room;           /* on the cache's disk */
 };
 

@@ -4,11 +4,12 @@
 #include "core/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
-enum { MOST_LIST_BYTES = 64 << 20, LONGEST_WAIT = 300 };
+enum { MOST_LIST_BYTES = 64 << 20, LONGEST_WAIT = 600 };
 
 int hub_talk_open(struct hub_talk *t, const struct ts_hub *hub, const char *repo, const struct ts_context *context, struct ts_error *err)
 {
@@ -86,6 +87,17 @@ static bool is_busy(int status)
 	return status == 408 || status == 429 || (status >= 500 && status <= 504 && status != 501);
 }
 
+/* Retry-After, or the seconds until the quota's window ends: RateLimit: "api";r=0;t=55 (the IETF's draft of RateLimit fields). */
+static double wait_asked_for(const struct ts_http_answer *a)
+{
+	char quota[100];
+	unsigned seconds = 0;
+	if (a->retry_after > 0 || a->status != 429 || !ts_http_header(a, "ratelimit", quota, sizeof(quota)))
+		return a->retry_after;
+	const char *t = strstr(quota, ";t=");
+	return t && sscanf(t, ";t=%6u", &seconds) == 1 ? seconds : 0;
+}
+
 int hub_again(struct hub_talk *t, int status, const char *what, size_t *failed, struct ts_error *err)
 {
 	const struct ts_http_answer *a = &t->answer;
@@ -102,7 +114,9 @@ int hub_again(struct hub_talk *t, int status, const char *what, size_t *failed, 
 		why = *err;
 	if (++*failed > t->hub->retries)
 		return *failed > 1 ? ts_fail(err, status, "%s; given up after %zu tries", why.message, *failed) : status;
-	double wait = a->retry_after > 0 ? a->retry_after : *failed < 6 ? (double)(1 << (*failed - 1)) : 30;
+	double wait = wait_asked_for(a);
+	if (wait <= 0)
+		wait = *failed < 6 ? (double)(1 << (*failed - 1)) : 30;
 	if (wait > LONGEST_WAIT)
 		return ts_fail(err, TS_EIO, "%s: the server asks to come back in %.0f seconds", what, wait);
 	ts_log(t->context, TS_LOG_WARN, "%s; try %zu of %zu in %.0f s", *why.message ? why.message : what, *failed + 1, t->hub->retries + 1,

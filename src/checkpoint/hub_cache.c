@@ -138,7 +138,7 @@ static bool has_safetensors(const char *dir)
 }
 
 /* How many GGUF files the folder holds; `name` is the first of them in order of names. */
-static int count_gguf(const char *dir, struct ts_str *name, size_t *found)
+static int count_gguf(const char *dir, struct ts_str *name, size_t *found, struct ts_error *err)
 {
 	DIR *d = opendir(dir);
 	int status = 0;
@@ -153,7 +153,7 @@ static int count_gguf(const char *dir, struct ts_str *name, size_t *found)
 	}
 	if (d)
 		closedir(d);
-	return status;
+	return status ? ts_fail_memory(err) : 0;
 }
 
 /* A snapshot of GGUF files alone is meant as the file. */
@@ -161,13 +161,11 @@ static int find_gguf(const struct ts_hub_id *id, struct ts_str *path, struct ts_
 {
 	struct ts_str name = {0};
 	size_t n = 0;
-	int status = has_safetensors(path->data) ? 0 : count_gguf(path->data, &name, &n);
-	if (status)
-		status = ts_fail_memory(err);
-	else if (n > 1)
+	int status = has_safetensors(path->data) ? 0 : count_gguf(path->data, &name, &n, err);
+	if (n > 1 && !status)
 		status = ts_fail(err, TS_EINVAL, "%s: the cache holds %zu GGUF files of it; name one, for instance %s:%s", id->repo, n,
 				 id->repo, ts_str_c(&name));
-	else if (n && ts_str_printf(path, "/%s", ts_str_c(&name)))
+	if (n == 1 && !status && ts_str_printf(path, "/%s", ts_str_c(&name)))
 		status = ts_fail_memory(err);
 	ts_str_release(&name);
 	return status;

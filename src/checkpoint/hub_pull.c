@@ -172,9 +172,10 @@ static int read_hashed(struct fetch *f, char *buffer, struct ts_sha256 *large, s
 			return fail_file(f, "read", err);
 		if (!n)
 			break;
-		ts_sha256_update(large, buffer, (size_t)n);
 		if (small)
 			ts_sha1_update(small, buffer, (size_t)n);
+		else
+			ts_sha256_update(large, buffer, (size_t)n);
 		at += (uint64_t)n;
 		if (size >= SHOW_HASHING_FROM)
 			ts_progress(context, "check", at, size, "bytes", f->file->name);
@@ -315,7 +316,22 @@ static int check_content(struct pull *p, struct ts_hub_file *file, const char *b
 	file->state = TS_HUB_ABSENT;
 	file->there = 0;
 	p->total += file->size;
+	p->plan->missing += file->size;
 	return unlink(blob) ? fail_file(&f, "remove", err) : 0;
+}
+
+/* Somebody else may have fetched it since the plan was made, or another file had the same content. */
+static int look_again(struct pull *p, struct ts_hub_file *file, struct ts_error *err)
+{
+	uint64_t before = file->there;
+	bool counted = file->state != TS_HUB_THERE;
+	TS_TRY(hub_look(p->talk.hub->cache, p->plan, file, err));
+	p->plan->missing = p->plan->missing + before - file->there;
+	if (counted && file->state == TS_HUB_THERE)
+		p->total -= file->size;
+	else if (!counted && file->state != TS_HUB_THERE)
+		p->total += file->size;
+	return 0;
 }
 
 static int pull_file(struct pull *p, struct ts_hub_file *file, bool check, struct ts_error *err)
@@ -328,7 +344,7 @@ static int pull_file(struct pull *p, struct ts_hub_file *file, bool check, struc
 	if (!status)
 		status = lock(&p->talk, file->hash, &fd, err);
 	if (!status)
-		status = hub_look(cache, p->plan, file, err); /* somebody else may have fetched it since */
+		status = look_again(p, file, err);
 	if (!status && check && file->state == TS_HUB_THERE)
 		status = check_content(p, file, blob.data, err);
 	if (!status && file->state != TS_HUB_THERE) {

@@ -177,6 +177,7 @@ static int pull(struct pull *p)
 	if (p->dry_run)
 		return 0;
 	int status = ts_hub_pull(&p->plan, &p->hub, p->check, &s->context, &path, &s->err);
+	ts_terminal_close_line();
 	if (!status && s->json)
 		status = print_json(p, path.data);
 	else if (!status)

@@ -92,7 +92,7 @@ static int keep_setting(void *user, const char *name, const char *text, struct t
 
 static struct ts_option key_option(struct command_run *c, const char *key)
 {
-	struct ts_option o = {key, "VALUE", "recipe key", TS_OPT_EACH, c, keep_setting};
+	struct ts_option o = {key, "VALUE", "recipe key", TS_OPT_KEY, c, keep_setting};
 	for (size_t i = 0; i < sizeof(key_help) / sizeof(key_help[0]); i++)
 		if (!strcmp(key_help[i].key, key)) {
 			o.argument = key_help[i].argument;

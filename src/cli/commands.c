@@ -71,7 +71,7 @@ static const struct ts_command commands[] = {
 	},
 	{
 		.name = "pull",
-		.summary = "a model of the Hugging Face hub into its cache on this machine",
+		.summary = "a model of the Hugging Face hub into its cache (no other command uses a network)",
 		.usage = "pull ORG/NAME[@REVISION] [--file NAME] [--dry-run] [options]",
 		.example = "thinksafe pull Qwen/Qwen3-0.6B && thinksafe chat --model Qwen/Qwen3-0.6B",
 		.run = ts_command_pull,

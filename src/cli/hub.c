@@ -39,7 +39,11 @@ int ts_hub_cache(struct ts_str *cache, struct ts_error *err)
 	if (!named)
 		named = variable("HUGGINGFACE_HUB_CACHE");
 	bool failed = named ? put_path(cache, named) : put_home(cache) || ts_str_puts(cache, "/hub");
-	return failed ? ts_fail_memory(err) : 0;
+	if (failed)
+		return ts_fail_memory(err);
+	if (cache->data[0] == '~')
+		return ts_fail(err, TS_EINVAL, "the Hugging Face cache: HOME is not set, nor HF_HUB_CACHE or HF_HOME");
+	return 0;
 }
 
 static bool is_true(const char *name)

@@ -77,9 +77,9 @@ static void put_command(void *user, const struct ts_command *c, const struct ts_
 	put_text(c->usage);
 	printf("\\fR\n");
 	for (size_t i = 0; i < count; i++) {
-		if (options[i].type != TS_OPT_EACH)
+		if (options[i].type != TS_OPT_KEY)
 			put_option(&options[i]);
-		keys |= options[i].type == TS_OPT_EACH;
+		keys |= options[i].type == TS_OPT_KEY;
 	}
 	if (keys)
 		entry("--KEY", "VALUE", "any key of the recipe (section RECIPE KEYS)");
@@ -92,10 +92,10 @@ static void put_keys(void *user, const struct ts_command *c, const struct ts_opt
 	bool *done = user;
 	(void)c;
 	for (size_t i = 0; !*done && i < count; i++)
-		if (options[i].type == TS_OPT_EACH)
+		if (options[i].type == TS_OPT_KEY)
 			put_option(&options[i]);
 	for (size_t i = 0; i < count; i++)
-		*done |= options[i].type == TS_OPT_EACH;
+		*done |= options[i].type == TS_OPT_KEY;
 }
 
 static void opening(void)
@@ -143,6 +143,12 @@ static void closing(void)
 	entry("OMP_WAIT_POLICY, GOMP_SPINCOUNT", NULL,
 	      "how threads wait; where neither is set, the program sets OMP_WAIT_POLICY to passive, so that it is fast on a machine that "
 	      "others use too");
+	entry("HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME", NULL,
+	      "where the Hugging Face cache is: the first; hub in the second; huggingface/hub in the third; ~/.cache/huggingface/hub");
+	entry("HF_TOKEN, HF_TOKEN_PATH", NULL, "pull: the hub's token, or a file that holds it (token in HF_HOME)");
+	entry("HF_ENDPOINT", NULL, "pull: another hub than https://huggingface.co");
+	entry("HF_HUB_OFFLINE", NULL, "pull: 1 asks nobody, and gives what the cache holds");
+	entry("https_proxy, http_proxy, all_proxy, no_proxy", NULL, "pull: proxies, as libcurl has them");
 	heading("SEE ALSO");
 	put_line("The folder doc/thinksafe of the installation: README.md, contracts.md (rows, recipes, run folders, random numbers), "
 		 "architecture.md (the library).");

@@ -58,6 +58,7 @@ static int set(const struct ts_option *o, const char *text, struct ts_error *err
 		*(double *)o->value = strtod(text, &end);
 		return errno || end == text || *end || !isfinite(*(double *)o->value) ? wrong(err, o, text, "a number") : 0;
 	case TS_OPT_EACH:
+	case TS_OPT_KEY:
 		return o->each(o->value, o->name, text, err);
 	default:
 		return TS_EINVAL;

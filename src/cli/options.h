@@ -15,7 +15,8 @@ enum ts_option_type {
 	TS_OPT_INT,   /* int64_t */
 	TS_OPT_REAL,  /* double */
 	TS_OPT_BYTES, /* size_t; 512M, 8G */
-	TS_OPT_EACH,  /* calls each(value, name, text) */
+	TS_OPT_EACH,  /* calls each(value, name, text); may be given several times */
+	TS_OPT_KEY,   /* the same, for a key of the recipe */
 };
 
 struct ts_option {

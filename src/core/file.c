@@ -245,7 +245,7 @@ int ts_path_put_in_place(const char *from, const char *to, struct ts_error *err)
 		return ts_fail(err, TS_EIO, "%s: is there already", to);
 	if (rename(from, to))
 		return fail_errno(err, to, "put in place");
-	return sync_parent(to, err);
+	return ts_parent_sync(to, err);
 }
 
 int ts_disk_free(const char *path, uint64_t *bytes, struct ts_error *err)

@@ -264,7 +264,8 @@ static const json_t *step_at(const json_t *pre_tokenizer, size_t i)
 static bool is_bytes(const json_t *step, bool regex)
 {
 	const json_t *use = json_object_get(step, "use_regex");
-	return is_type(step, "ByteLevel") && !json_is_true(json_object_get(step, "add_prefix_space")) && (!use || json_is_true(use)) == regex;
+	return is_type(step, "ByteLevel") && !json_is_true(json_object_get(step, "add_prefix_space")) &&
+	       (!use || json_is_true(use)) == regex;
 }
 
 static bool is_split(const json_t *step, const char *regex)

@@ -17,6 +17,7 @@
  *     shift=WHERE          the range that comes is another     loop=WHERE           redirects to itself
  *     elsewhere=WHERE      redirects to a host without address evil=WHERE           the list names ../../evil
  *     gated=WHERE          401 without the token "secret", 403 with another; private=WHERE: 404 with another
+ *     silent=WHERE:MS      nothing for so long                 limit=WHERE:SECONDS  429 with RateLimit
  *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host */
 #include "core/file.h"
 #include "core/json.h"
@@ -372,14 +373,21 @@ static const char page[] = "<!doctype html><title>Sign in</title><p>Please sign 
 
 static bool misbehave(struct request *r, enum MHD_Result *done)
 {
-	long number;
+	long number = fault(r, "silent");
 	char text[600];
+	if (number > 0)
+		rest(number);
 	if ((number = fault(r, "status")) >= 0) {
 		*done = send_error(r, (unsigned)number, NULL);
 	} else if ((number = fault(r, "later")) >= 0) {
 		struct MHD_Response *a = text_answer("later", "text/plain");
 		snprintf(text, sizeof(text), "%ld", number);
 		MHD_add_response_header(a, "Retry-After", text);
+		*done = send_answer(r, 429, a);
+	} else if ((number = fault(r, "limit")) >= 0) {
+		struct MHD_Response *a = text_answer("later", "text/plain");
+		snprintf(text, sizeof(text), "\"api\";r=0;t=%ld", number);
+		MHD_add_response_header(a, "RateLimit", text);
 		*done = send_answer(r, 429, a);
 	} else if (fault(r, "html") >= 0) {
 		*done = send_answer(r, 200, text_answer(page, "text/html"));
@@ -411,8 +419,9 @@ static enum MHD_Result answer(void *which, struct MHD_Connection *connection, co
 	static int seen;
 	struct request r = {.connection = connection, .store = which != NULL, .method = method, .path = url};
 	enum MHD_Result done;
-	(void)version, (void)upload, (void)upload_size;
-	if (!*state) { /* the headers alone: libmicrohttpd calls again */
+	(void)version, (void)upload;
+	*upload_size = 0; /* taken: nothing is uploaded here */
+	if (!*state) {    /* the headers alone: libmicrohttpd calls again */
 		*state = &seen;
 		return MHD_YES;
 	}

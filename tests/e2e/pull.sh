@@ -247,6 +247,8 @@ unpulled "no such repository" "401" -- org/none
 HF_TOKEN=secret unpulled "org/none: $HF_ENDPOINT has no such repository" "404" -- org/none
 unpulled "org/student@v9: the repository has no such revision" -- org/student@v9
 
+HF_TOKEN_PATH=$scratch/none with gated=resolve unpulled "the file that HF_TOKEN_PATH names" -- org/student
+
 # --- where the cache is
 check_place() { # FOLDER VARIABLE=VALUE...
 	local folder=$1
@@ -259,6 +261,8 @@ check_place "$scratch/xdg/huggingface/hub" XDG_CACHE_HOME="$scratch/xdg"
 check_place "$scratch/hf/hub" XDG_CACHE_HOME="$scratch/xdg" HF_HOME="$scratch/hf"
 check_place "$HOME/hf/hub" HF_HOME="~/hf"
 check_place "$scratch/named" HF_HOME="$scratch/hf" HF_HUB_CACHE="$scratch/named"
+env -u HF_HUB_CACHE -u HOME "$THINKSAFE" pull org/adapter >"$scratch/out" 2>"$scratch/errors" && fail "a cache without a home"
+said "HOME is not set"
 pulled org/adapter --cache "$scratch/option"
 [ -d "$scratch/option/models--org--adapter" ] || fail "--cache: $path"
 
@@ -342,7 +346,9 @@ done
 
 # --- two at once
 under_way
-path=$("$THINKSAFE" pull org/student 2>"$scratch/second") || fail "the second download: $(cat "$scratch/second")"
+said=$("$THINKSAFE" pull org/student --json 2>"$scratch/second") || fail "the second download: $(cat "$scratch/second")"
+case $said in *'"bytes_fetched":0,'*) ;; *) fail "the second says that it fetched: $said" ;; esac
+path=$(ls -d "$HF_HUB_CACHE"/models--org--student/snapshots/*)
 wait $puller || fail "the first download: $(cat "$scratch/errors")"
 grep -q "another program is downloading org/student" "$scratch/second" || fail "the second does not wait: $(cat "$scratch/second")"
 asked 1 'store GET'
@@ -400,6 +406,7 @@ whole "$student"
 fresh
 with status=api:503 unpulled "org/student: " "answers 503: no; given up after 2 tries" -- org/student --retries 1
 with later=api:4000 unpulled "asks to come back in 4000 seconds" -- org/student
+with limit=api:5000 unpulled "asks to come back in 5000 seconds" -- org/student
 with status=api:418 unpulled "answers 418: no" -- org/student
 asked 1 'GET /api'
 with status=resolve:404 unpulled "404" -- org/student
@@ -444,10 +451,25 @@ with elsewhere=api unpulled "nowhere.invalid" "the host's address was not found"
 HF_ENDPOINT=http://nowhere.invalid unpulled "the host's address was not found" -- org/student
 HF_ENDPOINT=http://127.0.0.1:1 unpulled "127.0.0.1" -- org/student
 HF_ENDPOINT=https://127.0.0.1:$port unpulled "no TLS connection came about" -- org/student
+if command -v openssl >/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/key" -out "$scratch/certificate" -days 2 \
+	-subj /CN=localhost 2>/dev/null; then
+	openssl s_server -accept 127.0.0.1:0 -key "$scratch/key" -cert "$scratch/certificate" -www >"$scratch/tls" 2>/dev/null &
+	tls=$!
+	until grep -q '^ACCEPT' "$scratch/tls"; do
+		kill -0 $tls 2>/dev/null || fail "openssl s_server does not start"
+		sleep 0.05
+	done
+	HF_TOKEN=secret HF_ENDPOINT=https://localhost:$(sed -n 's/^ACCEPT.*://p' "$scratch/tls") unpulled "certificate" "ca-certificates" -- org/student
+	{ kill $tls && wait $tls; } 2>/dev/null || true
+else
+	echo "skipped: openssl is not installed, so no certificate was refused"
+fi
 HF_ENDPOINT=ftp://127.0.0.1 unpulled "HF_ENDPOINT: expected an address with http" -- org/student
 http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unpulled "127.0.0.1 port 1" -- org/student # the proxy is asked, not the host
 with "trickle=GET&$large:1000" unpulled "given up after 2 tries" "silent or too slow" -- org/student --timeout 1 --retries 1
 [ "$(wc -c <"$part")" -ge 1000 ] || fail "what trickled in is not kept"
+
+with silent=api:4000 unpulled "silent or too slow" -- org/student --timeout 1 --retries 0
 
 # --- disks
 fresh
