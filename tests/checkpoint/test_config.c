@@ -318,7 +318,7 @@ static void refusals(void **state)
 		{MODEL("llama", ",\"rope_theta\":10,\"rope_parameters\":{\"rope_theta\":20}"), TS_EMISMATCH, "rope_theta"},
 		{MODEL("llama", ",\"rope_scaling\":3"), TS_EFORMAT, "rope_scaling"},
 		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"dynamic\"}"), TS_EINVAL,
-		 "\"factor\": expected a number above 0, found 0 (it is missing)"},
+		 "\"factor\": expected a number above 0, found nothing"},
 		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2,\"alpha\":1000}"), TS_EUNSUPPORTED,
 		 "the key \"alpha\""},
 		{MODEL("llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\"}"), TS_EINVAL, "\"factor\""},
