@@ -209,6 +209,7 @@ int ts_batching_seconds(const struct ts_batching_limits *limits, struct ts_batch
 	}
 	TS_TRY(ts_batching_run(limits, requests, some, add_step, &all));
 	TS_TRY(ts_batching_run(limits, requests, some / 2, add_step, &half));
-	*seconds = all.seconds + (double)(n - some) * (all.seconds - half.seconds) / (double)(some - some / 2);
+	size_t second_half = some - some / 2;
+	*seconds = all.seconds + (double)(n - some) * (all.seconds - half.seconds) / (double)second_half;
 	return 0;
 }

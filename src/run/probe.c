@@ -45,7 +45,7 @@ static double guess(const struct ts_probe *p)
 		cost.per_sampled = cost.per_prompt;
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
 		if (p->plan->stages[i].kind == TS_PLAN_SAMPLE)
-			tokens += (double)p->plan->stages[i].tokens_in * cost.per_prompt +
+			tokens += p->plan->stages[i].tokens_in * cost.per_prompt +
 				  (double)p->plan->stages[i].left * (double)p->answers.data[0].tokens *
 					  (cost.per_sampled + cost.fixed / (double)p->limits.batch);
 	return 2 * tokens; /* judging and training */
