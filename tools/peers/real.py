@@ -68,7 +68,3 @@ def compare(run, file, prompts, pairs):
     rows = [{"instruction": p, "response": r} for p, r in pairs[:16]]
     run(name, lora.compare_ours, file, rows, lists[:3], "--epochs", 1, "--rank", 8, "--targets", lora.ALL, tolerance=LOGITS)
     run(f"{name}, all-linear", lora.compare_theirs, file, lists[:3], LOGITS, r=5, lora_alpha=7, target_modules="all-linear", task_type="CAUSAL_LM")
-    # transformers does not take digits apart, so rows without one.
-    learned = [(p, r) for p, r in pairs if not any(c.isdigit() for c in p + r)][:4]
-    rows = [{"instruction": p, "response": r} for p, r in learned]
-    run(name, lora.compare_training, file, rows, [lora.row_ids(tok, p, r) for p, r in learned], epochs=6)
