@@ -7,12 +7,14 @@
 #include "tensor/math.h"
 #include "train/example.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 struct score {
 	struct ts_session session;
 	const char *logits_file;
+	bool no_thinking;
 	struct ts_scorer *scorer;
 	size_t room; /* the scorer's longest text */
 	TS_VEC(struct ts_tensor_out) logits;
@@ -42,7 +44,7 @@ static int read_text(struct score *s, const json_t *row, struct text *t, struct 
 	if (!instruction || !response)
 		return ts_fail(err, TS_EFORMAT, "expected \"ids\", \"prompt\", or \"instruction\" and \"response\"");
 	t->templated = true;
-	TS_TRY(ts_example_make(&t->example, s->session.chat, instruction, response, true, SIZE_MAX, err));
+	TS_TRY(ts_example_make(&t->example, s->session.chat, instruction, response, !s->no_thinking, SIZE_MAX, err));
 	for (size_t i = 0; i < t->example.len; i++)
 		if (ts_vec_push(&t->ids, t->example.ids[i]))
 			return ts_fail_memory(err);
@@ -163,6 +165,7 @@ int ts_command_score(const struct ts_command *command, int argc, char **argv)
 		TS_OPTIONS_MODEL(s),
 		{"logits", "FILE", "also write logits.<id> [tokens, vocabulary] f32 to this safetensors file", TS_OPT_TEXT,
 		 &score.logits_file, NULL},
+		{"no-thinking", NULL, "do not repair the think tags of a response", TS_OPT_FLAG, &score.no_thinking, NULL},
 		TS_OPTIONS_ROWS(s),
 		TS_OPTIONS_MACHINE(s),
 	};

@@ -143,6 +143,11 @@ rows '{"instruction": "What is 3 plus 4?"}' generate --model "$student" --top-k 
 	grep -q '"perplexity":[1-9]\.' || fail "the student does not expect its own words"
 rows '{"instruction": "What is 3 plus 4?", "response": "<think>\nzebra zebra\n</think>\n\nzebra"}' score --model "$student" |
 	grep -q '"perplexity":[0-9][0-9]' || fail "the student expects anything"
+# The repair of think tags puts an opening one before a response without any.
+scored() {
+	rows '{"instruction": "What is 3 plus 4?", "response": "7"}' score --model "$student" "$@" | tr , '\n' | wc -l
+}
+[ "$(scored --no-thinking)" -lt "$(scored)" ] || fail "score --no-thinking repairs think tags"
 row_fails 'row.1 vocabulary' '{"ids": [1, 999999]}' score --model "$student"
 row_fails 'expected' '{"instruction": "x"}' score --model "$student"
 row_fails 'NUL' '{"prompt": "a\u0000b"}' score --model "$student"

@@ -21,7 +21,7 @@ PARTS = ("text", "logits", "greedy", "adapters", "training", "saved", "hub", "ex
 MORE = ("real",)
 
 # Read when the libraries are loaded: nothing here needs a network, and a lookup would only wait for one.
-os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
+os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
 
 
 class Comparison:
