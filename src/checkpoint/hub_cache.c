@@ -313,3 +313,31 @@ int hub_write_ref(const char *cache, const struct ts_hub_plan *p, struct ts_erro
 	ts_str_release(&path);
 	return status;
 }
+
+int hub_lock(const char *cache, const char *repo, const char *name, const struct ts_context *context, int *fd, struct ts_error *err)
+{
+	struct ts_str path = {0};
+	const char *slash = strchr(repo, '/');
+	bool said = false;
+	int status = ts_str_printf(&path, "%s/.locks/models--%.*s--%s", cache, (int)(slash - repo), repo, slash + 1)
+			     ? ts_fail_memory(err)
+			     : ts_dir_make(path.data, err);
+	if (!status && ts_str_printf(&path, "/%s.lock", name))
+		status = ts_fail_memory(err);
+	while (!status) {
+		struct ts_error held = {0};
+		status = ts_lock_acquire(path.data, fd, &held);
+		if (!status)
+			break;
+		if (status != TS_ELOCKED) {
+			status = ts_fail(err, status, "%s", held.message);
+			break;
+		}
+		if (!said)
+			ts_log(context, TS_LOG_INFO, "another program is downloading %s (%s); waiting for it", repo, path.data);
+		said = true;
+		status = hub_wait(context, 0.2, err);
+	}
+	ts_str_release(&path);
+	return status;
+}

@@ -25,6 +25,9 @@ int hub_write_ref(const char *cache, const struct ts_hub_plan *, struct ts_error
 /* What is there of a file: its state and `there`. */
 int hub_look(const char *cache, const struct ts_hub_plan *, struct ts_hub_file *, struct ts_error *err);
 
+/* CACHE/.locks/models--ORG--NAME/NAME.lock, as huggingface_hub locks it; waits for who holds it, and says so once. ts_lock_release. */
+int hub_lock(const char *cache, const char *repo, const char *name, const struct ts_context *, int *fd, struct ts_error *err);
+
 /* --- hub_files.c --- */
 
 /* Of the files `there` those that a model needs, or the `count` named ones, into `chosen`; *index tells that the shards of HUB_INDEX are to

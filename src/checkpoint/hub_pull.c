@@ -209,35 +209,6 @@ static int check_hash(struct fetch *f, char found[65], bool *good, struct ts_err
 
 /* --- one content --- */
 
-static int lock(const struct hub_talk *t, const char *name, int *fd, struct ts_error *err)
-{
-	struct ts_str path = {0}, rest = {0};
-	const char *slash = strchr(t->repo, '/');
-	bool said = false;
-	int status = ts_str_printf(&path, "%s/.locks/models--%.*s--%s", t->hub->cache, (int)(slash - t->repo), t->repo, slash + 1)
-			     ? ts_fail_memory(err)
-			     : ts_dir_make(path.data, err);
-	if (!status && ts_str_printf(&path, "/%s.lock", name))
-		status = ts_fail_memory(err);
-	while (!status) {
-		struct ts_error held = {0};
-		status = ts_lock_acquire(path.data, fd, &held);
-		if (!status)
-			break;
-		if (status != TS_ELOCKED) {
-			status = ts_fail(err, status, "%s", held.message);
-			break;
-		}
-		if (!said)
-			ts_log(t->context, TS_LOG_INFO, "another program is downloading %s (%s); waiting for it", t->repo, path.data);
-		said = true;
-		status = hub_wait(t->context, 0.2, err);
-	}
-	ts_str_release(&path);
-	ts_str_release(&rest);
-	return status;
-}
-
 static int keep_content(struct fetch *f, const char *blob, struct ts_error *err)
 {
 	if (fsync(f->fd))
@@ -342,7 +313,7 @@ static int pull_file(struct pull *p, struct ts_hub_file *file, bool check, struc
 	int status = ts_str_printf(&rest, "blobs/%s", file->hash) ? ts_fail_memory(err)
 								  : hub_place(&blob, cache, p->plan->id.repo, rest.data, err);
 	if (!status)
-		status = lock(&p->talk, file->hash, &fd, err);
+		status = hub_lock(cache, p->talk.repo, file->hash, p->talk.context, &fd, err);
 	if (!status)
 		status = look_again(p, file, err);
 	if (!status && check && file->state == TS_HUB_THERE)
@@ -410,8 +381,9 @@ int ts_hub_pull(struct ts_hub_plan *plan, const struct ts_hub *hub, bool check, 
 	struct pull p = {.plan = plan};
 	int fd = -1;
 	TS_TRY(hub_talk_open(&p.talk, hub, plan->id.repo, context, err));
-	p.talk.reached = true;                             /* by the plan */
-	int status = lock(&p.talk, "thinksafe", &fd, err); /* two of us would write the same links and refs */
+	p.talk.reached = true; /* by the plan */
+	int status =
+		hub_lock(hub->cache, plan->id.repo, "thinksafe", context, &fd, err); /* two of us would write the same links and refs */
 	if (!status)
 		status = pull_files(&p, check, err);
 	if (!status)

@@ -18,28 +18,38 @@ static uint32_t rotr(uint32_t x, int n)
 	return x >> n | x << (32 - n);
 }
 
+/* One round. The names of the eight words turn from call to call, so that no word is moved: models of gigabytes are hashed. */
+static inline void turn(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f, uint32_t g, uint32_t *h, uint32_t kw)
+{
+	uint32_t t = *h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + kw;
+	*d += t;
+	*h = t + (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
 static void compress(uint32_t s[8], const unsigned char *p)
 {
 	uint32_t w[64];
 	for (size_t i = 0; i < 16; i++)
 		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
 	for (int i = 16; i < 64; i++) {
-		uint32_t a = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
-		uint32_t b = rotr(w[i - 2], 17) ^ rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
-		w[i] = w[i - 16] + a + w[i - 7] + b;
+		uint32_t x = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
+		uint32_t y = rotr(w[i - 2], 17) ^ rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
+		w[i] = w[i - 16] + x + w[i - 7] + y;
 	}
-	uint32_t v[8];
-	memcpy(v, s, sizeof(v));
-	for (int i = 0; i < 64; i++) {
-		uint32_t e = v[4], a = v[0];
-		uint32_t t1 = v[7] + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & v[5]) ^ (~e & v[6])) + K[i] + w[i];
-		uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-		memmove(v + 1, v, 7 * sizeof(*v));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+	for (int i = 0; i < 64; i += 8) {
+		turn(a, b, c, &d, e, f, g, &h, K[i] + w[i]);
+		turn(h, a, b, &c, d, e, f, &g, K[i + 1] + w[i + 1]);
+		turn(g, h, a, &b, c, d, e, &f, K[i + 2] + w[i + 2]);
+		turn(f, g, h, &a, b, c, d, &e, K[i + 3] + w[i + 3]);
+		turn(e, f, g, &h, a, b, c, &d, K[i + 4] + w[i + 4]);
+		turn(d, e, f, &g, h, a, b, &c, K[i + 5] + w[i + 5]);
+		turn(c, d, e, &f, g, h, a, &b, K[i + 6] + w[i + 6]);
+		turn(b, c, d, &e, f, g, h, &a, K[i + 7] + w[i + 7]);
 	}
+	const uint32_t turned[8] = {a, b, c, d, e, f, g, h};
 	for (int i = 0; i < 8; i++)
-		s[i] += v[i];
+		s[i] += turned[i];
 }
 
 void ts_sha256_init(struct ts_sha256 *h)
