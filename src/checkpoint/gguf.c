@@ -421,6 +421,15 @@ int ts_gguf_bool(const struct ts_gguf *g, const char *key, bool fallback, bool *
 	return 0;
 }
 
+bool ts_gguf_says_nothing(const struct ts_gguf *g, const struct ts_gguf_value *v)
+{
+	double number = 1;
+	bool flag = true;
+	if (v->type == TS_GGUF_BOOL)
+		return !ts_gguf_bool(g, v->key, true, &flag, NULL) && !flag;
+	return !ts_gguf_real(g, v->key, 1, &number, NULL) && number == 0;
+}
+
 int ts_gguf_text(const struct ts_gguf *g, const char *key, const char **s, size_t *n, struct ts_error *err)
 {
 	const struct ts_gguf_value *v = ts_gguf_find(g, key);
@@ -435,26 +444,43 @@ int ts_gguf_text(const struct ts_gguf *g, const char *key, const char **s, size_
 	return 0;
 }
 
-static int walk(const struct ts_gguf *g, const char *key, bool texts, struct ts_gguf_walk *w, struct ts_error *err)
+/* `fits` says whether the items are what is asked for. */
+static int walk(const struct ts_gguf *g, const char *key, bool (*fits)(enum ts_gguf_type), const char *expected, struct ts_gguf_walk *w,
+		struct ts_error *err)
 {
 	const struct ts_gguf_value *v = ts_gguf_find(g, key);
 	*w = (struct ts_gguf_walk){0};
 	if (!v)
 		return 0;
-	if (v->type != TS_GGUF_ARRAY || (texts ? v->item != TS_GGUF_TEXT : !is_integer(v->item)))
-		return wrong_type(g, v, texts ? "an array of STRING" : "an array of integers", err);
+	if (v->type != TS_GGUF_ARRAY || !fits(v->item))
+		return wrong_type(g, v, expected, err);
 	*w = (struct ts_gguf_walk){v->data, v->item, v->count};
 	return 0;
 }
 
+static bool is_text(enum ts_gguf_type type)
+{
+	return type == TS_GGUF_TEXT;
+}
+
+static bool is_real(enum ts_gguf_type type)
+{
+	return type == TS_GGUF_F32;
+}
+
 int ts_gguf_texts(const struct ts_gguf *g, const char *key, struct ts_gguf_walk *w, struct ts_error *err)
 {
-	return walk(g, key, true, w, err);
+	return walk(g, key, is_text, "an array of STRING", w, err);
 }
 
 int ts_gguf_ints(const struct ts_gguf *g, const char *key, struct ts_gguf_walk *w, struct ts_error *err)
 {
-	return walk(g, key, false, w, err);
+	return walk(g, key, is_integer, "an array of integers", w, err);
+}
+
+int ts_gguf_reals(const struct ts_gguf *g, const char *key, struct ts_gguf_walk *w, struct ts_error *err)
+{
+	return walk(g, key, is_real, "an array of FLOAT32", w, err);
 }
 
 void ts_gguf_next_text(struct ts_gguf_walk *w, const char **s, size_t *n)
@@ -469,6 +495,15 @@ int64_t ts_gguf_next_int(struct ts_gguf_walk *w)
 {
 	int64_t v = integer_at(w->at, w->item);
 	w->at += value_types[w->item].bytes;
+	w->left--;
+	return v;
+}
+
+float ts_gguf_next_real(struct ts_gguf_walk *w)
+{
+	float v;
+	ts_widen(&v, w->at, TS_F32, 1);
+	w->at += sizeof(v);
 	w->left--;
 	return v;
 }

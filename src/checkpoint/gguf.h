@@ -68,6 +68,8 @@ const struct ts_gguf_tensor *ts_gguf_tensor(const struct ts_gguf *, const char *
 int ts_gguf_int(const struct ts_gguf *, const char *key, int64_t fallback, int64_t *out, struct ts_error *err);
 int ts_gguf_real(const struct ts_gguf *, const char *key, double fallback, double *out, struct ts_error *err);
 int ts_gguf_bool(const struct ts_gguf *, const char *key, bool fallback, bool *out, struct ts_error *err);
+/* 0 or false. */
+bool ts_gguf_says_nothing(const struct ts_gguf *, const struct ts_gguf_value *);
 /* Not NUL-terminated; it lies in the mapping. */
 int ts_gguf_text(const struct ts_gguf *, const char *key, const char **s, size_t *n, struct ts_error *err);
 
@@ -79,7 +81,9 @@ struct ts_gguf_walk {
 };
 int ts_gguf_texts(const struct ts_gguf *, const char *key, struct ts_gguf_walk *, struct ts_error *err);
 int ts_gguf_ints(const struct ts_gguf *, const char *key, struct ts_gguf_walk *, struct ts_error *err);
+int ts_gguf_reals(const struct ts_gguf *, const char *key, struct ts_gguf_walk *, struct ts_error *err); /* FLOAT32 */
 void ts_gguf_next_text(struct ts_gguf_walk *, const char **s, size_t *n);
 int64_t ts_gguf_next_int(struct ts_gguf_walk *);
+float ts_gguf_next_real(struct ts_gguf_walk *);
 
 #endif

@@ -103,15 +103,6 @@ static int read_family(struct reader *r, struct ts_model_config *c)
 	return refuse(r, "general.architecture", c->model_type, "known: llama, qwen2, qwen3");
 }
 
-static bool says_nothing(const struct ts_gguf *g, const struct ts_gguf_value *v)
-{
-	double number = 1;
-	bool flag = true;
-	if (v->type == TS_GGUF_BOOL)
-		return !ts_gguf_bool(g, v->key, true, &flag, NULL) && !flag;
-	return !ts_gguf_real(g, v->key, 1, &number, NULL) && number == 0;
-}
-
 static int check_keys(const struct reader *r)
 {
 	size_t prefix = strlen(r->architecture);
@@ -119,7 +110,7 @@ static int check_keys(const struct reader *r)
 		const struct ts_gguf_value *v = &r->g->values.data[i];
 		if (strncmp(v->key, r->architecture, prefix) || v->key[prefix] != '.')
 			continue;
-		bool known = says_nothing(r->g, v);
+		bool known = ts_gguf_says_nothing(r->g, v);
 		for (size_t k = 0; k < sizeof(known_keys) / sizeof(*known_keys); k++)
 			known |= !strcmp(v->key + prefix + 1, known_keys[k]);
 		if (!known)

@@ -5,6 +5,8 @@
 
 #include "tensor/dtype.h"
 
+#define TS_GGML_BLOCK_MOST 256 /* numbers in the largest block */
+
 struct ts_ggml_type {
 	const char *name;
 	size_t block; /* numbers in a block */
@@ -17,6 +19,6 @@ struct ts_ggml_type {
 /* By the number in the file; NULL for a number that the format does not have. */
 const struct ts_ggml_type *ts_ggml_type(uint32_t number);
 /* "F32, F16, ...": the types that we can read, for messages. */
-#define TS_GGML_KNOWN "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1"
+#define TS_GGML_KNOWN "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K"
 
 #endif

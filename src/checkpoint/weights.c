@@ -108,7 +108,7 @@ static int check_names(const struct ts_weights *w, struct ts_error *err)
 
 int ts_weights_open(struct ts_weights *w, const char *path, const struct ts_model_config *config, bool *both, struct ts_error *err)
 {
-	*w = (struct ts_weights){.config = config, .from_gguf = ts_file_exists(path)};
+	*w = (struct ts_weights){.config = config, .from_gguf = ts_file_exists(path), .quantised = TS_BF16};
 	*both = false;
 	if (!w->from_gguf)
 		return ts_tensors_open_folder(&w->tensors, path, both, err);
@@ -164,11 +164,32 @@ static int reserve(struct ts_weights *w, size_t bytes, struct ts_error *err)
 	return 0;
 }
 
+static enum ts_dtype dtype_of(const struct ts_weights *w, const struct ts_ggml_type *type)
+{
+	return type->widen ? w->quantised : type->dtype;
+}
+
+/* Blocks as plain numbers. */
+static void unpack_blocks(const struct ts_weights *w, const struct ts_ggml_type *type, unsigned char *out, const unsigned char *in,
+			  size_t blocks)
+{
+	float wide[TS_GGML_BLOCK_MOST];
+	if (w->quantised == TS_F32) {
+		type->widen((float *)(void *)out, in, blocks);
+		return;
+	}
+	for (uint16_t *rounded = (uint16_t *)(void *)out; blocks--; in += type->bytes) {
+		type->widen(wide, in, 1);
+		for (size_t i = 0; i < type->block; i++)
+			*rounded++ = ts_f32_to_bf16(wide[i]);
+	}
+}
+
 /* The tensor row by row into the scratch memory, in our order and without blocks. */
 static int unpack(struct ts_weights *w, const struct ts_gguf_tensor *t, bool turned, struct ts_error *err)
 {
 	size_t count = t->shape[0], columns = t->elements / count, bytes = t->bytes / count;
-	size_t out_bytes = columns * ts_dtype_size(t->type->dtype), total;
+	size_t out_bytes = columns * ts_dtype_size(dtype_of(w, t->type)), total;
 	if (columns % t->type->block) /* a vector in blocks; a matrix has whole blocks in a row */
 		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": expected F32, F16 or BF16, found %s", w->gguf.path, t->name,
 			       t->type->name);
@@ -179,7 +200,7 @@ static int unpack(struct ts_weights *w, const struct ts_gguf_tensor *t, bool tur
 		const unsigned char *in = t->data + (turned ? stored_row(w, i) : i) * bytes;
 		unsigned char *out = w->scratch + i * out_bytes;
 		if (t->type->widen)
-			t->type->widen((float *)(void *)out, in, columns / t->type->block);
+			unpack_blocks(w, t->type, out, in, columns / t->type->block);
 		else
 			memcpy(out, in, bytes);
 	}
@@ -196,7 +217,7 @@ static int need_gguf(struct ts_weights *w, const char *name, int dims, const siz
 	TS_TRY(ts_shape_check(w->gguf.path, theirs, dims, shape, t->dims, t->shape, err));
 	bool turned = row->turned && !strcmp(w->config->model_type, "llama");
 	*v = (struct ts_weight_view){.data = t->data,
-				     .dtype = t->type->dtype,
+				     .dtype = dtype_of(w, t->type),
 				     .path = w->gguf.path,
 				     .file = &w->gguf.file,
 				     .offset = (size_t)(t->data - w->gguf.file.data),

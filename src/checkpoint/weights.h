@@ -1,6 +1,7 @@
 /* Where a model's weights come from: a checkpoint folder with safetensors, or a GGUF file. Both are asked by the names of the Hugging
  * Face layout ("model.layers.0.mlp.up_proj.weight") and give rows in that layout's order: the rows of q and k that Llama's GGUF files
- * hold in another order come back in their own. Quantised tensors come widened to f32, one at a time.
+ * hold in another order come back in their own. Quantised tensors come as plain numbers, one tensor at a time: rounded to bf16, or exact
+ * in f32.
  * A tensor of a GGUF file that is none of the model's (experts) is refused on opening, by name.
  * "rope_freqs.weight", which only such files have, is what the rotary frequencies are divided by. */
 #ifndef TS_CHECKPOINT_WEIGHTS_H
@@ -15,7 +16,8 @@ struct ts_weights {
 	bool from_gguf;
 	struct ts_tensors tensors;
 	struct ts_gguf gguf;
-	unsigned char *scratch; /* the last tensor that could not be used as stored */
+	enum ts_dtype quantised; /* what quantised tensors become: TS_BF16, or TS_F32 when set so after opening */
+	unsigned char *scratch;  /* the last tensor that could not be used as stored */
 	size_t scratch_bytes;
 };
 

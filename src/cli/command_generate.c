@@ -138,10 +138,10 @@ static int settings_text(const struct generate *g, char settings[512], struct ts
 		TS_TRY(adapter_hash(s->adapter_dir, "adapter_config.json", scale, err));
 	}
 	snprintf(settings, 512,
-		 "model %s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
-		 ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed, g->sampling.temperature,
-		 g->sampling.top_p, g->sampling.top_k, g->sampling.max_new_tokens, g->ignore_eos ? " ignore_eos" : "",
-		 s->kv_dtype ? s->kv_dtype : "f32");
+		 "model %s%s text %s adapter %s%s%s seed %lld temperature %.17g top_p %.17g top_k %zu max_new_tokens %zu%s kv %s", model,
+		 ts_session_weights_name(s), ts_chat_hash(s->chat), adapter, *scale ? " with " : "", scale, (long long)s->seed,
+		 g->sampling.temperature, g->sampling.top_p, g->sampling.top_k, g->sampling.max_new_tokens,
+		 g->ignore_eos ? " ignore_eos" : "", s->kv_dtype ? s->kv_dtype : "f32");
 	return 0;
 }
 

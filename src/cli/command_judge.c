@@ -154,6 +154,7 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	ts_session_init(s);
 	const struct ts_option options[] = {
 		{"guard", "DIR|keywords", "Llama-Guard-3 checkpoint folder, or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
+		{"weights", "bf16|f32", TS_HELP_WEIGHTS, TS_OPT_TEXT, &s->weights, NULL},
 		{"refusal-phrases", "FILE", "with keywords: the phrases, one a line (default: built in)", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},
 		{"benign-labels", "WORDS", "with keywords: more label words that mean benign", TS_OPT_TEXT, &j.benign_labels, NULL},

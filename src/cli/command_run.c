@@ -62,7 +62,7 @@ static const struct {
 	{"seed", "N", "seed of the run"},
 	{"numerics", "f32", "class of the arithmetic"},
 	{"kv_dtype", "f32|bf16", "of the KV cache"},
-	{"weights", "stored", "dtype of the weights: the file's"},
+	{"weights", "bf16|f32", "what quantised weights of a GGUF file become: rounded or exact"},
 	{"before", "RUN", "refused today: a run whose evaluation is used again"},
 };
 

@@ -150,13 +150,14 @@ static int run(struct train *t)
 {
 	struct ts_session *s = &t->session;
 	struct ts_str checkpoints = {0};
-	char hash[65];
+	char hash[65], identity[96];
 	TS_TRY(check_options(t));
 	t->lora.rank = (int)t->rank;
 	s->resumable = true;
 	t->options.seed = (uint64_t)s->seed;
 	TS_TRY(ts_session_open_model(s));
 	TS_TRY(ts_model_hash(s->model_dir, hash, &s->err));
+	snprintf(identity, sizeof(identity), "%s%s", hash, ts_session_weights_name(s));
 	TS_TRY(add_targets(t));
 	TS_TRY(ts_session_read_rows(s, &t->rows));
 	struct ts_str moment = {0};
@@ -185,7 +186,7 @@ static int run(struct train *t)
 	}
 	t->options.checkpoint_dir = checkpoints.data;
 	t->options.checkpoint_seconds = 5;
-	t->options.identity = hash;
+	t->options.identity = identity;
 	t->log = t->log_file ? fopen(t->log_file, "a") : stdout;
 	t->last = ts_clock();
 	struct ts_train_hooks hooks = {.user = t, .step = log_step};
@@ -213,6 +214,7 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 	const struct ts_option options[] = {
 		{"model", "DIR|FILE", "checkpoint folder or GGUF file of the base model", TS_OPT_TEXT, &s->model_dir, NULL},
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &s->pre, NULL},
+		{"weights", "bf16|f32", TS_HELP_WEIGHTS, TS_OPT_TEXT, &s->weights, NULL},
 		{"in", "FILE", "rows with instruction and response, or ids and mask", TS_OPT_TEXT, &s->in, NULL},
 		{"out", "DIR", "adapter folder to write (PEFT layout)", TS_OPT_TEXT, &s->out, NULL},
 		{"log", "FILE", "append the log of steps here (default: standard output)", TS_OPT_TEXT, &t.log_file, NULL},

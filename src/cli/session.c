@@ -55,6 +55,8 @@ static int check_common(struct ts_session *s)
 		return ts_session_wrong(s, "--seed: expected 0 or more, found %lld", (long long)s->seed);
 	if (s->isa && ts_isa_parse(s->isa, &isa))
 		return ts_session_wrong(s, "--isa: expected plain, avx2 or avx512, found \"%s\"", s->isa);
+	if (s->weights && strcmp(s->weights, "f32") && strcmp(s->weights, "bf16"))
+		return ts_session_wrong(s, "--weights: expected bf16 or f32, found \"%s\"", s->weights);
 	if (s->kv_dtype && strcmp(s->kv_dtype, "f32") && strcmp(s->kv_dtype, "bf16"))
 		return ts_session_wrong(s, "--kv-dtype: expected f32 or bf16, found \"%s\"", s->kv_dtype);
 	return 0;
@@ -176,10 +178,22 @@ int ts_session_open_model(struct ts_session *s)
 	TS_TRY(ts_session_need_model(s));
 	TS_TRY(ts_session_open_backend(s));
 	if (!s->model)
-		TS_TRY(ts_model_open(&s->model, s->backend, s->model_dir, &s->context, &s->err));
+		TS_TRY(ts_model_open_as(&s->model, s->backend, s->model_dir, ts_session_weights(s), &s->context, &s->err));
 	if (s->adapter_dir && !s->adapter)
 		TS_TRY(ts_adapter_load(&s->adapter, s->model, s->adapter_dir, &s->err));
 	return 0;
+}
+
+enum ts_dtype ts_session_weights(const struct ts_session *s)
+{
+	return s->weights && !strcmp(s->weights, "f32") ? TS_F32 : TS_BF16;
+}
+
+const char *ts_session_weights_name(const struct ts_session *s)
+{
+	if (!ts_file_exists(s->model_dir))
+		return "";
+	return ts_session_weights(s) == TS_F32 ? " weights f32" : " weights bf16";
 }
 
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *s)

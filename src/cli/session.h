@@ -13,7 +13,7 @@ enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *pre, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *weights, *adapter_dir, *in, *out, *isa, *kv_dtype;
 	size_t threads, batch, chunk, memory;
 	int64_t seed;
 	bool quiet, json;
@@ -35,11 +35,13 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
-#define TS_HELP_PRE "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
+#define TS_HELP_PRE     "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
+#define TS_HELP_WEIGHTS "what quantised weights of a GGUF file become: rounded, or exact and twice as large (bf16)"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
 	{"model", "DIR|FILE", "checkpoint folder (Hugging Face layout) or GGUF file", TS_OPT_TEXT, &(s)->model_dir, NULL},                 \
 		{"pre", "NAME", TS_HELP_PRE, TS_OPT_TEXT, &(s)->pre, NULL},                                                                \
+		{"weights", "bf16|f32", TS_HELP_WEIGHTS, TS_OPT_TEXT, &(s)->weights, NULL},                                                \
 	{                                                                                                                                  \
 		"adapter", "DIR", "LoRA adapter folder (PEFT layout), used unmerged", TS_OPT_TEXT, &(s)->adapter_dir, NULL                 \
 	}
@@ -101,6 +103,9 @@ int ts_session_open_chat(struct ts_session *);
 int ts_session_open_backend(struct ts_session *);
 int ts_session_open_model(struct ts_session *); /* backend, model, adapter */
 enum ts_dtype ts_session_kv_dtype(const struct ts_session *);
+enum ts_dtype ts_session_weights(const struct ts_session *);
+/* What of --weights tells two results apart: " weights f32" of a GGUF file, "" of a folder. */
+const char *ts_session_weights_name(const struct ts_session *);
 /* What an engine over the opened model (and chat, if open, for its end token) is made of. */
 struct ts_local ts_session_local(const struct ts_session *, size_t max_length);
 /* An engine over the opened model (and chat, if open, for its end token). max_length 0 = the model's context. */

@@ -172,6 +172,12 @@ static int load_rope_factors(struct loader *l)
 int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char *dir, const struct ts_context *context,
 		  struct ts_error *err)
 {
+	return ts_model_open_as(out, backend, dir, TS_BF16, context, err);
+}
+
+int ts_model_open_as(struct ts_model **out, struct ts_backend *backend, const char *dir, enum ts_dtype quantised,
+		     const struct ts_context *context, struct ts_error *err)
+{
 	*out = NULL;
 	struct loader l = {.err = err};
 	struct ts_model *m = ts_calloc(1, sizeof(*m));
@@ -186,6 +192,7 @@ int ts_model_open(struct ts_model **out, struct ts_backend *backend, const char 
 		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_model_config_load(&m->config, dir, err));
 	TS_GOTO(ts_weights_open(&l.weights, dir, &m->config, &both, err));
+	l.weights.quantised = quantised;
 	if (both)
 		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));

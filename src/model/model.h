@@ -22,6 +22,9 @@ struct ts_workspace;
 /* Open a checkpoint: a Hugging Face folder (config.json, safetensors) or a GGUF file. Every weight is asked for by name, dtype and
  * shape; a weight that holds NaN or Inf is refused by name. What is notable (a stored head over tied embeddings) is said through `context`. */
 int ts_model_open(struct ts_model **out, struct ts_backend *, const char *dir, const struct ts_context *, struct ts_error *err);
+/* The same; what quantised tensors of a GGUF file become: TS_BF16 (rounded, as ts_model_open does) or TS_F32 (exact, twice the memory). */
+int ts_model_open_as(struct ts_model **out, struct ts_backend *, const char *dir, enum ts_dtype quantised, const struct ts_context *,
+		     struct ts_error *err);
 void ts_model_close(struct ts_model *);
 
 const struct ts_model_config *ts_model_config(const struct ts_model *);

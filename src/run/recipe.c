@@ -59,7 +59,7 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"seed", RECIPE_SEED, AT(seed)},
 	{"numerics", RECIPE_WORD, AT(numerics), .words = WORDS("f32", "bf16dot")},
 	{"kv_dtype", RECIPE_DTYPE, AT(kv_dtype), .words = WORDS("f32", "bf16")},
-	{"weights", RECIPE_WORD, AT(weights), .words = WORDS("stored")},
+	{"weights", RECIPE_DTYPE, AT(weights), .words = WORDS("f32", "bf16")},
 	{"before", RECIPE_PATH, AT(before), .no_result = true},
 };
 
@@ -148,7 +148,7 @@ void ts_recipe_default(struct ts_recipe *r)
 		.seed = 42,
 		.numerics = "f32",
 		.kv_dtype = TS_F32,
-		.weights = "stored",
+		.weights = TS_BF16,
 	};
 }
 

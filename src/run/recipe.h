@@ -95,7 +95,7 @@ struct ts_recipe {
 	uint64_t seed;
 	const char *numerics;                  /* "f32", "bf16dot" */
 	enum ts_dtype kv_dtype;                /* TS_F32, TS_BF16 */
-	const char *weights;                   /* "stored": as in the checkpoint */
+	enum ts_dtype weights;                 /* of quantised tensors of a GGUF file: TS_BF16, TS_F32 */
 	struct ts_recipe_path refusal_phrases; /* for the keyword stand-in */
 	struct ts_recipe_path before;          /* a run whose evaluation "before" is used again. Changes no result. */
 

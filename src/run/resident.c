@@ -38,7 +38,7 @@ int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)
 {
 	ts_run_close_resident(r);
 	TS_TRY(ts_run_open_backend(r, err));
-	return ts_model_open(&r->model, r->backend, dir, r->context, err);
+	return ts_model_open_as(&r->model, r->backend, dir, r->recipe->weights, r->context, err);
 }
 
 static int open_engine(struct ts_run *r, const struct ts_chat *chat, size_t max_length, bool *announced, struct ts_error *err)

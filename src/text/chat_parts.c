@@ -8,6 +8,8 @@
 #define QWEN2                                                                                                                              \
 	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
+#define MARK "\xE2\x96\x81" /* stands for a space in a SentencePiece model */
+
 /* What a name stands for. The words of GPT-2 are those of a ByteLevel pre-tokenizer; any other expression cuts first. */
 static const struct pre {
 	const char *name;
@@ -22,12 +24,22 @@ static const struct pre {
 	{"qwen2", .split = QWEN2, .nfc = true},
 	{"deepseek-r1-qwen", .split = QWEN2, .nfc = true},
 	{"llama-bpe", .split = LLAMA3, .ignore_merges = true, .add_bos = true},
+	{"llama3", .split = LLAMA3, .ignore_merges = true, .add_bos = true},
+	{"llama-v3", .split = LLAMA3, .ignore_merges = true, .add_bos = true},
 };
 
-#define PRE_NAMES "gpt-2, smollm, qwen2, deepseek-r1-qwen, llama-bpe"
+static const struct pre sentencepiece = {.add_bos = true};
+
+#define PRE_NAMES "gpt-2, smollm, qwen2, deepseek-r1-qwen, llama-bpe, llama3, llama-v3"
 
 static int find_pre(const struct ts_chat_parts *parts, const struct pre **out, struct ts_error *err)
 {
+	if (parts->scores) {
+		*out = &sentencepiece;
+		return parts->pre ? ts_fail(err, TS_EINVAL, "%s: --pre %.60s: a SentencePiece model has no pre-tokenizer", parts->place,
+					    parts->pre)
+				  : 0;
+	}
 	for (size_t i = 0; parts->pre && i < sizeof(pres) / sizeof(*pres); i++)
 		if (!strcmp(pres[i].name, parts->pre)) {
 			*out = &pres[i];
@@ -83,8 +95,12 @@ static int make_added(const struct ts_chat_parts *parts, json_t *added, struct t
 	return 0;
 }
 
-static json_t *pre_tokenizer(const struct pre *pre)
+/* Where text is cut; of a SentencePiece model, how spaces are written. */
+static json_t *pre_tokenizer(const struct ts_chat_parts *parts, const struct pre *pre)
 {
+	if (parts->scores)
+		return json_pack("{s:s,s:s,s:s,s:b}", "type", "Metaspace", "replacement", MARK, "prepend_scheme",
+				 parts->add_mark ? "start" : "never", "split", 0);
 	json_t *bytes = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex",
 				  pre->split == NULL);
 	json_t *first = NULL;
@@ -96,6 +112,44 @@ static json_t *pre_tokenizer(const struct pre *pre)
 	else
 		return bytes;
 	return json_pack("{s:s,s:[o,o]}", "type", "Sequence", "pretokenizers", first, bytes);
+}
+
+static json_t *decoder(const struct ts_chat_parts *parts)
+{
+	if (!parts->scores)
+		return json_pack("{s:s}", "type", "ByteLevel");
+	json_t *spaces = json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String", MARK, "content", " ");
+	json_t *bytes = json_pack("{s:s}", "type", "ByteFallback"), *fuse = json_pack("{s:s}", "type", "Fuse");
+	if (!parts->add_mark)
+		return json_pack("{s:s,s:[o,o,o]}", "type", "Sequence", "decoders", spaces, bytes, fuse);
+	json_t *strip = json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0);
+	return json_pack("{s:s,s:[o,o,o,o]}", "type", "Sequence", "decoders", spaces, bytes, fuse, strip);
+}
+
+/* Scores of the tokens that merging makes; control, user's and byte tokens come into a text in other ways. */
+static json_t *merge_scores(const struct ts_chat_parts *parts)
+{
+	json_t *scores = json_array(), *score;
+	size_t id;
+	json_array_foreach (parts->scores, id, score) {
+		const json_t *type = json_array_get(parts->types, id);
+		bool merged = !type || json_integer_value(type) == TS_TOKEN_NORMAL;
+		if (json_array_append_new(scores, merged ? json_incref(score) : json_null())) {
+			json_decref(scores);
+			return NULL;
+		}
+	}
+	return scores;
+}
+
+static json_t *model(const struct ts_chat_parts *parts, const struct pre *pre, json_t *vocab)
+{
+	if (!parts->scores)
+		return json_pack("{s:s,s:b,s:o,s:O}", "type", "BPE", "ignore_merges", (int)pre->ignore_merges, "vocab", vocab, "merges",
+				 parts->merges);
+	json_t *unk = json_array_get(parts->tokens, parts->unk < 0 ? SIZE_MAX : (size_t)parts->unk);
+	return json_pack("{s:s,s:b,s:b,s:O?,s:o,s:o}", "type", "BPE", "byte_fallback", 1, "fuse_unk", 1, "unk_token", unk, "vocab", vocab,
+			 "scores", merge_scores(parts));
 }
 
 /* What stands around a raw text: TemplateProcessing, or null for nothing. */
@@ -133,11 +187,9 @@ static int make_tokenizer(const struct ts_chat_parts *parts, const struct pre *p
 		return status;
 	}
 	json_t *normalizer = pre->nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
-	json_t *model = json_pack("{s:s,s:b,s:o,s:O}", "type", "BPE", "ignore_merges", (int)pre->ignore_merges, "vocab", vocab, "merges",
-				  parts->merges);
-	*out = json_pack("{s:s,s:o,s:o,s:o,s:o,s:{s:s},s:o}", "version", "1.0", "added_tokens", added, "normalizer", normalizer,
-			 "pre_tokenizer", pre_tokenizer(pre), "post_processor", post_processor(parts, pre), "decoder", "type", "ByteLevel",
-			 "model", model);
+	*out = json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "version", "1.0", "added_tokens", added, "normalizer", normalizer,
+			 "pre_tokenizer", pre_tokenizer(parts, pre), "post_processor", post_processor(parts, pre), "decoder",
+			 decoder(parts), "model", model(parts, pre, vocab));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -163,14 +215,32 @@ static int make_config(const struct ts_chat_parts *parts, json_t **out, struct t
 	return 0;
 }
 
+/* As many scores as tokens, and a token for every character: bytes, or one that says unknown. */
+static int check_scores(const struct ts_chat_parts *parts, struct ts_error *err)
+{
+	size_t tokens = json_array_size(parts->tokens), scores = json_array_size(parts->scores), id, bytes = 0;
+	json_t *type;
+	if (!parts->scores)
+		return 0;
+	if (scores != tokens)
+		return ts_fail(err, TS_EMISMATCH, "%s: %zu tokens, but scores of %zu", parts->place, tokens, scores);
+	json_array_foreach (parts->types, id, type)
+		bytes += json_integer_value(type) == TS_TOKEN_BYTE;
+	if (parts->unk < 0 && bytes < 256)
+		return ts_fail(err, TS_EFORMAT, "%s: expected 256 byte tokens or an unknown token, found %zu and none", parts->place,
+			       bytes);
+	return 0;
+}
+
 int ts_chat_parts_json(const struct ts_chat_parts *parts, json_t **tokenizer, json_t **config, struct ts_error *err)
 {
 	const struct pre *pre = NULL;
 	TS_TRY(find_pre(parts, &pre, err));
 	if (!json_array_size(parts->tokens))
 		return ts_fail(err, TS_EFORMAT, "%s: no tokens", parts->place);
-	if (!parts->merges)
+	if (!parts->merges && !parts->scores)
 		return ts_fail(err, TS_EFORMAT, "%s: no merges", parts->place);
+	TS_TRY(check_scores(parts, err));
 	TS_TRY(make_config(parts, config, err));
 	return make_tokenizer(parts, pre, tokenizer, err);
 }

@@ -1,6 +1,8 @@
 /* GGUF files written here: what is read, every lie of a header, every cut, every broken byte; quantised blocks against the reference. */
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_blocks.h"
+#include "core/philox.h"
+#include "core/sha256.h"
 #include "gguf_file.h"
 #include "scratch.h"
 
@@ -215,23 +217,70 @@ static void reading(void **state)
 	}
 }
 
+static void same_numbers(const struct gguf_blocks *b, const struct ts_ggml_type *type)
+{
+	float wide[256];
+	assert_int_equal(type->bytes * b->count, b->bytes);
+	type->widen(wide, b->block, b->count);
+	for (size_t n = 0; n < b->count * type->block; n++) {
+		uint32_t bits;
+		memcpy(&bits, &wide[n], 4);
+		if (bits != b->bits[n])
+			fail_msg("%s: number %zu: expected 0x%08x, found 0x%08x", b->name, n, b->bits[n], bits);
+	}
+}
+
+/* The bytes that make_blocks.py describes. */
+static void random_block(const struct gguf_blocks *b, size_t size, size_t index, unsigned char *block)
+{
+	const uint32_t key[2] = {b->type, 0};
+	uint32_t words[4] = {0};
+	for (size_t i = 0; i < size; i++) {
+		size_t at = index * size + i;
+		if (at % 16 == 0 || i == 0)
+			ts_philox4x32(key, (const uint32_t[4]){(uint32_t)(at / 16)}, words);
+		block[i] = (unsigned char)(words[at % 16 / 4] >> at % 4 * 8);
+	}
+	for (int s = 0; s < 2; s++)
+		if (b->scales[s] >= 0 && (block[b->scales[s] + 1] & 0x7C) == 0x7C)
+			block[b->scales[s] + 1] &= 0xBF;
+}
+
+static void random_numbers(const struct gguf_blocks *b, const struct ts_ggml_type *type)
+{
+	struct ts_sha256 h;
+	unsigned char block[256], digest[32];
+	char hex[65];
+	ts_sha256_init(&h);
+	for (size_t i = 0; i < GGUF_RANDOM_BLOCKS; i++) {
+		float wide[256];
+		random_block(b, type->bytes, i, block);
+		type->widen(wide, block, 1);
+		for (size_t n = 0; n < type->block; n++) {
+			uint32_t bits;
+			memcpy(&bits, &wide[n], 4);
+			const unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8), (unsigned char)(bits >> 16),
+							(unsigned char)(bits >> 24)};
+			ts_sha256_update(&h, bytes, 4);
+		}
+	}
+	ts_sha256_final(&h, digest);
+	ts_sha256_hex(digest, hex);
+	if (strcmp(hex, b->random))
+		fail_msg("%s: %d random blocks: expected numbers of hash %s, found %s", b->name, GGUF_RANDOM_BLOCKS, b->random, hex);
+}
+
 static void blocks(void **state)
 {
 	for (size_t i = 0; i < sizeof(gguf_blocks) / sizeof(*gguf_blocks); i++) {
 		const struct gguf_blocks *b = &gguf_blocks[i];
 		const struct ts_ggml_type *type = ts_ggml_type(b->type);
-		float wide[4 * 32];
 		assert_string_equal(type->name, b->name);
-		assert_int_equal(type->block, 32);
-		assert_int_equal(type->bytes * 4, b->bytes);
-		type->widen(wide, b->block, 4);
-		for (size_t n = 0; n < 4 * 32; n++) {
-			uint32_t bits;
-			memcpy(&bits, &wide[n], 4);
-			if (bits != b->bits[n])
-				fail_msg("%s: number %zu: expected 0x%08x, found 0x%08x", b->name, n, b->bits[n], bits);
-		}
+		same_numbers(b, type);
+		random_numbers(b, type);
 	}
+	assert_int_equal(ts_ggml_type(8)->block, 32);
+	assert_int_equal(ts_ggml_type(12)->block, 256);
 	assert_null(ts_ggml_type(4)); /* taken back from the format */
 	assert_null(ts_ggml_type(1000));
 }
@@ -334,7 +383,8 @@ static void lying_tensors(void **state)
 	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, wide, GGML_F32, 96), "\"c\"", "dimension 2 is 4611686018427387904");
 	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, large, GGML_F32, 96), "\"c\"", "1125899906842624 bytes");
 	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, blocky, GGML_Q8_0, 96), "\"c\"", "multiple of 32 numbers (Q8_0), found 33");
-	with_key(TS_EUNSUPPORTED, gguf_entry(&f, "c", 2, two, 12, 96), "\"c\"", "type Q4_K is not supported", "known: F32");
+	with_key(TS_EUNSUPPORTED, gguf_entry(&f, "c", 2, two, 22, 96), "\"c\"", "type IQ2_S is not supported", "known: F32");
+	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, two, 12, 96), "\"c\"", "multiple of 256 numbers (Q4_K), found 3");
 	with_key(TS_EUNSUPPORTED, gguf_entry(&f, "c", 2, two, 26, 96), "\"c\"", "type I32 is not supported");
 	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, two, 4, 96), "\"c\"", "type number 4");
 	with_key(TS_EFORMAT, gguf_entry(&f, "c", 2, two, 4000000000u, 96), "\"c\"", "type number 4000000000");

@@ -272,7 +272,7 @@ static void refusals(void **state)
 	refused(small_file("default"), NULL, TS_EUNSUPPORTED, "\"default\"", "--pre NAME");
 	refused(small_file("smollm"), "smol", TS_EUNSUPPORTED, "\"smol\"", "llama-bpe");
 	refused(bare(NULL), NULL, TS_ENOTFOUND, "tokenizer.ggml.model", "no tokenizer");
-	refused(bare("llama"), NULL, TS_EUNSUPPORTED, "\"llama\" is not supported", "known: gpt2");
+	refused(bare("bert"), NULL, TS_EUNSUPPORTED, "\"bert\" is not supported", "known: gpt2, llama");
 	refused(bare("gpt2"), NULL, TS_EFORMAT, "no tokens", "");
 	struct gguf_file f = bare("gpt2");
 	put_tokens(&f, "x", 1, "y");
@@ -313,9 +313,75 @@ static void refusals(void **state)
 	assert_non_null(strstr(err.message, "--pre is for a GGUF file"));
 }
 
-static void every_allocation(void **state)
+/* A SentencePiece model: scores, a token of its own for a line's end, no bytes for the rest. */
+static struct gguf_file sentencepiece_file(void)
+{
+	static const char *const tokens[] = {"<unk>", "<s>", "</s>", "\xE2\x96\x81", "h", "i", "hi", "<0x0A>"};
+	static const float scores[] = {0, 0, 0, -9, -9, -9, -1, 0};
+	static const int types[] = {2, 3, 3, 1, 1, 1, 1, 6};
+	struct gguf_file f = gguf_new();
+	gguf_text(&f, "tokenizer.ggml.model", "llama");
+	gguf_text(&f, "tokenizer.ggml.pre", "default");
+	gguf_array(&f, "tokenizer.ggml.tokens", TS_GGUF_TEXT, 8);
+	for (int i = 0; i < 8; i++)
+		gguf_put_text(&f.keys, tokens[i], strlen(tokens[i]));
+	gguf_array(&f, "tokenizer.ggml.scores", TS_GGUF_F32, 8);
+	for (int i = 0; i < 8; i++) {
+		uint32_t bits;
+		memcpy(&bits, &scores[i], 4);
+		gguf_put(&f.keys, bits, 4);
+	}
+	gguf_array(&f, "tokenizer.ggml.token_type", TS_GGUF_I32, 8);
+	for (int i = 0; i < 8; i++)
+		gguf_put(&f.keys, (uint32_t)types[i], 4);
+	gguf_u32(&f, "tokenizer.ggml.bos_token_id", 1);
+	gguf_u32(&f, "tokenizer.ggml.eos_token_id", 2);
+	gguf_u32(&f, "tokenizer.ggml.unknown_token_id", 0);
+	gguf_text(&f, "tokenizer.chat_template", "{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}");
+	return f;
+}
+
+static void sentencepiece(void **state)
+{
+	struct gguf_file f = sentencepiece_file();
+	ids_are(write_file(&f), NULL, "hi\n</s>ix", IDS(1, 3, 6, 7, 2, 5, 0));
+	f = sentencepiece_file();
+	gguf_bool(&f, "tokenizer.ggml.add_space_prefix", false);
+	gguf_bool(&f, "tokenizer.ggml.add_bos_token", false);
+	gguf_bool(&f, "tokenizer.ggml.remove_extra_whitespaces", false);
+	ids_are(write_file(&f), NULL, "hi", IDS(6));
+	f = sentencepiece_file();
+	refused(f, "qwen2", TS_EINVAL, "--pre qwen2", "SentencePiece");
+	refused(bare("llama"), NULL, TS_EFORMAT, "tokenizer.ggml.scores", "missing");
+	f = gguf_new();
+	gguf_text(&f, "tokenizer.ggml.model", "llama");
+	gguf_array(&f, "tokenizer.ggml.scores", TS_GGUF_F32, 1);
+	gguf_put(&f.keys, 0x7F800000, 4);
+	refused(f, NULL, TS_EFORMAT, "tokenizer.ggml.scores", "item 0 is NaN or infinite");
+	f = gguf_new();
+	gguf_text(&f, "tokenizer.ggml.model", "llama");
+	gguf_array(&f, "tokenizer.ggml.scores", TS_GGUF_F64, 0);
+	refused(f, NULL, TS_EFORMAT, "tokenizer.ggml.scores", "an array of FLOAT32, found an array of FLOAT64");
+}
+
+/* A setting that we do not know may change how text is cut; one that is off does not. */
+static void settings(void **state)
 {
 	struct gguf_file f = small_file("smollm");
+	gguf_bool(&f, "tokenizer.ggml.remove_extra_whitespaces", true);
+	refused(f, NULL, TS_EUNSUPPORTED, "\"tokenizer.ggml.remove_extra_whitespaces\"", "not supported");
+	f = small_file("smollm");
+	gguf_array(&f, "tokenizer.ggml.precompiled_charsmap", TS_GGUF_U8, 2);
+	gguf_put(&f.keys, 0, 2);
+	refused(f, NULL, TS_EUNSUPPORTED, "\"tokenizer.ggml.precompiled_charsmap\"", "not supported");
+	f = small_file("smollm");
+	gguf_bool(&f, "tokenizer.ggml.add_sep_token", false);
+	gguf_u32(&f, "tokenizer.ggml.fim_pre_token_id", 3);
+	ids_are(write_file(&f), NULL, "ab", IDS(2));
+}
+
+static void every_allocation_of(struct gguf_file f)
+{
 	const char *path = write_file(&f);
 	struct ts_chat *chat = open_chat(path, NULL);
 	char hash[65];
@@ -337,6 +403,12 @@ static void every_allocation(void **state)
 	}
 }
 
+static void every_allocation(void **state)
+{
+	every_allocation_of(small_file("smollm"));
+	every_allocation_of(sentencepiece_file());
+}
+
 static int open_scratch(void **state)
 {
 	return scratch_open(&g_scratch);
@@ -350,8 +422,8 @@ static int close_scratch(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(as_the_folder), cmocka_unit_test(hashes), cmocka_unit_test(words),
-					   cmocka_unit_test(refusals)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(as_the_folder), cmocka_unit_test(hashes),        cmocka_unit_test(words),
+					   cmocka_unit_test(refusals),      cmocka_unit_test(sentencepiece), cmocka_unit_test(settings)};
 	const struct CMUnitTest torture[] = {cmocka_unit_test(every_allocation)};
 	int failed = cmocka_run_group_tests_name("generate.gguf_chat", tests, open_scratch, close_scratch);
 	json_set_alloc_funcs(ts_alloc, ts_free); /* from here JSON values count as well */

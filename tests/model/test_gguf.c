@@ -6,6 +6,8 @@
 #include "model/golden_model.h"
 #include "torture.h"
 
+#include <math.h>
+
 static const struct family {
 	const char *name, *architecture;
 	bool turned;
@@ -52,7 +54,47 @@ static void their_name(const char *ours, char theirs[64])
 	fail_msg("no name for %s", ours);
 }
 
-static void put_tensor(struct gguf_file *f, const struct ts_tensor *t, const struct family *family, const struct ts_model_config *c)
+/* What becomes of the matrices. */
+enum matrices { STORED, Q8_0, Q8_0_AS_F32, Q8_0_AS_BF16 };
+
+/* Blocks of 32: a scale that is a power of two, so that its f16 is exact, and quants to the nearest. */
+static void quantise(struct ts_str *out, const float *values, size_t n, enum matrices how)
+{
+	for (size_t i = 0; i < n; i += 32) {
+		int exponent = -14;
+		for (size_t k = 0; k < 32; k++)
+			while (exponent < 15 && fabsf(values[i + k]) > 127 * ldexpf(1, exponent))
+				exponent++;
+		if (how == Q8_0)
+			gguf_put(out, (uint64_t)(exponent + 15) << 10, 2);
+		for (size_t k = 0; k < 32; k++) {
+			float quant = rintf(ldexpf(values[i + k], -exponent)), wide = ldexpf(quant, exponent);
+			uint32_t bits;
+			memcpy(&bits, &wide, sizeof(bits));
+			if (how == Q8_0)
+				gguf_put(out, (uint8_t)(int8_t)quant, 1);
+			else if (how == Q8_0_AS_F32)
+				gguf_put(out, bits, 4);
+			else
+				gguf_put(out, ts_f32_to_bf16(wide), 2);
+		}
+	}
+}
+
+static void put_quantised(struct gguf_file *f, const char *name, const struct ts_tensor *t, const unsigned char *data, enum matrices how)
+{
+	float *values = malloc(t->elements * sizeof(*values));
+	struct ts_str out = {0};
+	assert_non_null(values);
+	ts_widen(values, data, t->dtype, t->elements);
+	quantise(&out, values, t->elements, how);
+	gguf_tensor(f, name, 2, t->shape, how == Q8_0 ? GGML_Q8_0 : how == Q8_0_AS_F32 ? GGML_F32 : GGML_BF16, out.data, out.len);
+	free(values);
+	ts_str_release(&out);
+}
+
+static void put_tensor(struct gguf_file *f, const struct ts_tensor *t, const struct family *family, const struct ts_model_config *c,
+		       enum matrices how)
 {
 	static const uint32_t types[] = {[TS_F32] = GGML_F32, [TS_BF16] = GGML_BF16, [TS_F16] = GGML_F16};
 	char name[64];
@@ -66,7 +108,10 @@ static void put_tensor(struct gguf_file *f, const struct ts_tensor *t, const str
 		memcpy(data + (head * dim + 2 * place + half) * row, t->data + i * row, row);
 	}
 	their_name(t->name, name);
-	gguf_tensor(f, name, (uint32_t)t->dims, t->shape, types[t->dtype], data, t->bytes);
+	if (how != STORED && t->dims == 2 && t->shape[1] % 32 == 0)
+		put_quantised(f, name, t, data, how);
+	else
+		gguf_tensor(f, name, (uint32_t)t->dims, t->shape, types[t->dtype], data, t->bytes);
 	free(data);
 }
 
@@ -80,7 +125,7 @@ static void put_number(struct gguf_file *f, const struct family *family, const c
 		gguf_u32(f, key, (uint32_t)v);
 }
 
-static void write_twin(const struct family *family, const char *dir, const char *path)
+static void write_twin(const struct family *family, const char *dir, const char *path, enum matrices how)
 {
 	struct ts_model_config c;
 	struct ts_tensors file;
@@ -100,7 +145,7 @@ static void write_twin(const struct family *family, const char *dir, const char 
 	put_number(&f, family, "attention.layer_norm_rms_epsilon", (double)c.rms_norm_eps);
 	put_number(&f, family, "rope.freq_base", c.rope_theta);
 	for (size_t i = 0; i < file.list.len; i++)
-		put_tensor(&f, &file.list.data[i], family, &c);
+		put_tensor(&f, &file.list.data[i], family, &c, how);
 	struct ts_str bytes = gguf_bytes(&f, NULL);
 	ok(ts_file_write(path, bytes.data, bytes.len, &err));
 	ts_str_release(&bytes);
@@ -157,7 +202,7 @@ static void twins(void **state)
 		struct ts_model *model, *twin;
 		char hash[65], other[65];
 		snprintf(path, sizeof(path), "%s/%s.gguf", scratch, families[i].name);
-		write_twin(&families[i], dir, path);
+		write_twin(&families[i], dir, path, STORED);
 		open_model(&backend, &model, dir, TS_ISA_AUTO, 1);
 		ok(ts_model_open(&twin, backend, path, NULL, &err));
 		const struct ts_model_config *a = ts_model_config(model), *b = ts_model_config(twin);
@@ -172,6 +217,59 @@ static void twins(void **state)
 		ok(ts_sha256_file(path, other, &err));
 		assert_string_equal(hash, other);
 	}
+	ok(ts_path_remove(scratch, &err));
+}
+
+/* A quantised file is the model whose weights its blocks stand for: exactly, or rounded to bf16. */
+static void quantised(void **state)
+{
+	const char *dir = golden_path("models/qwen3-tiny");
+	char *scratch = temp_dir(), blocks[128], plain[128];
+	struct ts_error err = {0};
+	struct ts_backend *backend;
+	ok(ts_backend_cpu_new(&backend, TS_ISA_AUTO, 1, &err));
+	snprintf(blocks, sizeof(blocks), "%s/q.gguf", scratch);
+	snprintf(plain, sizeof(plain), "%s/p.gguf", scratch);
+	write_twin(&families[0], dir, blocks, Q8_0);
+	for (int exact = 0; exact < 2; exact++) {
+		struct ts_model *a, *b;
+		write_twin(&families[0], dir, plain, exact ? Q8_0_AS_F32 : Q8_0_AS_BF16);
+		ok(exact ? ts_model_open_as(&a, backend, blocks, TS_F32, NULL, &err) : ts_model_open(&a, backend, blocks, NULL, &err));
+		ok(ts_model_open(&b, backend, plain, NULL, &err));
+		assert_int_equal(ts_model_weight_bytes(a), ts_model_weight_bytes(b));
+		same_logits(a, b);
+		ts_model_close(a);
+		ts_model_close(b);
+	}
+	ts_backend_free(backend);
+	ok(ts_path_remove(scratch, &err));
+}
+
+/* A block's scale that is infinite or NaN makes numbers that are. */
+static void scales_without_value(void **state)
+{
+	static const uint16_t scales[] = {0x7C00, 0xFC00, 0x7E00};
+	char *scratch = temp_dir(), path[128];
+	struct ts_error err = {0};
+	struct ts_backend *backend;
+	struct ts_gguf g;
+	ok(ts_backend_cpu_new(&backend, TS_ISA_AUTO, 1, &err));
+	snprintf(path, sizeof(path), "%s/q.gguf", scratch);
+	write_twin(&families[0], golden_path("models/qwen3-tiny"), path, Q8_0);
+	ok(ts_gguf_open(&g, path, &err));
+	long at = (long)(ts_gguf_tensor(&g, "blk.1.ffn_up.weight")->data - g.file.data);
+	ts_gguf_close(&g);
+	for (size_t i = 0; i < 2 * sizeof(scales) / sizeof(*scales); i++) {
+		struct ts_model *model;
+		FILE *file = fopen(path, "r+b");
+		assert_non_null(file);
+		assert_int_equal(fseek(file, at, SEEK_SET), 0);
+		assert_int_equal(fwrite(&scales[i / 2], 2, 1, file), 1);
+		fclose(file);
+		assert_int_equal(ts_model_open_as(&model, backend, path, i % 2 ? TS_F32 : TS_BF16, NULL, &err), TS_ENUMERIC);
+		assert_non_null(strstr(err.message, "model.layers.1.mlp.up_proj.weight"));
+	}
+	ts_backend_free(backend);
 	ok(ts_path_remove(scratch, &err));
 }
 
@@ -195,7 +293,7 @@ static void every_allocation(void **state)
 	struct ts_error err = {0};
 	char *scratch = temp_dir();
 	snprintf(p.path, sizeof(p.path), "%s/m.gguf", scratch);
-	write_twin(&families[2], golden_path("models/mistral-tiny"), p.path);
+	write_twin(&families[2], golden_path("models/mistral-tiny"), p.path, Q8_0);
 	ok(ts_backend_cpu_new(&p.backend, TS_ISA_AUTO, 1, &err));
 	torture(open_close, &p);
 	ts_backend_free(p.backend);
@@ -204,6 +302,7 @@ static void every_allocation(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(twins), cmocka_unit_test(every_allocation)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(twins), cmocka_unit_test(quantised), cmocka_unit_test(scales_without_value),
+					   cmocka_unit_test(every_allocation)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

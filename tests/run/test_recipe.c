@@ -30,7 +30,7 @@ static void defaults(void **state)
 	assert_true(r.train.max_length == 16384);
 	assert_string_equal(r.train.schedule, "cosine");
 	assert_string_equal(r.train.objective, "ce");
-	assert_true(r.alpha_prompts == 300 && r.seed == 42 && r.kv_dtype == TS_F32);
+	assert_true(r.alpha_prompts == 300 && r.seed == 42 && r.kv_dtype == TS_F32 && r.weights == TS_BF16);
 	assert_string_equal(r.numerics, "f32");
 	assert_null(r.model.text);
 	assert_null(r.name);
@@ -84,7 +84,7 @@ static const char full[] = "# a comment\n"
 			   "seed: 18446744073709551615\n"
 			   "numerics: bf16dot\n"
 			   "kv_dtype: bf16\n"
-			   "weights: stored\n"
+			   "weights: f32\n"
 			   "before: ../other\n";
 
 static void every_key(void **state)
@@ -136,7 +136,7 @@ static void every_key(void **state)
 	assert_string_equal(r.lora.targets[0], "down_proj");
 	assert_true(r.train.lr == 3.3333333333333335e-04 && r.train.warmup == 0 && r.train.clip == 0.5 && r.train.max_length == 512);
 	assert_string_equal(r.train.objective, "kl");
-	assert_true(r.seed == UINT64_MAX && r.kv_dtype == TS_BF16 && r.alpha_prompts == 0);
+	assert_true(r.seed == UINT64_MAX && r.kv_dtype == TS_BF16 && r.weights == TS_F32 && r.alpha_prompts == 0);
 	assert_string_equal(r.before.text, "../other");
 	assert_int_equal(ts_recipe_check(&r, &err), 0);
 
@@ -216,6 +216,7 @@ static void errors(void **state)
 		{"\n\nthinking: maybe\n", TS_EINVAL, "r.yaml:3: thinking: expected none or required, found \"maybe\""},
 		{"train: {schedule: step}\n", TS_EINVAL, "train.schedule: expected cosine, linear or constant, found \"step\""},
 		{"kv_dtype: f64\n", TS_EINVAL, "kv_dtype: expected f32 or bf16"},
+		{"weights: stored\n", TS_EINVAL, "weights: expected f32 or bf16"},
 		{"evals:\n- {name: a, file: b}\n", TS_EFORMAT, "r.yaml:2: evals: entry 1: \"kind\" is missing"},
 		{"evals:\n- {name: a, file: b, kind: c}\n", TS_EINVAL, "evals: entry 1: kind: expected safety, over_refusal or reasoning"},
 		{"evals:\n- {name: a, file: b, kind: safety}\n- {name: a, file: c, kind: safety}\n", TS_EINVAL, "same name \"a\""},
@@ -342,6 +343,7 @@ static void hash_and_difference(void **state)
 		{"seed", "43"},
 		{"numerics", "bf16dot"},
 		{"kv_dtype", "bf16"},
+		{"weights", "f32"},
 	};
 	enum { COUNT = sizeof(changes) / sizeof(*changes) };
 	struct ts_recipe plain, r;

@@ -377,6 +377,48 @@ static void test_worst_cases(void **state)
 }
 
 /* An expression that backtracks without end is stopped with TS_ELIMIT. */
+static void refused_as(int expected, const char *part, const char *json)
+{
+	struct ts_tokenizer *t;
+	struct ts_error err = {0};
+	int status = ts_tokenizer_parse(&t, json, strlen(json), "file", &err);
+	if (status != expected || !strstr(err.message, "file") || !strstr(err.message, part))
+		fail_msg("status %d, expected %d with \"%s\": %s", status, expected, part, err.message);
+}
+
+/* Steps that make text longer multiply, and steps call each other: a small file must ask for neither much memory nor a deep stack. */
+static void test_growth(void **state)
+{
+	static const struct {
+		const char *head, *step, *tail, *part;
+		int count;
+	} files[] = {
+		{"\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[",
+		 "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}", "]}", "2048 times as long", 20},
+		{"\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[",
+		 "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"b|\"},\"content\":\"aaa\"}", "]}", "4096 times as long", 20},
+		{"\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[", "{\"type\":\"NFC\"}", "]}", "at most 64 normalizers", 65},
+		{"\"decoder\":{\"type\":\"Sequence\",\"decoders\":[",
+		 "{\"type\":\"Replace\",\"pattern\":{\"String\":\"aa\"},\"content\":\"aaaaaa\"}", "]}", "2187 times as long", 20},
+		{"\"decoder\":{\"type\":\"Sequence\",\"decoders\":[", "{\"type\":\"Fuse\"}", "]}", "at most 64 decoders", 65},
+		{"\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[",
+		 "{\"type\":\"ByteLevel\",\"use_regex\":false,\"add_prefix_space\":false}", "]}", "2048 times as long", 20},
+		{"\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[", "{\"type\":\"Digits\",\"individual_digits\":true}", "]}",
+		 "at most 64 pre-tokenizers", 65},
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct ts_str json = {0};
+		ts_str_printf(&json, "{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},%s", files[i].head);
+		for (int k = 0; k < files[i].count; k++)
+			ts_str_printf(&json, "%s%s", k ? "," : "", files[i].step);
+		ts_str_printf(&json, "%s}", files[i].tail);
+		refused_as(TS_ELIMIT, files[i].part, json.data);
+		ts_str_release(&json);
+	}
+	refused_as(TS_EFORMAT, "\"replacement\" to be one character",
+		   "{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}}");
+}
+
 static void test_regex_limit(void **state)
 {
 	struct ts_tokenizer *t = open_text("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|aa)+$\"},\"behavior\":"
@@ -454,9 +496,11 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),       cmocka_unit_test(test_refused),     cmocka_unit_test(test_nesting),
-		cmocka_unit_test(test_bad_text),    cmocka_unit_test(test_decode),      cmocka_unit_test(test_known_matchers),
-		cmocka_unit_test(test_worst_cases), cmocka_unit_test(test_regex_limit), cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_cases),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nesting),     cmocka_unit_test(test_bad_text),
+		cmocka_unit_test(test_decode),      cmocka_unit_test(test_known_matchers),
+		cmocka_unit_test(test_worst_cases), cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_regex_limit), cmocka_unit_test(test_failing_allocations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

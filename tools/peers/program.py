@@ -21,6 +21,8 @@ class Program:
 
     def call(self, *words, rows=()):
         """Runs `thinksafe WORDS` with JSON Lines in and out.  Raw non-ASCII goes in and is expected back: lines end at \\n alone."""
+        if words[0] in ("generate", "score", "train") and any(str(w).endswith(".gguf") for w in words):
+            words += ("--weights", "f32")  # as transformers widens them
         text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
         done = subprocess.run([self.path, *map(str, words)], input=text.encode(), capture_output=True)
         if done.returncode:

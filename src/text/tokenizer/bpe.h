@@ -30,8 +30,13 @@ struct ts_bpe {
 	char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL or not empty */
 };
 
-/* `model` is the "model" of a tokenizer.json. Must be released also after a failure. */
+/* `model` is the "model" of a tokenizer.json. Must be released also after a failure. Instead of "merges" it may have "scores", which no
+ * tokenizer.json has: for every id a number, or null for a token that no merge makes (bpe_scores.c). */
 int ts_bpe_parse(struct ts_bpe *, const json_t *model, const char *place, struct ts_error *err);
+int ts_bpe_parse_scores(struct ts_bpe *, const json_t *scores, const char *place, struct ts_error *err);
+/* The table of merges: room for so many, then each. */
+int ts_bpe_merges_reserve(struct ts_bpe *, size_t count, const char *place, struct ts_error *err);
+void ts_bpe_merges_put(struct ts_bpe *, struct ts_bpe_merge);
 void ts_bpe_release(struct ts_bpe *);
 
 struct ts_bpe_symbol {

@@ -107,7 +107,20 @@ static bool merge_halves(const json_t *item, const char *half[2], size_t len[2])
 	return true;
 }
 
-static void put_merge(struct ts_bpe *m, struct ts_bpe_merge merge)
+int ts_bpe_merges_reserve(struct ts_bpe *m, size_t count, const char *place, struct ts_error *err)
+{
+	if (count >= UINT32_MAX / 4)
+		return ts_fail(err, TS_EFORMAT, "%s: merges: %zu are too many", place, count);
+	for (m->merge_slots = 16; m->merge_slots < count + count / 2;)
+		m->merge_slots *= 2;
+	m->merges = ts_calloc(m->merge_slots, sizeof(*m->merges));
+	if (!m->merges)
+		return ts_fail_memory(err);
+	memset(m->merges, 0xFF, m->merge_slots * sizeof(*m->merges));
+	return 0;
+}
+
+void ts_bpe_merges_put(struct ts_bpe *m, struct ts_bpe_merge merge)
 {
 	uint64_t h = ((uint64_t)merge.left << 32 | merge.right) * 0x9E3779B97F4A7C15u;
 	size_t i = (h >> 32) & (m->merge_slots - 1);
@@ -134,7 +147,7 @@ static int parse_merge(struct ts_bpe *m, const json_t *item, size_t row, uint32_
 	int32_t result = find(m, joined->data, joined->len);
 	if (result < 0)
 		return ts_fail(err, TS_EFORMAT, "%s: merges[%zu]: its result \"%.80s\" is not in the vocabulary", place, row, joined->data);
-	put_merge(m, (struct ts_bpe_merge){(uint32_t)left, (uint32_t)right, rank, (uint32_t)result});
+	ts_bpe_merges_put(m, (struct ts_bpe_merge){(uint32_t)left, (uint32_t)right, rank, (uint32_t)result});
 	return 0;
 }
 
@@ -143,14 +156,7 @@ static int parse_merges(struct ts_bpe *m, const json_t *merges, const char *plac
 	if (!json_is_array(merges))
 		return ts_fail(err, TS_EFORMAT, "%s: model: expected \"merges\" to be an array", place);
 	size_t count = json_array_size(merges);
-	if (count >= UINT32_MAX / 4)
-		return ts_fail(err, TS_EFORMAT, "%s: merges: %zu are too many", place, count);
-	for (m->merge_slots = 16; m->merge_slots < count + count / 2;)
-		m->merge_slots *= 2;
-	m->merges = ts_calloc(m->merge_slots, sizeof(*m->merges));
-	if (!m->merges)
-		return ts_fail_memory(err);
-	memset(m->merges, 0xFF, m->merge_slots * sizeof(*m->merges));
+	TS_TRY(ts_bpe_merges_reserve(m, count, place, err));
 	struct ts_str joined = {0};
 	int status = 0;
 	uint32_t rank = 0;
@@ -205,7 +211,8 @@ int ts_bpe_parse(struct ts_bpe *m, const json_t *model, const char *place, struc
 	TS_TRY(parse_flags(m, model, place, err));
 	TS_TRY(parse_vocab(m, json_object_get(model, "vocab"), place, err));
 	find_characters(m);
-	TS_TRY(parse_merges(m, json_object_get(model, "merges"), place, err));
+	const json_t *scores = json_object_get(model, "scores");
+	TS_TRY(scores ? ts_bpe_parse_scores(m, scores, place, err) : parse_merges(m, json_object_get(model, "merges"), place, err));
 	m->cut_marks = may_cut_marks(m);
 	TS_TRY(ts_json_text(model, "unk_token", &unk, place, err));
 	if (unk && (m->unk = find(m, unk, strlen(unk))) < 0)

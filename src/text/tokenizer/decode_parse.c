@@ -11,6 +11,7 @@ struct parser {
 	const char *place;
 	struct ts_error *err;
 	bool fused;
+	size_t growth;
 };
 
 /* Behind a fuse only fusing again and stripping the front can go on without the whole text. */
@@ -26,11 +27,14 @@ static int add(struct parser *p, struct ts_decode_op op)
 	op.whole = needs_whole(p, &op);
 	if (op.kind == TS_DECODE_FUSE || op.kind == TS_DECODE_BYTES)
 		p->fused = true;
-	if (!ts_vec_push(&p->plan->ops, op))
+	int status = ts_steps_check(p->plan->ops.len + 1, "decoders", p->place, p->err);
+	if (!status && op.kind == TS_DECODE_REPLACE)
+		status = ts_growth_add(&p->growth, ts_pattern_growth(op.pattern, op.len), p->place, p->err);
+	if (!status && !ts_vec_push(&p->plan->ops, op))
 		return 0;
 	ts_free(op.text);
 	ts_pattern_free(op.pattern);
-	return ts_fail_memory(p->err);
+	return status ? status : ts_fail_memory(p->err);
 }
 
 static int copy_text(struct parser *p, const json_t *value, const char *key, struct ts_decode_op *op)
@@ -130,7 +134,7 @@ static int parse(struct parser *p, const json_t *value, int depth)
 
 int ts_decoder_parse(struct ts_decoder *plan, const json_t *value, const char *place, struct ts_error *err)
 {
-	struct parser p = {.plan = plan, .place = place, .err = err};
+	struct parser p = {.plan = plan, .place = place, .err = err, .growth = 1};
 	if (!value || json_is_null(value))
 		return add(&p, (struct ts_decode_op){.kind = TS_DECODE_JOIN});
 	return parse(&p, value, 0);

@@ -11,15 +11,24 @@ struct parser {
 	struct ts_normalizer *plan;
 	const char *place;
 	struct ts_error *err;
+	size_t growth;
 };
+
+static int check_growth(struct parser *p, const struct ts_normalize_op *op)
+{
+	bool replace = op->kind == TS_NORMALIZE_REPLACE;
+	TS_TRY(ts_steps_check(p->plan->ops.len + 1, "normalizers", p->place, p->err));
+	return ts_growth_add(&p->growth, replace ? ts_pattern_growth(op->pattern, op->len) : op->len + 1, p->place, p->err);
+}
 
 static int add(struct parser *p, struct ts_normalize_op op)
 {
-	if (!ts_vec_push(&p->plan->ops, op))
+	int status = check_growth(p, &op);
+	if (!status && !ts_vec_push(&p->plan->ops, op))
 		return 0;
 	ts_free(op.text);
 	ts_pattern_free(op.pattern);
-	return ts_fail_memory(p->err);
+	return status ? status : ts_fail_memory(p->err);
 }
 
 static int copy_text(struct parser *p, const json_t *value, const char *key, struct ts_normalize_op *op)
@@ -99,7 +108,7 @@ static int parse(struct parser *p, const json_t *value, int depth)
 
 int ts_normalizer_parse(struct ts_normalizer *plan, const json_t *value, const char *place, struct ts_error *err)
 {
-	struct parser p = {plan, place, err};
+	struct parser p = {plan, place, err, 1};
 	return !value || json_is_null(value) ? 0 : parse(&p, value, 0);
 }
 

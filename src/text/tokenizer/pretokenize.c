@@ -14,16 +14,26 @@ struct parser {
 	struct ts_pretokenizer *plan;
 	const char *place;
 	struct ts_error *err;
+	size_t growth;
 };
+
+/* Metaspace's mark is one character: at most four bytes for a space. A byte's character has at most two. */
+static size_t growth_of(enum ts_pretoken_kind kind)
+{
+	return kind == TS_PRETOKEN_REPLACE ? 4 : kind == TS_PRETOKEN_BYTES ? 2 : 1;
+}
 
 /* Appends the op, or releases what it owns. */
 static int add(struct parser *p, struct ts_pretoken_op op)
 {
-	if (!ts_vec_push(&p->plan->ops, op))
+	int status = ts_steps_check(p->plan->ops.len + 1, "pre-tokenizers", p->place, p->err);
+	if (!status)
+		status = ts_growth_add(&p->growth, growth_of(op.kind), p->place, p->err);
+	if (!status && !ts_vec_push(&p->plan->ops, op))
 		return 0;
 	ts_free(op.text);
 	ts_pattern_free(op.pattern);
-	return ts_fail_memory(p->err);
+	return status ? status : ts_fail_memory(p->err);
 }
 
 static int add_text(struct parser *p, enum ts_pretoken_kind kind, const char *text, bool first_only)
@@ -71,23 +81,29 @@ static int parse_byte_level(struct parser *p, const json_t *value)
 	return add(p, (struct ts_pretoken_op){.kind = TS_PRETOKEN_BYTES});
 }
 
+/* prepend_scheme "start" is ours: a mark before the whole text whatever it begins with, as SentencePiece itself puts it. */
 static int parse_metaspace(struct parser *p, const json_t *value)
 {
 	const char *replacement, *scheme;
 	bool split, legacy;
 	TS_TRY(ts_json_need_text(value, "replacement", &replacement, p->place, p->err));
+	uint32_t c;
+	if (!*replacement || ts_unicode_next(replacement, &c) != strlen(replacement))
+		return ts_fail(p->err, TS_EFORMAT, "%s: expected \"replacement\" to be one character", p->place);
 	TS_TRY(ts_json_text(value, "prepend_scheme", &scheme, p->place, p->err));
 	TS_TRY(ts_json_bool(value, "split", true, &split, p->place, p->err));
 	TS_TRY(ts_json_bool(value, "add_prefix_space", true, &legacy, p->place, p->err));
 	if (!scheme)
 		scheme = legacy ? "always" : "never";
-	bool first = !strcmp(scheme, "first"), never = !strcmp(scheme, "never");
+	bool start = !strcmp(scheme, "start"), first = start || !strcmp(scheme, "first"), never = !strcmp(scheme, "never");
 	if ((!first && !never && strcmp(scheme, "always")) || (!legacy && !never))
 		return ts_fail(p->err, TS_EFORMAT, "%s: Metaspace: prepend_scheme \"%.40s\" (add_prefix_space %s)", p->place, scheme,
 			       legacy ? "true" : "false");
 	TS_TRY(add_text(p, TS_PRETOKEN_REPLACE, replacement, false));
-	if (!never)
+	if (!never) {
 		TS_TRY(add_text(p, TS_PRETOKEN_PREFIX, replacement, first));
+		p->plan->ops.data[p->plan->ops.len - 1].always = start;
+	}
 	if (!split)
 		return 0;
 	struct ts_pattern *pattern;
@@ -150,7 +166,7 @@ static int parse(struct parser *p, const json_t *value, int depth)
 
 int ts_pretokenizer_parse(struct ts_pretokenizer *plan, const json_t *value, const char *place, struct ts_error *err)
 {
-	struct parser p = {plan, place, err};
+	struct parser p = {plan, place, err, 1};
 	if (!value || json_is_null(value))
 		return 0;
 	TS_TRY(parse(&p, value, 0));
@@ -198,7 +214,7 @@ static int run_prefix(struct ts_pretoken_run *run, size_t k, const char *s, size
 {
 	const struct ts_pretoken_op *op = &run->plan->ops.data[k];
 	size_t len = strlen(op->text);
-	if ((op->first_only && !at_start) || (n >= len && !memcmp(s, op->text, len)))
+	if ((op->first_only && !at_start) || (!op->always && n >= len && !memcmp(s, op->text, len)))
 		return step(run, k + 1, s, n, at_start);
 	struct ts_str *out = &run->scratch[k];
 	ts_str_clear(out);

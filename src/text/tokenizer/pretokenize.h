@@ -7,7 +7,7 @@
 #include "text/tokenizer/pretokenize_pattern.h"
 
 enum ts_pretoken_kind {
-	TS_PRETOKEN_PREFIX,  /* put `text` in front unless it stands there */
+	TS_PRETOKEN_PREFIX,  /* put `text` in front, unless it stands there */
 	TS_PRETOKEN_REPLACE, /* every space becomes `text` */
 	TS_PRETOKEN_SPLIT,
 	TS_PRETOKEN_BYTES, /* every byte becomes its byte-level character */
@@ -19,6 +19,7 @@ struct ts_pretoken_op {
 	enum ts_pretoken_kind kind;
 	char *text;
 	bool first_only; /* PREFIX: only for the piece at the start of the whole text */
+	bool always;     /* PREFIX: also where it stands there */
 	struct ts_pattern *pattern;
 	enum ts_pretoken_behaviour behaviour;
 	bool invert;

@@ -145,6 +145,27 @@ void ts_pattern_free(struct ts_pattern *p)
 	ts_free(p);
 }
 
+size_t ts_pattern_growth(const struct ts_pattern *p, size_t len)
+{
+	if (!p->string || !p->len) /* a match may be empty */
+		return len + 1;
+	return len > p->len ? (len + p->len - 1) / p->len : 1;
+}
+
+int ts_growth_add(size_t *growth, size_t factor, const char *place, struct ts_error *err)
+{
+	if (!ts_mul_size(*growth, factor, growth))
+		*growth = SIZE_MAX;
+	return *growth <= TS_GROWTH_MOST ? 0
+					 : ts_fail(err, TS_ELIMIT, "%s: could make a text %zu times as long, expected at most %zu", place,
+						   *growth, TS_GROWTH_MOST);
+}
+
+int ts_steps_check(size_t count, const char *what, const char *place, struct ts_error *err)
+{
+	return count <= TS_STEPS_MOST ? 0 : ts_fail(err, TS_ELIMIT, "%s: expected at most %zu %s", place, TS_STEPS_MOST, what);
+}
+
 ts_pattern_cover ts_pattern_covers(const struct ts_pattern *p)
 {
 	return p->cover;

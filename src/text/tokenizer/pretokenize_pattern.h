@@ -21,6 +21,17 @@ int ts_pattern_class(struct ts_pattern **out, enum ts_unicode_class class, struc
 int ts_pattern_parse(struct ts_pattern **out, const json_t *, const char *place, struct ts_error *err);
 void ts_pattern_free(struct ts_pattern *);
 
+/* How many times as long a text can get at most when `len` bytes stand for every match. */
+size_t ts_pattern_growth(const struct ts_pattern *, size_t len);
+
+/* Steps that make text longer multiply each other, and a text passes through all of them. *growth (1 before the first) takes in one more;
+ * TS_ELIMIT when a text could get more than TS_GROWTH_MOST times as long. */
+#define TS_GROWTH_MOST ((size_t)1024)
+int ts_growth_add(size_t *growth, size_t factor, const char *place, struct ts_error *err);
+/* Steps of one kind that a file may ask for: they call each other. */
+#define TS_STEPS_MOST ((size_t)64)
+int ts_steps_check(size_t count, const char *what, const char *place, struct ts_error *err);
+
 /* A matcher that covers every text without gaps: returns the end of the piece that starts at s[0); NULL for other patterns. */
 typedef size_t (*ts_pattern_cover)(const char *s, size_t n);
 ts_pattern_cover ts_pattern_covers(const struct ts_pattern *);
