@@ -1,34 +1,37 @@
-/* The keys of PEFT's LoraConfig fall in four groups: read (r, lora_alpha, ...), must be off (they change which weights there are or
- * what is multiplied), known values only (bias, peft_type, init_lora_weights), and the rest, which changes nothing at load. */
+/* The keys of PEFT's LoraConfig fall in four groups: read (r, lora_alpha, ...; which modules: adapter_modules.c), must be off (they change
+ * which weights there are or what is multiplied), known values only (bias, peft_type, init_lora_weights), and the rest, which changes
+ * nothing at load. */
 #include "checkpoint/adapter_config.h"
 
+#include "checkpoint/adapter_modules.h"
 #include "core/file.h"
-#include "core/json.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_LAYERS 4096 /* as in config.c */
+static const struct {
+	const char *name, *path;
+} projections[TS_TARGETS] = {
+	[TS_Q] = {"q_proj", "self_attn.q_proj"},    [TS_K] = {"k_proj", "self_attn.k_proj"},    [TS_V] = {"v_proj", "self_attn.v_proj"},
+	[TS_O] = {"o_proj", "self_attn.o_proj"},    [TS_GATE] = {"gate_proj", "mlp.gate_proj"}, [TS_UP] = {"up_proj", "mlp.up_proj"},
+	[TS_DOWN] = {"down_proj", "mlp.down_proj"},
+};
 
-static const char *const projections[TS_ADAPTER_TARGETS] = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"};
+/* In which order a file names them. */
+static const enum ts_target by_name[TS_TARGETS] = {TS_DOWN, TS_GATE, TS_K, TS_O, TS_Q, TS_UP, TS_V};
 
 static const char *const must_be_off[] = {
 	"alora_invocation_tokens",
-	"alpha_pattern",
 	"arrow_config",
-	"exclude_modules",
 	"fan_in_fan_out",
 	"kasa_config",
 	"layer_replication",
-	"layers_pattern",
-	"layers_to_transform",
 	"lora_bias",
 	"megatron_config",
 	"modules_to_save",
 	"monteclora_config",
-	"rank_pattern",
 	"target_parameters",
 	"trainable_token_indices",
 	"use_bdlora",
@@ -40,40 +43,39 @@ static const char *const must_be_off[] = {
 /* These change only the numbers that A and B start from. Others (pissa, olora, corda, loftq) also change the base weights. */
 static const char *const plain_inits[] = {"gaussian", "orthogonal", "eva"};
 
-double ts_adapter_config_scale(const struct ts_adapter_config *c)
+const char *ts_target_name(enum ts_target t)
 {
-	return c->alpha / (c->use_rslora ? sqrt((double)c->rank) : (double)c->rank);
+	return projections[t].name;
 }
 
-bool ts_adapter_config_has(const struct ts_adapter_config *c, const char *target)
+const char *ts_target_path(enum ts_target t)
 {
-	for (int i = 0; i < c->target_count; i++)
-		if (!strcmp(c->targets[i], target))
-			return true;
-	return false;
+	return projections[t].path;
 }
 
-/* Index in `projections`, -1 when it is none. */
-static int projection(const char *name)
+double ts_adapter_scale(const struct ts_adapter_config *c, const struct ts_adapter_module *m)
 {
-	for (int i = 0; i < TS_ADAPTER_TARGETS; i++)
-		if (!strcmp(projections[i], name))
-			return i;
-	return -1;
+	return m->alpha / (c->use_rslora ? sqrt((double)m->rank) : (double)m->rank);
 }
 
 int ts_adapter_config_add(struct ts_adapter_config *c, const char *target, struct ts_error *err)
 {
-	if (projection(target) < 0)
-		return ts_fail(err, TS_EINVAL, "target %s is not one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
-			       target);
-	if (ts_adapter_config_has(c, target))
-		return 0;
-	int at = c->target_count++;
-	for (; at > 0 && strcmp(c->targets[at - 1], target) > 0; at--)
-		memcpy(c->targets[at], c->targets[at - 1], sizeof(c->targets[at]));
-	snprintf(c->targets[at], sizeof(c->targets[at]), "%s", target);
-	return 0;
+	bool all = !strcmp(target, "all-linear"), found = false;
+	for (int t = 0; t < TS_TARGETS; t++)
+		if (all || !strcmp(target, projections[t].name)) {
+			found = true;
+			c->target_count += !c->targets[t];
+			c->targets[t] = true;
+		}
+	return found ? 0
+		     : ts_fail(err, TS_EINVAL,
+			       "target %s is not one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, all-linear", target);
+}
+
+void ts_adapter_modules_fill(const struct ts_adapter_config *c, int layers, struct ts_adapter_module *modules)
+{
+	for (int m = 0; m < layers * TS_TARGETS; m++)
+		modules[m] = c->targets[m % TS_TARGETS] ? (struct ts_adapter_module){c->rank, c->alpha} : (struct ts_adapter_module){0};
 }
 
 static bool is_set(const json_t *v)
@@ -121,93 +123,6 @@ static int check_fixed(const json_t *root, const char *place, struct ts_error *e
 	return check_init(root, place, err);
 }
 
-/* In which layers the file names a projection by its whole path. */
-struct layers_named {
-	uint64_t seen[TS_ADAPTER_TARGETS][MAX_LAYERS / 64];
-	int count[TS_ADAPTER_TARGETS], last[TS_ADAPTER_TARGETS];
-	bool everywhere[TS_ADAPTER_TARGETS]; /* by its bare name */
-};
-
-/* "model.layers.3.self_attn.q_proj" -> 3, and *rest past the layer; -1 without such a head. */
-static int layer_of(const char *text, const char **rest)
-{
-	const char *p = strncmp(text, "model.", 6) ? text : text + 6;
-	int layer = 0;
-	*rest = text;
-	if (strncmp(p, "layers.", 7) || p[7] < '0' || p[7] > '9')
-		return -1;
-	for (p += 7; *p >= '0' && *p <= '9' && layer < MAX_LAYERS; p++)
-		layer = 10 * layer + (*p - '0');
-	if (layer >= MAX_LAYERS || *p != '.' || (strncmp(p + 1, "self_attn.", 10) && strncmp(p + 1, "mlp.", 4)))
-		return -1;
-	*rest = p + 1;
-	return layer;
-}
-
-static void note_layer(struct layers_named *n, int target, int layer)
-{
-	if (layer < 0) {
-		n->everywhere[target] = true;
-		return;
-	}
-	uint64_t bit = (uint64_t)1 << (layer % 64);
-	n->count[target] += !(n->seen[target][layer / 64] & bit);
-	n->seen[target][layer / 64] |= bit;
-	n->last[target] = layer > n->last[target] ? layer : n->last[target];
-}
-
-/* "q_proj" and "self_attn.q_proj" name a projection in every layer, "model.layers.3.self_attn.q_proj" in one: PEFT writes "all-linear"
- * like that for models of few layers. */
-static int add_target(struct ts_adapter_config *c, struct layers_named *n, const char *place, const char *text, struct ts_error *err)
-{
-	const char *name;
-	int layer = layer_of(text, &name);
-	if (!strncmp(name, "self_attn.", 10))
-		name += 10;
-	else if (!strncmp(name, "mlp.", 4))
-		name += 4;
-	int target = projection(name);
-	if (target < 0)
-		return refuse(place, "target_modules", text, "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", err);
-	note_layer(n, target, layer);
-	return ts_adapter_config_add(c, name, err);
-}
-
-/* Named paths must leave no layer out: an adapter on some layers alone is none that we compute. */
-static int take_layers(struct ts_adapter_config *c, const struct layers_named *n, const char *place, struct ts_error *err)
-{
-	for (int t = 0; t < TS_ADAPTER_TARGETS; t++) {
-		if (n->everywhere[t] || !n->count[t])
-			continue;
-		if (n->count[t] != n->last[t] + 1 || (c->layers && c->layers != n->count[t]))
-			return refuse(place, "target_modules", "paths of some layers alone", "each projection in every layer", err);
-		c->layers = n->count[t];
-	}
-	return 0;
-}
-
-static int read_targets(struct ts_adapter_config *c, const json_t *root, const char *place, struct ts_error *err)
-{
-	const json_t *v = json_object_get(root, "target_modules");
-	struct layers_named named = {0};
-	if (json_is_string(v) && !strcmp(json_string_value(v), "all-linear")) {
-		for (int i = 0; i < TS_ADAPTER_TARGETS; i++)
-			TS_TRY(ts_adapter_config_add(c, projections[i], err));
-	} else if (json_is_string(v)) {
-		TS_TRY(add_target(c, &named, place, json_string_value(v), err));
-	} else if (json_is_array(v)) {
-		for (size_t i = 0; i < json_array_size(v); i++) {
-			const char *text = json_string_value(json_array_get(v, i));
-			if (!text)
-				return ts_fail(err, TS_EFORMAT, "%s: \"target_modules\": entry %zu is not a string", place, i);
-			TS_TRY(add_target(c, &named, place, text, err));
-		}
-	}
-	if (!c->target_count)
-		return ts_fail(err, TS_EFORMAT, "%s: \"target_modules\": expected a list of projections, found none", place);
-	return take_layers(c, &named, place, err);
-}
-
 static int read_numbers(struct ts_adapter_config *c, const json_t *root, const char *place, struct ts_error *err)
 {
 	int64_t rank;
@@ -224,13 +139,14 @@ static int read_numbers(struct ts_adapter_config *c, const json_t *root, const c
 	return ts_json_bool(root, "use_rslora", false, &c->use_rslora, place, err);
 }
 
-static int read_all(struct ts_adapter_config *c, const json_t *root, const char *place, struct ts_error *err)
+static int read_all(struct ts_adapter_config *c, int layers, struct ts_adapter_module *modules, const json_t *root, const char *place,
+		    struct ts_error *err)
 {
 	if (!json_is_object(root))
 		return ts_fail(err, TS_EFORMAT, "%s: expected a JSON object", place);
 	TS_TRY(check_fixed(root, place, err));
 	TS_TRY(read_numbers(c, root, place, err));
-	TS_TRY(read_targets(c, root, place, err));
+	TS_TRY(ts_adapter_modules_read(c, layers, modules, root, place, err));
 	const char *base;
 	TS_TRY(ts_json_text(root, "base_model_name_or_path", &base, place, err));
 	if (base && strlen(base) >= sizeof(c->base_model))
@@ -239,12 +155,13 @@ static int read_all(struct ts_adapter_config *c, const json_t *root, const char 
 	return 0;
 }
 
-int ts_adapter_config_load(struct ts_adapter_config *c, const char *path, struct ts_error *err)
+int ts_adapter_config_load(struct ts_adapter_config *c, int layers, struct ts_adapter_module *modules, const char *path,
+			   struct ts_error *err)
 {
 	*c = (struct ts_adapter_config){0};
 	json_t *root;
 	TS_TRY(ts_json_load(path, &root, err));
-	int status = read_all(c, root, path, err);
+	int status = read_all(c, layers, modules, root, path, err);
 	json_decref(root);
 	return status;
 }
@@ -255,31 +172,109 @@ static json_t *number(double v)
 	return v == floor(v) && fabs(v) < 1e15 ? json_integer((json_int_t)v) : json_real(v);
 }
 
-static json_t *target_list(const struct ts_adapter_config *c)
+/* What is said of one target: in which layers it is, and whether all of them have one rank and one alpha. */
+struct spread {
+	int present;
+	bool one_rank, one_alpha;
+	struct ts_adapter_module first;
+};
+
+static struct spread spread_of(const struct ts_adapter_module *modules, int layers, enum ts_target t)
 {
-	json_t *list = json_array();
-	for (int i = 0; i < c->target_count; i++)
-		json_array_append_new(list, json_string(c->targets[i]));
-	return list;
+	struct spread s = {.one_rank = true, .one_alpha = true};
+	for (int l = 0; l < layers; l++) {
+		const struct ts_adapter_module *m = &modules[l * TS_TARGETS + t];
+		if (!m->rank)
+			continue;
+		if (!s.present++)
+			s.first = *m;
+		s.one_rank &= m->rank == s.first.rank;
+		s.one_alpha &= m->alpha == s.first.alpha;
+	}
+	return s;
 }
 
-int ts_adapter_config_save(const struct ts_adapter_config *c, const char *path, struct ts_error *err)
+/* The three values of the file that speak of modules. */
+struct lists {
+	json_t *targets, *ranks, *alphas;
+};
+
+/* Everything of one module, by its whole name; as a key of a pattern its dots are escaped. */
+static int add_module(struct lists *o, const struct ts_adapter_config *c, const struct ts_adapter_module *m, int layer, enum ts_target t,
+		      const struct spread *s, bool everywhere)
 {
-	struct ts_str text = {0};
-	json_t *root = json_pack("{s:{}, s:s, s:s, s:b, s:b, s:b, s:n, s:n, s:o}", "alpha_pattern", "base_model_name_or_path",
+	char name[64], key[96];
+	size_t n = 0;
+	snprintf(name, sizeof(name), "model.layers.%d.%s", layer, projections[t].path);
+	for (const char *p = name; *p; p++) {
+		if (*p == '.')
+			key[n++] = '\\';
+		key[n++] = *p;
+	}
+	key[n] = '\0';
+	int status = everywhere ? 0 : json_array_append_new(o->targets, json_string(name));
+	if (!s->one_rank && m->rank != c->rank)
+		status |= json_object_set_new(o->ranks, key, json_integer(m->rank));
+	if (!s->one_alpha && m->alpha != c->alpha)
+		status |= json_object_set_new(o->alphas, key, number(m->alpha));
+	return status;
+}
+
+static int add_target(struct lists *o, const struct ts_adapter_config *c, int layers, const struct ts_adapter_module *modules,
+		      enum ts_target t)
+{
+	struct spread s = spread_of(modules, layers, t);
+	bool everywhere = s.present == layers;
+	int status = 0;
+	if (!s.present)
+		return 0;
+	if (everywhere)
+		status |= json_array_append_new(o->targets, json_string(projections[t].name));
+	if (s.one_rank && s.first.rank != c->rank)
+		status |= json_object_set_new(o->ranks, projections[t].name, json_integer(s.first.rank));
+	if (s.one_alpha && s.first.alpha != c->alpha)
+		status |= json_object_set_new(o->alphas, projections[t].name, number(s.first.alpha));
+	for (int l = 0; l < layers; l++)
+		if (modules[l * TS_TARGETS + t].rank)
+			status |= add_module(o, c, &modules[l * TS_TARGETS + t], l, t, &s, everywhere);
+	return status;
+}
+
+/* NULL without memory, or when the base model's name is not UTF-8. */
+static json_t *as_json(const struct ts_adapter_config *c, int layers, const struct ts_adapter_module *modules)
+{
+	struct lists o = {json_array(), json_object(), json_object()};
+	int status = o.targets && o.ranks && o.alphas ? 0 : -1;
+	for (int i = 0; !status && i < TS_TARGETS; i++)
+		status = add_target(&o, c, layers, modules, by_name[i]);
+	json_t *root = json_pack("{s:O, s:s, s:s, s:b, s:b, s:b, s:n, s:n, s:o}", "alpha_pattern", o.alphas, "base_model_name_or_path",
 				 c->base_model, "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1, "init_lora_weights", 1,
 				 "layers_pattern", "layers_to_transform", "lora_alpha", number(c->alpha));
-	json_t *rest = json_pack("{s:o, s:n, s:s, s:i, s:{}, s:n, s:o, s:s, s:b, s:b}", "lora_dropout", json_real(c->dropout),
-				 "modules_to_save", "peft_type", "LORA", "r", c->rank, "rank_pattern", "revision", "target_modules",
-				 target_list(c), "task_type", "CAUSAL_LM", "use_dora", 0, "use_rslora", (int)c->use_rslora);
+	json_t *rest = json_pack("{s:o, s:n, s:s, s:i, s:O, s:n, s:O, s:s, s:b, s:b}", "lora_dropout", json_real(c->dropout),
+				 "modules_to_save", "peft_type", "LORA", "r", c->rank, "rank_pattern", o.ranks, "revision",
+				 "target_modules", o.targets, "task_type", "CAUSAL_LM", "use_dora", 0, "use_rslora", (int)c->use_rslora);
+	bool whole = !status && root && rest && !json_object_update(root, rest);
+	json_decref(rest);
+	json_decref(o.targets);
+	json_decref(o.ranks);
+	json_decref(o.alphas);
+	if (whole)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+int ts_adapter_config_save(const struct ts_adapter_config *c, int layers, const struct ts_adapter_module *modules, const char *path,
+			   struct ts_error *err)
+{
+	struct ts_str text = {0};
+	json_t *root = as_json(c, layers, modules);
 	int status = 0;
-	if (!root || !rest || json_object_update(root, rest) ||
-	    json_array_size(json_object_get(root, "target_modules")) != (size_t)c->target_count || ts_json_dump_pretty(root, &text))
+	if (!root || ts_json_dump_pretty(root, &text))
 		status = ts_fail(err, TS_ENOMEM, "%s: out of memory, or base_model_name_or_path is not UTF-8", path);
 	if (!status)
 		status = ts_file_write(path, text.data, text.len, err);
 	json_decref(root);
-	json_decref(rest);
 	ts_str_release(&text);
 	return status;
 }

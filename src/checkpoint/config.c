@@ -4,47 +4,50 @@
 #include "checkpoint/config.h"
 
 #include "checkpoint/gguf_config.h"
+#include "checkpoint/internal.h"
 #include "core/file.h"
-#include "core/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-struct family {
+struct ts_config_family {
 	const char *name;
 	bool qk_norm;
 	bool always_qkv_bias;
 	bool takes_attention_bias; /* "attention_bias": true puts a bias on q, k, v and o */
+	bool takes_mlp_bias;       /* "mlp_bias": true puts one on gate, up and down */
 	bool windowed_layers;      /* use_sliding_window, max_window_layers */
 	bool window;               /* sliding_window holds for every layer */
 	int head_dim;              /* when absent; 0 = hidden_size / heads */
 	int max_positions;         /* when absent */
 };
 
-static const struct family families[] = {
+static const struct ts_config_family families[] = {
 	{"qwen3", .qk_norm = true, .takes_attention_bias = true, .windowed_layers = true, .head_dim = 128, .max_positions = 32768},
 	{"qwen2", .always_qkv_bias = true, .windowed_layers = true, .max_positions = 32768},
-	{"llama", .takes_attention_bias = true, .max_positions = 2048},
+	{"llama", .takes_attention_bias = true, .takes_mlp_bias = true, .max_positions = 2048},
 	{"mistral", .window = true, .max_positions = 131072},
 };
 
 #define FAMILY_COUNT   (sizeof(families) / sizeof(*families))
 #define DEFAULT_WINDOW 4096 /* sliding_window of Qwen and Mistral when absent; null means none */
 
-struct reader {
-	const json_t *root;
-	const char *place;
-	const struct family *family;
-	struct ts_error *err;
-};
-
-static int refuse(const struct reader *r, const char *key, const char *found, const char *known)
+int ts_config_refuse(const struct ts_config_reader *r, const char *key, const char *found, const char *known)
 {
 	return ts_fail(r->err, TS_EUNSUPPORTED, "%s: \"%s\": %s is not supported (%s)", r->place, key, found, known);
 }
 
-static int read_size(const struct reader *r, const char *key, int64_t fallback, int64_t limit, int *out)
+int ts_config_positive(const struct ts_config_reader *r, const json_t *object, const char *key, double fallback, double *out)
+{
+	TS_TRY(ts_json_real(object, key, fallback, out, r->place, r->err));
+	if (!(*out > 0) || !isfinite(*out))
+		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected a number above 0, found %.9g%s", r->place, key, *out,
+			       fallback == 0 && !json_object_get(object, key) ? " (it is missing)" : "");
+	return 0;
+}
+
+static int read_size(const struct ts_config_reader *r, const char *key, int64_t fallback, int64_t limit, int *out)
 {
 	int64_t v;
 	if (fallback)
@@ -58,16 +61,7 @@ static int read_size(const struct reader *r, const char *key, int64_t fallback, 
 	return 0;
 }
 
-static int read_positive(const struct reader *r, const json_t *object, const char *key, double fallback, double *out)
-{
-	TS_TRY(ts_json_real(object, key, fallback, out, r->place, r->err));
-	if (!(*out > 0) || !isfinite(*out))
-		return ts_fail(r->err, TS_EINVAL, "%s: \"%s\": expected a number above 0, found %.9g%s", r->place, key, *out,
-			       fallback == 0 && !json_object_get(object, key) ? " (it is missing)" : "");
-	return 0;
-}
-
-static int read_family(struct reader *r, struct ts_model_config *c)
+static int read_family(struct ts_config_reader *r, struct ts_model_config *c)
 {
 	const char *type;
 	TS_TRY(ts_json_need_text(r->root, "model_type", &type, r->place, r->err));
@@ -75,14 +69,14 @@ static int read_family(struct reader *r, struct ts_model_config *c)
 		if (!strcmp(type, families[i].name))
 			r->family = &families[i];
 	if (!r->family)
-		return refuse(r, "model_type", type, "known: qwen3, qwen2, llama, mistral");
+		return ts_config_refuse(r, "model_type", type, "known: qwen3, qwen2, llama, mistral");
 	snprintf(c->model_type, sizeof(c->model_type), "%s", type);
 	c->qk_norm = r->family->qk_norm;
 	return 0;
 }
 
 /* A null asks for the quotient; a missing key for the class's own default. */
-static int read_head_dim(const struct reader *r, struct ts_model_config *c)
+static int read_head_dim(const struct ts_config_reader *r, struct ts_model_config *c)
 {
 	const json_t *given = json_object_get(r->root, "head_dim");
 	int fallback = given ? 0 : r->family->head_dim;
@@ -98,11 +92,11 @@ static int read_head_dim(const struct reader *r, struct ts_model_config *c)
 	return 0;
 }
 
-static int read_sizes(const struct reader *r, struct ts_model_config *c)
+static int read_sizes(const struct ts_config_reader *r, struct ts_model_config *c)
 {
 	TS_TRY(read_size(r, "vocab_size", 0, 1 << 24, &c->vocab_size));
 	TS_TRY(read_size(r, "hidden_size", 0, 1 << 20, &c->hidden_size));
-	TS_TRY(read_size(r, "num_hidden_layers", 0, 1 << 12, &c->layers));
+	TS_TRY(read_size(r, "num_hidden_layers", 0, TS_MAX_LAYERS, &c->layers));
 	TS_TRY(read_size(r, "num_attention_heads", 0, 1 << 12, &c->heads));
 	TS_TRY(read_size(r, "num_key_value_heads", c->heads, 1 << 12, &c->kv_heads));
 	TS_TRY(read_size(r, "intermediate_size", 0, 1 << 22, &c->intermediate_size));
@@ -113,159 +107,117 @@ static int read_sizes(const struct reader *r, struct ts_model_config *c)
 	return read_head_dim(r, c);
 }
 
-static int read_options(const struct reader *r, struct ts_model_config *c)
+static int read_options(const struct ts_config_reader *r, struct ts_model_config *c)
 {
-	double eps, partial;
+	double eps;
 	const char *act;
-	bool attention_bias, mlp_bias;
-	TS_TRY(read_positive(r, r->root, "rms_norm_eps", 1e-6, &eps));
+	bool attention_bias;
+	TS_TRY(ts_config_positive(r, r->root, "rms_norm_eps", 1e-6, &eps));
 	if (eps >= 1)
 		return ts_fail(r->err, TS_EINVAL, "%s: \"rms_norm_eps\": expected below 1, found %g", r->place, eps);
 	c->rms_norm_eps = (float)eps;
 	TS_TRY(ts_json_bool(r->root, "tie_word_embeddings", false, &c->tied_embeddings, r->place, r->err));
 	TS_TRY(ts_json_text(r->root, "hidden_act", &act, r->place, r->err));
 	if (act && strcmp(act, "silu"))
-		return refuse(r, "hidden_act", act, "known: silu");
+		return ts_config_refuse(r, "hidden_act", act, "known: silu");
 	TS_TRY(ts_json_bool(r->root, "attention_bias", false, &attention_bias, r->place, r->err));
 	if (attention_bias && !r->family->takes_attention_bias && !r->family->always_qkv_bias)
-		return refuse(r, "attention_bias", "true", "this family has no bias");
+		return ts_config_refuse(r, "attention_bias", "true", "this family has no bias");
 	c->qkv_bias = r->family->always_qkv_bias || attention_bias;
 	c->o_bias = r->family->takes_attention_bias && attention_bias;
-	TS_TRY(ts_json_bool(r->root, "mlp_bias", false, &mlp_bias, r->place, r->err));
-	if (mlp_bias)
-		return refuse(r, "mlp_bias", "true", "known: false");
-	TS_TRY(ts_json_real(r->root, "partial_rotary_factor", 1, &partial, r->place, r->err));
-	if (partial != 1)
-		return refuse(r, "partial_rotary_factor", "a value other than 1", "known: 1");
+	TS_TRY(ts_json_bool(r->root, "mlp_bias", false, &c->mlp_bias, r->place, r->err));
+	if (c->mlp_bias && !r->family->takes_mlp_bias)
+		return ts_config_refuse(r, "mlp_bias", "true", "this family has no such bias");
 	const json_t *quantization = json_object_get(r->root, "quantization_config");
 	if (quantization && !json_is_null(quantization)) {
 		const char *method = json_string_value(json_object_get(quantization, "quant_method"));
-		return refuse(r, "quantization_config", method ? method : "a quantized checkpoint", "known: unquantized weights");
+		return ts_config_refuse(r, "quantization_config", method ? method : "a quantized checkpoint", "known: unquantized weights");
 	}
 	return 0;
 }
 
-/* How many layers "layer_types" calls sliding; -1 when the key is absent. */
-static int read_layer_types(const struct reader *r, const struct ts_model_config *c, int *sliding)
+static void set_window(struct ts_model_config *c, int layer)
+{
+	c->window_layers[layer / 64] |= (uint64_t)1 << (layer % 64);
+}
+
+/* Which layers "layer_types" calls sliding; *given false when the key is absent. */
+static int read_layer_types(const struct ts_config_reader *r, struct ts_model_config *c, bool *given, int *sliding)
 {
 	const json_t *types = json_object_get(r->root, "layer_types");
-	*sliding = -1;
-	if (!types || json_is_null(types))
+	*given = types && !json_is_null(types);
+	*sliding = 0;
+	if (!*given)
 		return 0;
 	if (!json_is_array(types) || json_array_size(types) != (size_t)c->layers)
 		return ts_fail(r->err, TS_EMISMATCH, "%s: \"layer_types\": expected an array of %d (num_hidden_layers), found %zu",
 			       r->place, c->layers, json_array_size(types));
-	*sliding = 0;
-	for (size_t i = 0; i < json_array_size(types); i++) {
-		const char *type = json_string_value(json_array_get(types, i));
-		if (type && !strcmp(type, "sliding_attention"))
+	for (int i = 0; i < c->layers; i++) {
+		const char *type = json_string_value(json_array_get(types, (size_t)i));
+		if (type && !strcmp(type, "sliding_attention")) {
+			set_window(c, i);
 			++*sliding;
-		else if (!type || strcmp(type, "full_attention"))
-			return refuse(r, "layer_types", type ? type : "an entry that is not a string",
-				      "known: full_attention, sliding_attention");
+		} else if (!type || strcmp(type, "full_attention")) {
+			return ts_config_refuse(r, "layer_types", type ? type : "an entry that is not a string",
+						"known: full_attention, sliding_attention");
+		}
 	}
 	return 0;
 }
 
-static int read_window(const struct reader *r, struct ts_model_config *c)
+/* Qwen: use_sliding_window switches the window on, in the layers that layer_types names, or else in those from max_window_layers up. */
+static int read_windowed_layers(const struct ts_config_reader *r, struct ts_model_config *c, int window, bool listed, int sliding)
 {
-	int sliding;
-	TS_TRY(read_layer_types(r, c, &sliding));
-	if (!r->family->window && sliding > 0)
-		return refuse(r, "layer_types", "sliding_attention", "known for this family: full_attention");
-	bool takes_window = r->family->window || r->family->windowed_layers;
-	if (!takes_window)
-		return 0;
-	const json_t *given = json_object_get(r->root, "sliding_window");
-	int window = 0;
-	if (!json_is_null(given))
-		TS_TRY(read_size(r, "sliding_window", DEFAULT_WINDOW, 1 << 30, &window));
-	if (r->family->window) {
-		if (sliding > 0 ? sliding < c->layers || !window : sliding == 0 && window)
-			return refuse(r, "layer_types", "a list that does not fit sliding_window", "known: the same window in every layer");
-		c->sliding_window = window;
-		return 0;
-	}
 	bool use;
 	int64_t full_layers;
 	TS_TRY(ts_json_bool(r->root, "use_sliding_window", false, &use, r->place, r->err));
 	TS_TRY(ts_json_int(r->root, "max_window_layers", 28, &full_layers, r->place, r->err));
-	if (use && window && sliding < 0 && full_layers < c->layers)
-		return refuse(r, "use_sliding_window", "true", "known: full attention in every layer");
+	if (sliding && (!use || !window))
+		return ts_config_refuse(r, "layer_types", "sliding_attention without use_sliding_window and sliding_window",
+					"known: both, or neither");
+	for (int i = 0; use && window && !listed && i < c->layers; i++)
+		if (i >= full_layers) {
+			set_window(c, i);
+			sliding++;
+		}
+	c->sliding_window = sliding ? window : 0;
 	return 0;
 }
 
-/* The theta may stand at the top (published layout) or inside the rope object (transformers 5); two that differ are refused. */
-static int read_theta(const struct reader *r, const json_t *rope, struct ts_model_config *c)
+static int read_window(const struct ts_config_reader *r, struct ts_model_config *c)
 {
-	const json_t *outer = json_object_get(r->root, "rope_theta");
-	double inside;
-	TS_TRY(read_positive(r, r->root, "rope_theta", 10000, &c->rope_theta));
-	TS_TRY(read_positive(r, rope, "rope_theta", c->rope_theta, &inside));
-	if (outer && !json_is_null(outer) && inside != c->rope_theta)
-		return ts_fail(r->err, TS_EMISMATCH, "%s: \"rope_theta\": %.9g at the top, but %.9g inside the rope settings", r->place,
-			       c->rope_theta, inside);
-	c->rope_theta = inside;
+	bool listed;
+	int sliding, window = 0;
+	TS_TRY(read_layer_types(r, c, &listed, &sliding));
+	if (!r->family->window && !r->family->windowed_layers)
+		return sliding ? ts_config_refuse(r, "layer_types", "sliding_attention", "known for this family: full_attention") : 0;
+	const json_t *given = json_object_get(r->root, "sliding_window");
+	if (!json_is_null(given))
+		TS_TRY(read_size(r, "sliding_window", DEFAULT_WINDOW, 1 << 30, &window));
+	if (r->family->windowed_layers)
+		return read_windowed_layers(r, c, window, listed, sliding);
+	if (listed && sliding != (window ? c->layers : 0))
+		return ts_config_refuse(r, "layer_types", "a list that does not fit sliding_window",
+					"known for this family: the same window in every layer");
+	for (int i = 0; i < c->layers; i++)
+		set_window(c, i);
+	c->sliding_window = window;
 	return 0;
 }
 
-static int read_llama3(const struct reader *r, const json_t *rope, struct ts_model_config *c)
+/* A head for classes or rewards in the place of the vocabulary's: the weights would load and mean nothing. */
+static int check_architectures(const struct ts_config_reader *r)
 {
-	TS_TRY(read_positive(r, rope, "factor", 0, &c->rope_factor));
-	TS_TRY(read_positive(r, rope, "low_freq_factor", 0, &c->rope_low_freq));
-	TS_TRY(read_positive(r, rope, "high_freq_factor", 0, &c->rope_high_freq));
-	TS_TRY(read_positive(r, rope, "original_max_position_embeddings", 0, &c->rope_original_positions));
-	if (c->rope_high_freq <= c->rope_low_freq)
-		return ts_fail(r->err, TS_EINVAL, "%s: \"high_freq_factor\": expected above low_freq_factor %g, found %g", r->place,
-			       c->rope_low_freq, c->rope_high_freq);
-	return 0;
-}
-
-static int read_rope_type(const struct reader *r, const char *key, const json_t *rope, struct ts_model_config *c)
-{
-	const char *type;
-	TS_TRY(ts_json_text(rope, "rope_type", &type, r->place, r->err));
-	if (!type)
-		TS_TRY(ts_json_text(rope, "type", &type, r->place, r->err));
-	if (!type && json_object_get(rope, "factor"))
-		return ts_fail(r->err, TS_EFORMAT, "%s: \"%s\": \"factor\" without a \"rope_type\"", r->place, key);
-	double partial;
-	TS_TRY(ts_json_real(rope, "partial_rotary_factor", 1, &partial, r->place, r->err));
-	if (partial != 1)
-		return refuse(r, "partial_rotary_factor", "a value other than 1", "known: 1");
-	c->rope_type = TS_ROPE_DEFAULT;
-	if (!type || !strcmp(type, "default"))
-		return 0;
-	if (!strcmp(type, "linear")) {
-		c->rope_type = TS_ROPE_LINEAR;
-		return read_positive(r, rope, "factor", 0, &c->rope_factor);
+	static const char end[] = "ForCausalLM";
+	const json_t *list = json_object_get(r->root, "architectures");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		size_t n = name ? strlen(name) : 0;
+		if (n >= sizeof(end) - 1 && !strcmp(name + n - (sizeof(end) - 1), end))
+			return 0;
 	}
-	if (!strcmp(type, "llama3")) {
-		c->rope_type = TS_ROPE_LLAMA3;
-		return read_llama3(r, rope, c);
-	}
-	return refuse(r, key, type, "known rope types: default, linear, llama3");
-}
-
-static int read_rope(const struct reader *r, struct ts_model_config *c)
-{
-	const char *key = "rope_scaling";
-	json_t *rope = json_object_get(r->root, key);
-	if (!rope || json_is_null(rope)) {
-		key = "rope_parameters";
-		rope = json_object_get(r->root, key);
-	}
-	if (!rope || json_is_null(rope))
-		return read_theta(r, NULL, c);
-	if (!json_is_object(rope))
-		return ts_fail(r->err, TS_EFORMAT, "%s: \"%s\": expected an object", r->place, key);
-	const char *name;
-	json_t *value;
-	json_object_foreach (rope, name, value)
-		if (json_is_object(value))
-			return refuse(r, key, name, "known: one setting for all layers");
-	TS_TRY(read_theta(r, rope, c));
-	return read_rope_type(r, key, rope, c);
+	const char *first = json_string_value(json_array_get(list, 0));
+	return first ? ts_config_refuse(r, "architectures", first, "known: a language model, ...ForCausalLM") : 0;
 }
 
 int ts_model_config_add_eos(struct ts_model_config *c, int32_t id)
@@ -283,7 +235,7 @@ int ts_model_config_add_eos(struct ts_model_config *c, int32_t id)
 	return 0;
 }
 
-static int add_eos(const struct reader *r, struct ts_model_config *c, const json_t *id)
+static int add_eos(const struct ts_config_reader *r, struct ts_model_config *c, const json_t *id)
 {
 	if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->vocab_size)
 		return ts_fail(r->err, TS_EINVAL, "%s: \"eos_token_id\": expected ids from 0 to %d, found %lld%s", r->place,
@@ -293,7 +245,7 @@ static int add_eos(const struct reader *r, struct ts_model_config *c, const json
 	return 0;
 }
 
-static int read_eos(const struct reader *r, struct ts_model_config *c)
+static int read_eos(const struct ts_config_reader *r, struct ts_model_config *c)
 {
 	const json_t *v = json_object_get(r->root, "eos_token_id");
 	if (!v || json_is_null(v))
@@ -305,7 +257,7 @@ static int read_eos(const struct reader *r, struct ts_model_config *c)
 	return 0;
 }
 
-static int read_bos(const struct reader *r, struct ts_model_config *c)
+static int read_bos(const struct ts_config_reader *r, struct ts_model_config *c)
 {
 	int64_t v;
 	TS_TRY(ts_json_int(r->root, "bos_token_id", -1, &v, r->place, r->err));
@@ -316,72 +268,17 @@ static int read_bos(const struct reader *r, struct ts_model_config *c)
 	return 0;
 }
 
-/* Settings of generation_config.json that would change what is sampled and that we do not have, with the value that asks for
- * nothing. Temperature and the like are not here: the recipe sets them. */
-static const struct {
-	const char *key;
-	double neutral;
-} unknown_sampling[] = {
-	{"repetition_penalty", 1},
-	{"encoder_repetition_penalty", 1},
-	{"no_repeat_ngram_size", 0},
-	{"typical_p", 1},
-	{"min_p", 0},
-	{"penalty_alpha", 0},
-	{"epsilon_cutoff", 0},
-	{"eta_cutoff", 0},
-	{"guidance_scale", 1},
-	{"num_beams", 1},
-	{"length_penalty", 1},
-	{"diversity_penalty", 0},
-	{"min_length", 0},
-	{"min_new_tokens", 0},
-	{"top_h", 0},
-	{"bad_words_ids", 0},
-	{"suppress_tokens", 0},
-	{"begin_suppress_tokens", 0},
-	{"forced_bos_token_id", -1},
-	{"forced_eos_token_id", -1},
-	{"sequence_bias", 0},
-	{"stop_strings", 0},
-	{"exponential_decay_length_penalty", 0},
-	{"watermarking_config", 0},
-};
-
-static bool asks_for_something(const json_t *v, double neutral)
-{
-	if (!v || json_is_null(v) || json_is_false(v))
-		return false;
-	if (json_is_number(v))
-		return json_number_value(v) != neutral;
-	return json_is_array(v) ? json_array_size(v) > 0 : json_is_object(v) ? json_object_size(v) > 0 : true;
-}
-
-static void note_ignored(const json_t *root, struct ts_model_config *c)
-{
-	size_t used = 0, room = sizeof(c->ignored);
-	for (size_t i = 0; i < sizeof(unknown_sampling) / sizeof(*unknown_sampling); i++) {
-		const char *key = unknown_sampling[i].key;
-		if (!asks_for_something(json_object_get(root, key), unknown_sampling[i].neutral))
-			continue;
-		size_t need = strlen(key) + 2;
-		if (used + need + 5 > room) { /* 5: ", ..." says that there were more */
-			snprintf(c->ignored + used, room - used, ", ...");
-			return;
-		}
-		used += (size_t)snprintf(c->ignored + used, room - used, "%s%s", used ? ", " : "", key);
-	}
-}
-
-static int read_all(struct reader *r, struct ts_model_config *c)
+static int read_all(struct ts_config_reader *r, struct ts_model_config *c)
 {
 	if (!json_is_object(r->root))
 		return ts_fail(r->err, TS_EFORMAT, "%s: expected a JSON object", r->place);
 	TS_TRY(read_family(r, c));
+	TS_TRY(check_architectures(r));
+	TS_TRY(ts_config_check_unknown(r));
 	TS_TRY(read_sizes(r, c));
 	TS_TRY(read_options(r, c));
 	TS_TRY(read_window(r, c));
-	TS_TRY(read_rope(r, c));
+	TS_TRY(ts_config_read_rope(r, c));
 	TS_TRY(read_bos(r, c));
 	return read_eos(r, c);
 }
@@ -390,10 +287,10 @@ static int read_generation(struct ts_model_config *c, const char *path, struct t
 {
 	json_t *root;
 	TS_TRY(ts_json_load(path, &root, err));
-	struct reader r = {.root = root, .place = path, .err = err};
+	struct ts_config_reader r = {.root = root, .place = path, .err = err};
 	int status = json_is_object(root) ? read_eos(&r, c) : ts_fail(err, TS_EFORMAT, "%s: expected a JSON object", path);
 	if (!status)
-		note_ignored(root, c);
+		ts_config_note_ignored(root, c);
 	json_decref(root);
 	return status;
 }
@@ -403,7 +300,7 @@ int ts_model_config_load_files(struct ts_model_config *c, const char *config_pat
 	*c = (struct ts_model_config){.bos_id = -1};
 	json_t *root;
 	TS_TRY(ts_json_load(config_path, &root, err));
-	struct reader r = {.root = root, .place = config_path, .err = err};
+	struct ts_config_reader r = {.root = root, .place = config_path, .err = err};
 	int status = read_all(&r, c);
 	json_decref(root);
 	return status || !generation_path ? status : read_generation(c, generation_path, err);

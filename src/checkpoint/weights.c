@@ -9,7 +9,7 @@ static const struct name_row {
 	const char *ours, *theirs;
 	bool in_layer;
 	bool turned; /* Llama's files hold the two halves of each head interleaved */
-	enum { NO_BIAS, QKV_BIAS, O_BIAS } bias;
+	enum { NO_BIAS, QKV_BIAS, O_BIAS, MLP_BIAS } bias;
 	bool head_norm; /* there only with qk_norm */
 } rows[] = {
 	{"model.embed_tokens", "token_embd", .in_layer = false},
@@ -24,9 +24,9 @@ static const struct name_row {
 	{"self_attn.o_proj", "attn_output", .in_layer = true, .bias = O_BIAS},
 	{"self_attn.q_norm", "attn_q_norm", .in_layer = true, .head_norm = true},
 	{"self_attn.k_norm", "attn_k_norm", .in_layer = true, .head_norm = true},
-	{"mlp.gate_proj", "ffn_gate", .in_layer = true},
-	{"mlp.up_proj", "ffn_up", .in_layer = true},
-	{"mlp.down_proj", "ffn_down", .in_layer = true},
+	{"mlp.gate_proj", "ffn_gate", .in_layer = true, .bias = MLP_BIAS},
+	{"mlp.up_proj", "ffn_up", .in_layer = true, .bias = MLP_BIAS},
+	{"mlp.down_proj", "ffn_down", .in_layer = true, .bias = MLP_BIAS},
 };
 
 /* The parts of a name: "PREFIX LAYER . MODULE . KIND", the layer -1 outside the layers. */
@@ -79,28 +79,60 @@ bool ts_weights_gguf_name(const char *name, char theirs[96], bool *turned)
 	return row != NULL;
 }
 
+static bool has_bias(const struct ts_model_config *c, const struct name_row *row)
+{
+	return row->bias == QKV_BIAS ? c->qkv_bias : row->bias == O_BIAS ? c->o_bias : row->bias == MLP_BIAS && c->mlp_bias;
+}
+
 /* Whether the model has a weight for this tensor. */
-static bool expected(const struct ts_model_config *c, const char *theirs)
+static bool expected(const struct ts_model_config *c, const char *name, bool gguf)
 {
 	struct parts p;
-	if (!split(theirs, "blk.", &p) || p.layer >= c->layers)
+	if (!split(name, gguf ? "blk." : "model.layers.", &p) || p.layer >= c->layers)
 		return false;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		if (strcmp(rows[i].theirs, p.module) || rows[i].in_layer != (p.layer >= 0))
+		if (strcmp(gguf ? rows[i].theirs : rows[i].ours, p.module) || rows[i].in_layer != (p.layer >= 0))
 			continue;
-		if (*p.kind == 'b')
-			return rows[i].bias == QKV_BIAS ? c->qkv_bias : rows[i].bias == O_BIAS && c->o_bias;
-		return c->qk_norm || !rows[i].head_norm;
+		return *p.kind == 'b' ? has_bias(c, &rows[i]) : c->qk_norm || !rows[i].head_norm;
 	}
 	return false;
 }
 
-static int check_names(const struct ts_weights *w, struct ts_error *err)
+static int check_gguf_names(const struct ts_weights *w, struct ts_error *err)
 {
 	for (size_t i = 0; i < w->gguf.tensors.len; i++)
-		if (!expected(w->config, w->gguf.tensors.data[i].name))
+		if (!expected(w->config, w->gguf.tensors.data[i].name, true))
 			return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": not a weight of a %s model of %d layers as we know it",
 				       w->gguf.path, w->gguf.tensors.data[i].name, w->config->model_type, w->config->layers);
+	return 0;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Old conversions store the frequencies, which are computed from the config. What stands outside the decoder (a value head) is not read. */
+static bool harmless(const char *name)
+{
+	return ends_with(name, ".rotary_emb.inv_freq") || (strncmp(name, "model.", 6) != 0 && strncmp(name, "lm_head.", 8) != 0);
+}
+
+/* A bias that the config does not speak of, a norm, a layer too many: running without it would be another model. */
+static int check_folder_names(const struct ts_weights *w, const char *folder, struct ts_error *err)
+{
+	for (size_t i = 0; i < w->tensors.list.len; i++) {
+		const struct ts_tensor *t = &w->tensors.list.data[i];
+		struct parts p;
+		if (harmless(t->name) || expected(w->config, t->name, false))
+			continue;
+		if (split(t->name, "model.layers.", &p) && p.layer >= w->config->layers)
+			return ts_fail(err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", folder, w->config->layers,
+				       t->name);
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: tensor \"%s\": not a weight of a %s model as config.json describes it",
+			       w->tensors.paths.data[t->file], t->name, w->config->model_type);
+	}
 	return 0;
 }
 
@@ -110,10 +142,8 @@ int ts_weights_open(struct ts_weights *w, const char *path, const struct ts_mode
 {
 	*w = (struct ts_weights){.config = config, .from_gguf = ts_file_exists(path), .quantised = TS_BF16};
 	*both = false;
-	if (!w->from_gguf)
-		return ts_tensors_open_folder(&w->tensors, path, both, err);
-	TS_TRY(ts_gguf_open(&w->gguf, path, err));
-	int status = check_names(w, err);
+	TS_TRY(w->from_gguf ? ts_gguf_open(&w->gguf, path, err) : ts_tensors_open_folder(&w->tensors, path, both, err));
+	int status = w->from_gguf ? check_gguf_names(w, err) : check_folder_names(w, path, err);
 	if (status)
 		ts_weights_close(w);
 	return status;

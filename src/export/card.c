@@ -59,8 +59,9 @@ static int put_adapter(const struct export *e, struct ts_str *out)
 	TS_TRY(status);
 	int failed = ts_str_puts(out, "| adapter | ") | put_name(out, e->options->adapter);
 	failed |= ts_str_printf(out, ": LoRA of rank %d, alpha %g, on", c->rank, c->alpha);
-	for (int i = 0; i < c->target_count; i++)
-		failed |= ts_str_printf(out, "%s %s", i ? "," : "", c->targets[i]);
+	for (int t = 0, n = 0; t < TS_TARGETS; t++)
+		if (c->targets[t])
+			failed |= ts_str_printf(out, "%s %s", n++ ? "," : "", ts_target_name((enum ts_target)t));
 	failed |= ts_str_printf(out, " |\n| SHA-256 of its adapter_model.safetensors | %s |\n", hash);
 	return failed ? ts_fail_memory(e->err) : 0;
 }

@@ -174,6 +174,7 @@ static int plan(struct export *e)
 	if (e->weights.from_gguf && !e->gguf)
 		return ts_fail(e->err, TS_EUNSUPPORTED, "%s: a GGUF file is written as GGUF alone: expected --out FILE.gguf, found \"%s\"",
 			       e->options->model, e->options->out);
+	e->weights.quantised = TS_F32;
 	TS_TRY(find_head(e, &head));
 	TS_TRY(open_chat(e));
 	if (e->options->lora)
@@ -196,7 +197,7 @@ static int plan(struct export *e)
 static int expect(struct export *e)
 {
 	const struct ts_export_options *o = e->options;
-	TS_TRY(ts_model_open(&e->model, e->backend, o->model, e->context, e->err));
+	TS_TRY(ts_model_open_as(&e->model, e->backend, o->model, TS_F32, e->context, e->err));
 	if (o->adapter)
 		TS_TRY(ts_adapter_load(&e->adapter, e->model, o->adapter, e->err));
 	if (e->chat)
@@ -281,7 +282,7 @@ static int read_again(struct export *e)
 	if (o->lora)
 		TS_TRY(export_lora_read(e));
 	else
-		TS_TRY(ts_model_open(&e->model, e->backend, e->partial.data, NULL, e->err));
+		TS_TRY(ts_model_open_as(&e->model, e->backend, e->partial.data, TS_F32, NULL, e->err));
 	return export_check_compare(&e->check, e->model, o->lora ? e->adapter : NULL, &e->result->diff, e->err);
 }
 

@@ -16,7 +16,7 @@ static int add(struct export_list *list, struct export_weight w, const char *nam
 
 static bool has_bias(const struct ts_model_config *c, enum ts_target t)
 {
-	return t <= TS_V ? c->qkv_bias : t == TS_O && c->o_bias;
+	return t <= TS_V ? c->qkv_bias : t == TS_O ? c->o_bias : c->mlp_bias;
 }
 
 static int add_target(struct export_list *list, const struct ts_model_config *c, int layer, enum ts_target t, struct ts_error *err)

@@ -356,7 +356,7 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 		if (!e->places[i].pages)
 			return ts_fail_memory(err);
 	}
-	TS_TRY(ts_workspace_new(&e->workspace, e->model, e->max_rows, o->batch, e->adapter ? e->adapter->rank : 0, err));
+	TS_TRY(ts_workspace_new(&e->workspace, e->model, e->max_rows, o->batch, e->adapter ? e->adapter->max_rank : 0, err));
 	TS_TRY(ts_model_kv_new(e->model, &e->kv, pages, o->kv_dtype, err));
 	for (size_t i = 0; i < pages; i++)
 		e->free_pages[i] = (int32_t)(pages - 1 - i);

@@ -30,7 +30,7 @@ int ts_scorer_new(struct ts_scorer **out, const struct ts_model *model, const st
 	s->picked = ts_calloc(chunk, sizeof(*s->picked));
 	int status = s->pages && s->targets && s->positions && s->wanted && s->lse && s->picked ? 0 : ts_fail_memory(err);
 	if (!status)
-		status = ts_workspace_new(&s->workspace, model, chunk, chunk, adapter ? adapter->rank : 0, err);
+		status = ts_workspace_new(&s->workspace, model, chunk, chunk, adapter ? adapter->max_rank : 0, err);
 	if (!status)
 		status = ts_model_kv_new(model, &s->kv, pages, kv_dtype, err);
 	if (status) {

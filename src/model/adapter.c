@@ -7,80 +7,60 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *path;
-} targets[TS_TARGETS] = {
-	[TS_Q] = {"q_proj", "self_attn.q_proj"},    [TS_K] = {"k_proj", "self_attn.k_proj"},    [TS_V] = {"v_proj", "self_attn.v_proj"},
-	[TS_O] = {"o_proj", "self_attn.o_proj"},    [TS_GATE] = {"gate_proj", "mlp.gate_proj"}, [TS_UP] = {"up_proj", "mlp.up_proj"},
-	[TS_DOWN] = {"down_proj", "mlp.down_proj"},
-};
-
-const char *ts_target_name(enum ts_target t)
-{
-	return targets[t].name;
-}
-
-const char *ts_target_path(enum ts_target t)
-{
-	return targets[t].path;
-}
-
 bool ts_adapter_pair(const struct ts_adapter *a, int layer, enum ts_target t, struct ts_lora_pair *pair)
 {
 	const struct ts_slot *s = ts_adapter_slot(a, layer, t);
 	if (s)
 		*pair = (struct ts_lora_pair){
-			.a = a->params + s->a, .b = a->params + s->b, .rank = a->rank, .in = s->in, .out = s->out, .scale = a->scale};
+			.a = a->params + s->a, .b = a->params + s->b, .rank = s->rank, .in = s->in, .out = s->out, .scale = s->scale};
 	return s != NULL;
 }
 
 int ts_adapter_key(const struct ts_adapter *a, int layer, enum ts_target t, char which, char *key, size_t n)
 {
 	(void)a;
-	int used = snprintf(key, n, "base_model.model.model.layers.%d.%s.lora_%c.weight", layer, targets[t].path, which);
+	int used = snprintf(key, n, "base_model.model.model.layers.%d.%s.lora_%c.weight", layer, ts_target_path(t), which);
 	return used < 0 || (size_t)used >= n ? TS_ELIMIT : 0;
 }
 
-/* Slots and zeroed parameters for the config's target modules; every name must be a linear layer of the decoder. */
-static int make(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, struct ts_error *err)
+static int no_modules(struct ts_adapter_module **modules, const struct ts_model *m, struct ts_error *err)
+{
+	*modules = ts_calloc((size_t)m->config.layers * TS_TARGETS, sizeof(**modules));
+	return *modules ? 0 : ts_fail_memory(err);
+}
+
+static void place_slots(struct ts_adapter *a, const struct ts_model *m, const struct ts_adapter_module *modules)
+{
+	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
+		struct ts_slot *s = &a->slots[i];
+		if (!modules[i].rank)
+			continue;
+		s->present = true;
+		ts_target_shape(&m->config, i % TS_TARGETS, &s->out, &s->in);
+		s->rank = (size_t)modules[i].rank;
+		s->alpha = modules[i].alpha;
+		s->scale = (float)ts_adapter_scale(&a->config, &modules[i]);
+		s->a = a->count;
+		s->b = s->a + s->rank * s->in;
+		a->count = s->b + s->rank * s->out;
+		a->max_rank = s->rank > a->max_rank ? s->rank : a->max_rank;
+	}
+}
+
+/* Slots and zeroed parameters for the modules [layers][TS_TARGETS]. */
+static int make(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config,
+		const struct ts_adapter_module *modules, struct ts_error *err)
 {
 	*out = NULL;
-	bool wanted[TS_TARGETS] = {false};
-	if (config->layers && config->layers != m->config.layers)
-		return ts_fail(err, TS_EMISMATCH, "adapter: \"target_modules\": expected paths for all %d layers, found them for %d",
-			       m->config.layers, config->layers);
-	for (int i = 0; i < config->target_count; i++) {
-		int t = 0;
-		while (t < TS_TARGETS && strcmp(targets[t].name, config->targets[i]))
-			t++;
-		if (t == TS_TARGETS)
-			return ts_fail(
-				err, TS_EUNSUPPORTED,
-				"adapter: target module \"%s\" is none of this model's linear layers (q_proj, k_proj, v_proj, o_proj, "
-				"gate_proj, up_proj, down_proj)",
-				config->targets[i]);
-		wanted[t] = true;
-	}
 	struct ts_adapter *a = ts_calloc(1, sizeof(*a));
 	if (!a)
 		return ts_fail_memory(err);
 	a->backend = m->backend;
 	a->config = *config;
-	a->rank = (size_t)config->rank;
 	a->layers = m->config.layers;
-	a->scale = (float)ts_adapter_config_scale(config);
 	a->slots = ts_calloc((size_t)a->layers * TS_TARGETS, sizeof(*a->slots));
-	for (int l = 0; a->slots && l < a->layers; l++)
-		for (int t = 0; t < TS_TARGETS; t++) {
-			struct ts_slot *s = &a->slots[l * TS_TARGETS + t];
-			if (!wanted[t])
-				continue;
-			s->present = true;
-			ts_target_shape(&m->config, t, &s->out, &s->in);
-			s->a = a->count;
-			s->b = s->a + a->rank * s->in;
-			a->count = s->b + a->rank * s->out;
-		}
+	if (a->slots)
+		place_slots(a, m, modules);
 	a->params = a->slots ? a->backend->ops->alloc(a->backend, a->count) : NULL;
 	if (!a->params) {
 		ts_adapter_free(a);
@@ -90,10 +70,10 @@ static int make(struct ts_adapter **out, const struct ts_model *m, const struct 
 	return 0;
 }
 
-int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed,
-		   struct ts_error *err)
+int ts_adapter_new_modules(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config,
+			   const struct ts_adapter_module *modules, uint64_t seed, struct ts_error *err)
 {
-	TS_TRY(make(out, m, config, err));
+	TS_TRY(make(out, m, config, modules, err));
 	struct ts_adapter *a = *out;
 	struct ts_random_key key = ts_random_key_make(seed, "lora-init", "", 0, 0);
 	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
@@ -103,6 +83,18 @@ int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const stru
 			a->params[j] = bound * (float)(2.0 * ts_random_uniform(&key, j) - 1.0);
 	}
 	return 0;
+}
+
+int ts_adapter_new(struct ts_adapter **out, const struct ts_model *m, const struct ts_adapter_config *config, uint64_t seed,
+		   struct ts_error *err)
+{
+	struct ts_adapter_module *modules;
+	*out = NULL;
+	TS_TRY(no_modules(&modules, m, err));
+	ts_adapter_modules_fill(config, m->config.layers, modules);
+	int status = ts_adapter_new_modules(out, m, config, modules, seed, err);
+	ts_free(modules);
+	return status;
 }
 
 void ts_adapter_free(struct ts_adapter *a)
@@ -119,7 +111,7 @@ static int load_half(struct ts_adapter *a, const struct ts_tensors *tensors, int
 	const struct ts_slot *s = &a->slots[layer * TS_TARGETS + t];
 	char key[160];
 	const struct ts_tensor *tensor;
-	size_t shape[2] = {which == 'A' ? a->rank : s->out, which == 'A' ? s->in : a->rank};
+	size_t shape[2] = {which == 'A' ? s->rank : s->out, which == 'A' ? s->in : s->rank};
 	float *p = a->params + (which == 'A' ? s->a : s->b);
 	TS_TRY(ts_adapter_key(a, layer, t, which, key, sizeof(key)));
 	TS_TRY(ts_tensors_need(tensors, key, 2, shape, &tensor, err));
@@ -157,12 +149,15 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *m, const cha
 	struct ts_tensors tensors = {0};
 	struct ts_str path = {0};
 	struct ts_adapter *a = NULL;
+	struct ts_adapter_module *modules;
 	*out = NULL;
-	int status =
-		ts_path_join(&path, dir, "adapter_config.json") ? ts_fail_memory(err) : ts_adapter_config_load(&config, path.data, err);
+	int status = no_modules(&modules, m, err);
 	if (status)
-		goto done;
-	TS_GOTO(make(&a, m, &config, err));
+		return status;
+	if (ts_path_join(&path, dir, "adapter_config.json"))
+		TS_GOTO(ts_fail_memory(err));
+	TS_GOTO(ts_adapter_config_load(&config, m->config.layers, modules, path.data, err));
+	TS_GOTO(make(&a, m, &config, modules, err));
 	if (ts_path_join(&path, dir, "adapter_model.safetensors"))
 		TS_GOTO(ts_fail_memory(err));
 	TS_GOTO(ts_tensors_open(&tensors, path.data, err));
@@ -174,6 +169,7 @@ int ts_adapter_load(struct ts_adapter **out, const struct ts_model *m, const cha
 done:
 	ts_tensors_close(&tensors);
 	ts_str_release(&path);
+	ts_free(modules);
 	if (status)
 		ts_adapter_free(a);
 	else
@@ -186,15 +182,17 @@ int ts_adapter_save(const struct ts_adapter *a, const char *dir, struct ts_error
 	size_t max = (size_t)a->layers * TS_TARGETS * 2, n = 0;
 	struct ts_tensor_out *list = ts_calloc(max, sizeof(*list));
 	char(*keys)[160] = ts_calloc(max, sizeof(*keys));
+	struct ts_adapter_module *modules = ts_calloc(max / 2, sizeof(*modules));
 	struct ts_str path = {0};
-	int status = list && keys ? ts_dir_make(dir, err) : ts_fail_memory(err);
+	int status = list && keys && modules ? ts_dir_make(dir, err) : ts_fail_memory(err);
 	for (int i = 0; !status && i < a->layers * TS_TARGETS; i++) {
 		const struct ts_slot *s = &a->slots[i];
+		modules[i] = (struct ts_adapter_module){(int)s->rank, s->alpha};
 		for (const char *w = "AB"; s->present && *w; w++, n++) {
 			ts_adapter_key(a, i / TS_TARGETS, i % TS_TARGETS, *w, keys[n], sizeof(keys[n]));
 			list[n] = (struct ts_tensor_out){.name = keys[n], .dtype = TS_F32, .dims = 2};
-			list[n].shape[0] = *w == 'A' ? a->rank : s->out;
-			list[n].shape[1] = *w == 'A' ? s->in : a->rank;
+			list[n].shape[0] = *w == 'A' ? s->rank : s->out;
+			list[n].shape[1] = *w == 'A' ? s->in : s->rank;
 			list[n].data = a->params + (*w == 'A' ? s->a : s->b);
 		}
 	}
@@ -205,10 +203,11 @@ int ts_adapter_save(const struct ts_adapter *a, const char *dir, struct ts_error
 	TS_GOTO(ts_tensors_write(path.data, list, n, err));
 	if (ts_path_join(&path, dir, "adapter_config.json"))
 		TS_GOTO(ts_fail_memory(err));
-	TS_GOTO(ts_adapter_config_save(&a->config, path.data, err));
+	TS_GOTO(ts_adapter_config_save(&a->config, a->layers, modules, path.data, err));
 done:
 	ts_str_release(&path);
 	ts_free(list);
 	ts_free(keys);
+	ts_free(modules);
 	return status;
 }

@@ -18,8 +18,13 @@ struct ts_model {
 	struct ts_weight *embed, *head; /* head == embed when tied */
 	float *norm;                    /* final */
 	float *inv_freq;                /* [head_dim/2], host memory */
+	float rope_scale;               /* of cos and sin */
 	struct ts_layer *layers;
 };
+
+/* inv_freq[head_dim/2]: what a position is multiplied by; returns the scale of cos and sin (1, but for yarn). Step by step in f32 as
+ * transformers computes them (modeling_rope_utils). */
+float ts_rope_frequencies(const struct ts_model_config *, float *inv_freq);
 
 /* Inner activations of one layer for `rows` rows; h[t] = A drop(x) of the target's LoRA (only where a slot is present). */
 struct ts_acts {

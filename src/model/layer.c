@@ -20,8 +20,7 @@ static void linear(const struct ts_layer_call *c, enum ts_target target, float *
 		drop.target = (uint32_t)target;
 	}
 	const float *p = c->adapter->params;
-	ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, c->adapter->rank, c->adapter->scale,
-		  c->dropout ? &drop : NULL);
+	ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, slot->rank, slot->scale, c->dropout ? &drop : NULL);
 }
 
 static void attention_block(const struct ts_layer_call *c, float *out, const float *x, struct ts_acts *a)
@@ -45,7 +44,8 @@ static void attention_block(const struct ts_layer_call *c, float *out, const flo
 	ops->rope(b, a->q, c->cosines, c->sines, c->rows, heads, dim / 2, false);
 	ops->rope(b, a->k, c->cosines, c->sines, c->rows, kv_heads, dim / 2, false);
 	ops->kv_append(b, c->kv, c->kv_layer, a->k, a->v, c->segments, c->segment_count);
-	ops->attention(b, a->attention, a->lse, a->q, c->kv, c->kv_layer, heads, (size_t)g->sliding_window, c->segments, c->segment_count);
+	ops->attention(b, a->attention, a->lse, a->q, c->kv, c->kv_layer, heads, ts_model_config_window(g, c->layer), c->segments,
+		       c->segment_count);
 	linear(c, TS_O, out, a->attention, a->h[TS_O]);
 	ops->add(b, out, x, c->rows * (size_t)g->hidden_size);
 }

@@ -5,7 +5,6 @@
 #include "core/file.h"
 #include "core/sha256.h"
 #include "model/internal.h"
-#include "tensor/math.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,9 +59,6 @@ static int load_vector(struct loader *l, const char *name, size_t n, float **out
 	return 0;
 }
 
-static const char *const module_path[TS_TARGETS] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-						    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-
 static int load_layer(struct loader *l, int index)
 {
 	struct ts_model *m = l->model;
@@ -80,11 +76,11 @@ static int load_layer(struct loader *l, int index)
 		char path[64];
 		size_t out, in;
 		ts_target_shape(g, t, &out, &in);
-		snprintf(path, sizeof(path), "%s.weight", module_path[t]);
+		snprintf(path, sizeof(path), "%s.weight", ts_target_path(t));
 		TS_TRY(load_matrix(l, NAME(path), out, in, &layer->linear[t]));
-		if (t <= TS_V ? !g->qkv_bias : t != TS_O || !g->o_bias)
+		if (!(t <= TS_V ? g->qkv_bias : t == TS_O ? g->o_bias : g->mlp_bias))
 			continue;
-		snprintf(path, sizeof(path), "%s.bias", module_path[t]);
+		snprintf(path, sizeof(path), "%s.bias", ts_target_path(t));
 		TS_TRY(load_vector(l, NAME(path), out, &layer->bias[t]));
 	}
 #undef NAME
@@ -106,47 +102,6 @@ static int load_head(struct loader *l, const struct ts_context *context)
 	if (!m->config.tied_embeddings)
 		return ts_fail(l->err, TS_ENOTFOUND, "%s: config says untied embeddings, but there is no lm_head.weight", m->dir);
 	m->head = m->embed;
-	return 0;
-}
-
-/* A config that says fewer layers than the file holds would run a model that nobody trained. */
-static int check_layers(const struct loader *l)
-{
-	char name[64];
-	int layers = l->model->config.layers;
-	snprintf(name, sizeof(name), "model.layers.%d.input_layernorm.weight", layers);
-	return !ts_weights_has(&l->weights, name)
-		       ? 0
-		       : ts_fail(l->err, TS_EMISMATCH, "%s: config says %d layers, but the file stores %s", l->model->dir, layers, name);
-}
-
-/* Inverse frequencies in f32 exactly as transformers computes them, step by step (modeling_rope_utils). */
-static int make_inv_freq(struct ts_model *m)
-{
-	const struct ts_model_config *g = &m->config;
-	int half = g->head_dim / 2;
-	m->inv_freq = ts_calloc((size_t)half, sizeof(float));
-	if (!m->inv_freq)
-		return TS_ENOMEM;
-	const float two_pi = 6.283185307179586f;
-	for (int i = 0; i < half; i++) {
-		float exponent = (float)(2 * i) / (float)g->head_dim;
-		float f = 1.0f / (float)ts_pow(g->rope_theta, exponent);
-		if (g->rope_type == TS_ROPE_LINEAR)
-			f = f / (float)g->rope_factor;
-		if (g->rope_type == TS_ROPE_LLAMA3) {
-			float old = (float)g->rope_original_positions, factor = (float)g->rope_factor;
-			float low = (float)g->rope_low_freq, high = (float)g->rope_high_freq;
-			float wavelength = two_pi / f;
-			if (wavelength > old / low) {
-				f = f / factor;
-			} else if (!(wavelength < old / high)) {
-				float smooth = (old / wavelength - low) / (high - low);
-				f = (1.0f - smooth) * f / factor + smooth * f;
-			}
-		}
-		m->inv_freq[i] = f;
-	}
 	return 0;
 }
 
@@ -196,10 +151,11 @@ int ts_model_open_as(struct ts_model **out, struct ts_backend *backend, const ch
 	if (both)
 		ts_log(context, TS_LOG_WARN, "%s: holds model.safetensors and an index; model.safetensors is used", dir);
 	m->layers = ts_calloc((size_t)m->config.layers, sizeof(*m->layers));
-	if (!m->layers || make_inv_freq(m))
+	m->inv_freq = ts_calloc((size_t)m->config.head_dim / 2, sizeof(float));
+	if (!m->layers || !m->inv_freq)
 		TS_GOTO(ts_fail_memory(err));
+	m->rope_scale = ts_rope_frequencies(&m->config, m->inv_freq);
 	TS_GOTO(load_rope_factors(&l));
-	TS_GOTO(check_layers(&l));
 	TS_GOTO(load_head(&l, context));
 	for (int i = 0; i < m->config.layers; i++)
 		TS_GOTO(load_layer(&l, i));
@@ -380,7 +336,7 @@ const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, 
 	const struct ts_backend_ops *ops = m->backend->ops;
 	size_t hidden = (size_t)m->config.hidden_size, half = (size_t)m->config.head_dim / 2;
 	ops->embed(m->backend, w->x, batch->ids, m->embed, batch->rows);
-	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, 1.0f);
+	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, m->rope_scale);
 	struct ts_layer_call call = {
 		.model = m,
 		.adapter = batch->adapter,

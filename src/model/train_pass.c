@@ -25,6 +25,9 @@ struct ts_pass {
 	int32_t *pages;
 	struct ts_kv_pool kv; /* one layer: filled, read, and used again by the next */
 
+	float *reference, *reference_lse; /* [max_rows, hidden], [max_rows]: hidden and lse of the base model, or NULL */
+	float temperature;
+
 	uint32_t *wanted; /* [max_rows] rows with a target, ascending */
 	int32_t *targets; /* [max_rows] and their targets */
 
@@ -45,8 +48,19 @@ static size_t line(size_t n)
 	return (n + 15) & ~(size_t)15;
 }
 
-static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, size_t rank, const struct ts_adapter *adapter,
-			 int layer, struct part *parts)
+/* Of any layer: layers share these arrays when they are not kept, and may differ in rank. */
+static size_t rank_of(const struct ts_adapter *a, int target)
+{
+	size_t most = 0;
+	for (int l = 0; l < a->layers; l++) {
+		size_t rank = a->slots[l * TS_TARGETS + target].rank;
+		most = rank > most ? rank : most;
+	}
+	return most;
+}
+
+static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, const struct ts_adapter *adapter,
+			 struct part *parts)
 {
 	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size;
 	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
@@ -68,7 +82,7 @@ static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, siz
 	size_t n = sizeof(fixed) / sizeof(fixed[0]);
 	memcpy(parts, fixed, sizeof(fixed));
 	for (int t = 0; t < TS_TARGETS; t++)
-		parts[n++] = (struct part){&a->h[t], ts_adapter_slot(adapter, layer, t) ? rows * rank : 0};
+		parts[n++] = (struct part){&a->h[t], rows * rank_of(adapter, t)};
 	return n;
 }
 
@@ -111,8 +125,7 @@ static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const 
 	size_t total = 0;
 	for (int set = -1; set < kept; set++) {
 		int layer = g->layers - kept + set;
-		size_t n =
-			set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter->rank, adapter, layer, parts);
+		size_t n = set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter, parts);
 		for (size_t i = 0; i < n; i++) {
 			if (base)
 				*parts[i].p = parts[i].n ? base + total : NULL;
@@ -132,7 +145,7 @@ size_t ts_pass_bytes(const struct ts_model *m, const struct ts_adapter *adapter,
 	kept = kept_layers(g, kept);
 	size_t shared = lay_out(&p, g, adapter, max_rows, 0, NULL, NULL);
 	struct part parts[MAX_PARTS_PER_LAYER];
-	size_t one = 0, n = acts_parts(g, unused, max_rows, adapter->rank, adapter, 0, parts);
+	size_t one = 0, n = acts_parts(g, unused, max_rows, adapter, parts);
 	for (size_t i = 0; i < n; i++)
 		one += line(parts[i].n);
 	size_t kv = 2 * (max_rows + TS_KV_PAGE) * (size_t)g->kv_heads * (size_t)g->head_dim;
@@ -155,8 +168,12 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	if (!p)
 		return ts_fail_memory(err);
 	size_t pages = max_rows / TS_KV_PAGE + max_sequences;
-	*p = (struct ts_pass){
-		.model = m, .adapter = adapter, .max_rows = max_rows, .max_sequences = max_sequences, .kept = kept_layers(g, kept)};
+	*p = (struct ts_pass){.model = m,
+			      .adapter = adapter,
+			      .max_rows = max_rows,
+			      .max_sequences = max_sequences,
+			      .kept = kept_layers(g, kept),
+			      .temperature = 1};
 	p->acts = ts_calloc((size_t)g->layers, sizeof(*p->acts));
 	p->positions = ts_calloc(max_rows, sizeof(*p->positions));
 	p->row_in_batch = ts_calloc(max_rows, sizeof(*p->row_in_batch));
@@ -167,7 +184,7 @@ int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_
 	bool enough = p->acts && p->positions && p->row_in_batch && p->segments && p->pages && p->wanted && p->targets;
 	size_t total = enough ? lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL) : 0;
 	p->all = enough ? ops->alloc(m->backend, total) : NULL;
-	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->rank) ||
+	if (!p->all || ops->reserve(m->backend, max_rows, widest(g), adapter->max_rank) ||
 	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
 		ts_pass_free(p);
 		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows,
@@ -187,6 +204,7 @@ void ts_pass_free(struct ts_pass *p)
 	struct ts_backend *b = p->model->backend;
 	b->ops->kv_free(b, &p->kv);
 	b->ops->free(b, p->all);
+	b->ops->free(b, p->reference);
 	ts_free(p->acts);
 	ts_free(p->positions);
 	ts_free(p->row_in_batch);
@@ -242,28 +260,79 @@ static struct ts_layer_call layer_call(const struct ts_pass *p, int layer)
 	};
 }
 
-void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float dropout_p, uint64_t seed, uint32_t step, float *logprobs)
+/* The layers and the head; the hidden states and lse of the rows with a target go where the caller wants them. */
+static void forward(struct ts_pass *p, const struct ts_packed *pack, const struct ts_adapter *adapter, float *head_input, float *lse,
+		    float *logprobs)
 {
 	const struct ts_model *m = p->model;
 	struct ts_backend *b = m->backend;
 	const struct ts_backend_ops *ops = b->ops;
 	size_t hidden = (size_t)m->config.hidden_size;
-	set_pack(p, pack);
-	p->dropout =
-		(struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
 	ops->embed(b, input_of(p, 0), pack->ids, m->embed, p->rows);
-	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, 1.0f);
+	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, m->rope_scale);
 	for (int i = 0; i < m->config.layers; i++) {
 		struct ts_layer_call call = layer_call(p, i);
+		call.adapter = adapter;
 		ts_layer_forward(&call, input_of(p, i + 1), input_of(p, i), &p->acts[i]);
 	}
 	for (size_t i = 0; i < p->wanted_count; i++)
 		memcpy(p->last + i * hidden, input_of(p, m->config.layers) + p->wanted[i] * hidden, hidden * sizeof(float));
-	ops->rmsnorm(b, p->hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps);
-	ops->vocab_forward(b, p->lse, p->picked, p->hidden, m->head, p->targets, p->wanted_count);
+	ops->rmsnorm(b, head_input, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps);
+	if (p->temperature != 1.0f) /* the logits are linear in what goes into the head */
+		for (size_t i = 0; i < p->wanted_count * hidden; i++)
+			head_input[i] /= p->temperature;
+	ops->vocab_forward(b, lse, p->picked, head_input, m->head, p->targets, p->wanted_count);
 	memset(logprobs, 0, p->rows * sizeof(float));
 	for (size_t i = 0; i < p->wanted_count; i++)
-		logprobs[p->wanted[i]] = p->picked[i] - p->lse[i];
+		logprobs[p->wanted[i]] = p->picked[i] - lse[i];
+}
+
+void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float dropout_p, uint64_t seed, uint32_t step, float *logprobs)
+{
+	set_pack(p, pack);
+	p->dropout =
+		(struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
+	forward(p, pack, p->adapter, p->hidden, p->lse, logprobs);
+}
+
+int ts_pass_need_reference(struct ts_pass *p, struct ts_error *err)
+{
+	struct ts_backend *b = p->model->backend;
+	size_t states = line(p->max_rows * (size_t)p->model->config.hidden_size);
+	if (p->reference)
+		return 0;
+	p->reference = b->ops->alloc(b, states + p->max_rows);
+	p->reference_lse = p->reference ? p->reference + states : NULL;
+	return p->reference ? 0 : ts_fail_memory(err);
+}
+
+void ts_pass_reference(struct ts_pass *p, const struct ts_packed *pack, float *logprobs)
+{
+	set_pack(p, pack);
+	p->dropout = (struct ts_dropout){0};
+	forward(p, pack, NULL, p->reference, p->reference_lse, logprobs);
+}
+
+void ts_pass_temperature(struct ts_pass *p, float temperature)
+{
+	p->temperature = temperature;
+}
+
+/* With g = sum of p_ref W over the vocabulary: sum of p_ref (z_ref - z) = (h_ref - h) g, so no logit is needed twice. */
+void ts_pass_kl(struct ts_pass *p, float *kl)
+{
+	const struct ts_model *m = p->model;
+	const struct ts_backend_ops *ops = m->backend->ops;
+	size_t hidden = (size_t)m->config.hidden_size;
+	ops->cross_entropy_backward(m->backend, p->dx, p->reference, m->head, p->targets, p->reference_lse, 1.0f, p->wanted_count);
+	ops->embed(m->backend, p->d_hidden, p->targets, m->head, p->wanted_count); /* the target's row, which that took away */
+	memset(kl, 0, p->rows * sizeof(float));
+	for (size_t i = 0; i < p->wanted_count; i++) {
+		double sum = (double)p->lse[i] - (double)p->reference_lse[i];
+		for (size_t k = i * hidden; k < (i + 1) * hidden; k++)
+			sum += ((double)p->reference[k] - (double)p->hidden[k]) * ((double)p->dx[k] + (double)p->d_hidden[k]);
+		kl[p->wanted[i]] = (float)sum;
+	}
 }
 
 /* dx (+)= dy W + the adapter's part; the adapter's gradients accumulate. dx may be NULL. */
@@ -284,7 +353,7 @@ static void linear_backward(struct ts_pass *p, int layer, enum ts_target target,
 	drop.target = (uint32_t)target;
 	const float *params = p->adapter->params;
 	ops->lora_backward(m->backend, grads + s->a, grads + s->b, dx, dy, x, p->acts[layer].h[target], params + s->a, params + s->b,
-			   p->rows, in, out, p->adapter->rank, p->adapter->scale, p->dropout.p > 0 ? &drop : NULL);
+			   p->rows, in, out, s->rank, s->scale, p->dropout.p > 0 ? &drop : NULL);
 }
 
 /* p->dx holds the gradient of the layer's output and afterwards that of the attention block's output. */
@@ -315,7 +384,7 @@ static void attention_backward(struct ts_pass *p, int layer, bool need_dx, float
 
 	linear_backward(p, layer, TS_O, p->d_attention, p->dx, a->attention, grads, false);
 	ops->attention_backward(b, p->d_q, p->d_k, p->d_v, p->d_attention, a->attention, a->lse, a->q, a->k, a->v, heads, kv_heads, dim,
-				(size_t)g->sliding_window, p->segments, p->sequences);
+				ts_model_config_window(g, layer), p->segments, p->sequences);
 	ops->rope(b, p->d_q, p->cosines, p->sines, p->rows, heads, dim / 2, true);
 	ops->rope(b, p->d_k, p->cosines, p->sines, p->rows, kv_heads, dim / 2, true);
 	if (g->qk_norm) {
@@ -338,13 +407,16 @@ static int lowest_layer(const struct ts_adapter *a)
 	return a->layers;
 }
 
-void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
+/* From the gradient of what goes into the head, in p->d_hidden. */
+static void backward(struct ts_pass *p, float *grads)
 {
 	const struct ts_model *m = p->model;
 	const struct ts_backend_ops *ops = m->backend->ops;
 	int layers = m->config.layers, lowest = lowest_layer(p->adapter);
 	size_t hidden = (size_t)m->config.hidden_size;
-	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->wanted_count);
+	if (p->temperature != 1.0f)
+		for (size_t i = 0; i < p->wanted_count * hidden; i++)
+			p->d_hidden[i] /= p->temperature;
 	ops->rmsnorm_backward(m->backend, p->d_hidden, p->d_hidden, p->last, m->norm, p->wanted_count, hidden, m->config.rms_norm_eps,
 			      false);
 	memset(p->dx, 0, p->rows * hidden * sizeof(float));
@@ -359,4 +431,28 @@ void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
 		mlp_backward(p, layer, grads);
 		attention_backward(p, layer, layer > lowest, grads);
 	}
+}
+
+void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
+{
+	const struct ts_model *m = p->model;
+	m->backend->ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->wanted_count);
+	backward(p, grads);
+}
+
+/* Of a row: ce (softmax - onehot) W + kl (softmax - softmax_ref) W, the latter as the difference of two of the former. */
+void ts_pass_backward_rows(struct ts_pass *p, const float *ce, const float *kl, float *grads)
+{
+	const struct ts_model *m = p->model;
+	const struct ts_backend_ops *ops = m->backend->ops;
+	size_t hidden = (size_t)m->config.hidden_size;
+	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, 1.0f, p->wanted_count);
+	if (kl)
+		ops->cross_entropy_backward(m->backend, p->dx, p->reference, m->head, p->targets, p->reference_lse, 1.0f, p->wanted_count);
+	for (size_t i = 0; i < p->wanted_count; i++) {
+		float of_ce = ce[p->wanted[i]], of_kl = kl ? kl[p->wanted[i]] : 0.0f;
+		for (size_t k = i * hidden; k < (i + 1) * hidden; k++)
+			p->d_hidden[k] = of_ce * p->d_hidden[k] + (kl ? of_kl * (p->d_hidden[k] - p->dx[k]) : 0.0f);
+	}
+	backward(p, grads);
 }

@@ -36,4 +36,15 @@ void ts_pass_forward(struct ts_pass *, const struct ts_packed *, float dropout_p
 /* grads[adapter->count] += scale * d(-sum of log p(target)) / d params, of the pack given to the last forward. */
 void ts_pass_backward(struct ts_pass *, float scale, float *grads);
 
+/* For objectives that look at the base model too. First ts_pass_reference with the pack: the same forward without the adapter, whose
+ * distribution p_ref is kept; then ts_pass_forward with the same pack. */
+int ts_pass_need_reference(struct ts_pass *, struct ts_error *err); /* room for it, once */
+void ts_pass_reference(struct ts_pass *, const struct ts_packed *, float *logprobs);
+/* kl[rows] = sum over the vocabulary of p_ref (log p_ref - log p), 0 where there is no target. */
+void ts_pass_kl(struct ts_pass *, float *kl);
+/* grads += d(sum over rows of ce[row] * -log p(target) + kl[row] * KL(row)) / d params; kl may be NULL. */
+void ts_pass_backward_rows(struct ts_pass *, const float *ce, const float *kl, float *grads);
+/* Logits of forward and reference are divided by this before the softmax; 1 by default. */
+void ts_pass_temperature(struct ts_pass *, float temperature);
+
 #endif

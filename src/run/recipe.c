@@ -46,6 +46,7 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"lora.rank", RECIPE_SIZE, AT(lora.rank), SIZES(1, 65536)},
 	{"lora.alpha", RECIPE_REAL, AT(lora.alpha), .low = 0, .high = 1e6, .open_low = true},
 	{"lora.dropout", RECIPE_REAL, AT(lora.dropout), .low = 0, .high = 1, .open_high = true},
+	{"lora.rslora", RECIPE_FLAG, AT(lora.rslora), .words = WORDS("false", "true")},
 	{"lora.targets", RECIPE_TARGETS, .offset = 0},
 	{"train.epochs", RECIPE_SIZE, AT(train.epochs), SIZES(1, 10000)},
 	{"train.batch", RECIPE_SIZE, AT(train.batch), SIZES(1, 65536)},
@@ -299,6 +300,11 @@ int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *k
 
 int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *err)
 {
+	if (!strcmp(name, "all-linear")) {
+		for (size_t i = 0; i < TS_RECIPE_TARGETS; i++)
+			TS_TRY(recipe_add_target(r, recipe_targets[i], err));
+		return 0;
+	}
 	for (size_t i = 0; i < r->lora.target_count; i++)
 		if (!strcmp(r->lora.targets[i], name))
 			return ts_fail(err, TS_EINVAL, "lora.targets: %s is there twice", name);
@@ -308,7 +314,8 @@ int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *er
 			return 0;
 		}
 	return ts_fail(err, TS_EINVAL,
-		       "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, found \"%.200s\"", name);
+		       "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj or all-linear, found \"%.200s\"",
+		       name);
 }
 
 static int check_required(const struct ts_recipe *r, const struct recipe_list *list, size_t i, struct ts_error *err)

@@ -80,6 +80,7 @@ struct ts_recipe {
 	struct {
 		size_t rank;
 		double alpha, dropout;
+		bool rslora; /* scale = alpha / sqrt(rank) */
 		const char *targets[TS_RECIPE_TARGETS];
 		size_t target_count;
 	} lora;
@@ -110,7 +111,7 @@ int ts_recipe_load(struct ts_recipe *, const char *path, struct ts_error *err);
 int ts_recipe_parse(struct ts_recipe *, const char *text, size_t n, const char *place, const char *dir, struct ts_error *err);
 void ts_recipe_release(struct ts_recipe *);
 
-/* One key from a flag: "seed", "train.lr", ...; "lora.targets" takes names with commas between, "evals" a YAML or JSON list,
+/* One key from a flag: "seed", "train.lr", ...; "lora.targets" takes names with commas between or all-linear, "evals" a YAML or JSON list,
  * "train_prompts" a path or such a list (what begins with a bracket).
  * TS_ENOTFOUND for a key that does not exist. */
 int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);

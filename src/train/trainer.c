@@ -114,6 +114,11 @@ static int check_example(const struct trainer *t, size_t index)
 				       vocab - 1);
 		targets += i && e->mask[i];
 	}
+	if (ts_model_config(t->model)->rope_type == TS_ROPE_DYNAMIC && e->len > (size_t)ts_model_config(t->model)->max_positions)
+		return ts_fail(
+			t->err, TS_ELIMIT,
+			"training example %zu: %zu tokens; expected at most %d (max_position_embeddings, where dynamic positions begin)",
+			index, e->len, ts_model_config(t->model)->max_positions);
 	if (!targets || targets != e->targets)
 		return ts_fail(t->err, TS_EINVAL, "training example %zu: %zu target tokens, said to be %zu; expected at least 1", index,
 			       targets, e->targets);
@@ -158,9 +163,11 @@ static void fingerprint(const struct trainer *t, unsigned char digest[32])
 	const struct ts_train_options *o = t->options;
 	const struct ts_adapter *a = t->adapter;
 	const char *identity = o->identity ? o->identity : "";
-	const double reals[] = {o->lr,  o->warmup,       o->clip,           o->beta1,        o->beta2,
-				o->eps, o->weight_decay, a->config.dropout, (double)a->scale};
-	const uint64_t whole[] = {o->epochs, o->batch, (uint64_t)o->schedule, o->seed, a->rank, (uint64_t)a->layers, a->count, t->count};
+	const struct ts_adapter_module most = {a->config.rank, a->config.alpha};
+	const float scale = (float)ts_adapter_scale(&a->config, &most);
+	const double reals[] = {o->lr, o->warmup, o->clip, o->beta1, o->beta2, o->eps, o->weight_decay, a->config.dropout, (double)scale};
+	const uint64_t whole[] = {o->epochs, o->batch, (uint64_t)o->schedule, o->seed, a->max_rank, (uint64_t)a->layers,
+				  a->count,  t->count};
 	struct ts_sha256 h;
 	ts_sha256_init(&h);
 	hash_u64(&h, strlen(identity));
@@ -169,8 +176,14 @@ static void fingerprint(const struct trainer *t, unsigned char digest[32])
 		hash_real(&h, reals[i]);
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
 		hash_u64(&h, whole[i]);
-	for (int i = 0; i < a->layers * TS_TARGETS; i++)
-		hash_u64(&h, a->slots[i].present);
+	for (int i = 0; i < a->layers * TS_TARGETS; i++) {
+		const struct ts_slot *s = &a->slots[i];
+		hash_u64(&h, s->present);
+		if (s->present && (s->rank != a->max_rank || s->scale != scale)) {
+			hash_u64(&h, s->rank);
+			hash_real(&h, (double)s->scale);
+		}
+	}
 	ts_sha256_update(&h, a->params, a->count * sizeof(float));
 	for (size_t i = 0; i < t->count; i++) {
 		const struct ts_example *e = &t->examples[i];

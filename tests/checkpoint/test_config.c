@@ -101,6 +101,8 @@ static void defaults(void **state)
 	assert_int_equal(c.bos_id, -1);
 	assert_int_equal(load_text(&c, MODEL("llama", ",\"attention_bias\":true"), NULL, NULL), 0);
 	assert_true(c.qkv_bias && c.o_bias);
+	assert_int_equal(load_text(&c, MODEL("llama", ",\"mlp_bias\":true"), NULL, NULL), 0);
+	assert_true(c.mlp_bias && !c.qkv_bias);
 	assert_int_equal(load_text(&c, MODEL("qwen3", ""), NULL, NULL), 0);
 	assert_int_equal(c.head_dim, 128); /* Qwen3Config's default, not the quotient */
 	assert_int_equal(load_text(&c, MODEL("qwen3", ",\"head_dim\":null"), NULL, NULL), 0);
@@ -117,6 +119,116 @@ static void defaults(void **state)
 	assert_int_equal(load_text(&c, MODEL("qwen2", ",\"attention_dropout\":0.1,\"unknown\":{\"x\":1}"), NULL, NULL), 0);
 	assert_int_equal(load_text(&c, MODEL("llama", ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), NULL, NULL), 0);
 	assert_true(c.rope_type == TS_ROPE_LINEAR && c.rope_factor == 2);
+}
+
+#define YARN(more) ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4," more "}"
+
+static bool about(double found, double want)
+{
+	return fabs(found - want) < 1e-12 * want;
+}
+
+/* Defaults and precedence of transformers' _compute_yarn_parameters and standardize_rope_params. */
+static void yarn(void **state)
+{
+	struct ts_model_config c;
+	assert_int_equal(load_text(&c, MODEL("llama", YARN("\"original_max_position_embeddings\":512")), NULL, NULL), 0);
+	assert_true(c.rope_type == TS_ROPE_YARN && c.rope_factor == 4 && c.rope_original_positions == 512);
+	assert_true(c.rope_beta_fast == 32 && c.rope_beta_slow == 1 && c.rope_truncate);
+	assert_true(about(c.rope_attention_factor, 0.1 * log(4) + 1));
+	/* without an original length: the context */
+	assert_int_equal(load_text(&c, MODEL("llama", YARN("\"beta_fast\":null,\"beta_slow\":0")), NULL, NULL), 0);
+	assert_true(c.rope_original_positions == 2048 && c.rope_beta_fast == 32 && c.rope_beta_slow == 1);
+	/* at the top it wins */
+	assert_int_equal(
+		load_text(&c, MODEL("llama", ",\"original_max_position_embeddings\":256" YARN("\"original_max_position_embeddings\":512")),
+			  NULL, NULL),
+		0);
+	assert_true(c.rope_original_positions == 256);
+	assert_int_equal(load_text(&c, MODEL("llama", YARN("\"attention_factor\":0.7,\"mscale\":2,\"mscale_all_dim\":3")), NULL, NULL), 0);
+	assert_true(c.rope_attention_factor == 0.7);
+	assert_int_equal(load_text(&c, MODEL("llama", YARN("\"mscale\":2,\"mscale_all_dim\":3,\"truncate\":false")), NULL, NULL), 0);
+	assert_true(about(c.rope_attention_factor, (0.2 * log(4) + 1) / (0.3 * log(4) + 1)) && !c.rope_truncate);
+	assert_int_equal(load_text(&c, MODEL("llama", YARN("\"mscale\":2,\"truncate\":null,\"finetuned\":true")), NULL, NULL), 0);
+	assert_true(about(c.rope_attention_factor, 0.1 * log(4) + 1) && !c.rope_truncate);
+	/* a factor of null is the quotient of the lengths, here 2048 / 512 */
+	assert_int_equal(load_text(&c,
+				   MODEL("llama", ",\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":null,"
+						  "\"original_max_position_embeddings\":512}"),
+				   NULL, NULL),
+			 0);
+	assert_true(c.rope_factor == 4);
+	assert_int_equal(load_text(&c, MODEL("llama", ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":0.5}"), NULL, NULL), 0);
+	assert_true(c.rope_attention_factor == 1);
+	/* an empty object is none */
+	assert_int_equal(load_text(&c, MODEL("llama", ",\"rope_scaling\":{},\"rope_parameters\":{\"rope_type\":\"dynamic\",\"factor\":2}"),
+				   NULL, NULL),
+			 0);
+	assert_true(c.rope_type == TS_ROPE_DYNAMIC && c.rope_factor == 2);
+}
+
+static void windows(void **state)
+{
+	struct ts_model_config c;
+	assert_int_equal(
+		load_text(&c, MODEL("qwen3", ",\"use_sliding_window\":true,\"sliding_window\":16,\"max_window_layers\":1"), NULL, NULL), 0);
+	assert_true(ts_model_config_window(&c, 0) == 0 && ts_model_config_window(&c, 1) == 16);
+	/* the list decides, whatever max_window_layers says */
+	assert_int_equal(load_text(&c,
+				   MODEL("qwen2", ",\"use_sliding_window\":true,\"sliding_window\":16,\"max_window_layers\":9,"
+						  "\"layer_types\":[\"sliding_attention\",\"full_attention\"]"),
+				   NULL, NULL),
+			 0);
+	assert_true(ts_model_config_window(&c, 0) == 16 && ts_model_config_window(&c, 1) == 0);
+	assert_int_equal(load_text(&c, MODEL("mistral", ",\"sliding_window\":8"), NULL, NULL), 0);
+	assert_true(ts_model_config_window(&c, 0) == 8 && ts_model_config_window(&c, 1) == 8);
+	assert_int_equal(load_text(&c, MODEL("llama", ",\"sliding_window\":8"), NULL, NULL), 0); /* Llama's class does not read it */
+	assert_true(ts_model_config_window(&c, 0) == 0);
+}
+
+/* What published configurations hold besides: the text of each is cut to the keys that the others do not have. */
+static void published(void **state)
+{
+	static const char *const texts[] = {
+		/* DeepSeek-R1-Distill-Qwen-1.5B */
+		MODEL("qwen2",
+		      ",\"architectures\":[\"Qwen2ForCausalLM\"],\"attention_dropout\":0.0,\"hidden_act\":\"silu\",\"initializer_range\":0."
+		      "02,"
+		      "\"max_position_embeddings\":131072,\"max_window_layers\":21,\"num_key_value_heads\":2,\"rms_norm_eps\":1e-06,"
+		      "\"rope_theta\":10000,\"sliding_window\":4096,\"tie_word_embeddings\":false,\"torch_dtype\":\"bfloat16\","
+		      "\"transformers_version\":\"4.44.0\",\"use_cache\":true,\"use_mrope\":false,\"use_sliding_window\":false"),
+		/* Qwen2.5-7B-Instruct */
+		MODEL("qwen2", ",\"architectures\":[\"Qwen2ForCausalLM\"],\"bos_token_id\":43,\"eos_token_id\":45,\"max_window_layers\":28,"
+			       "\"sliding_window\":131072,\"use_sliding_window\":false,\"rope_theta\":1000000.0"),
+		/* Qwen3-0.6B */
+		MODEL("qwen3",
+		      ",\"architectures\":[\"Qwen3ForCausalLM\"],\"attention_bias\":false,\"head_dim\":128,\"max_window_layers\":28,"
+		      "\"rope_scaling\":null,\"rope_theta\":1000000,\"sliding_window\":null,\"use_sliding_window\":false,"
+		      "\"tie_word_embeddings\":true"),
+		/* Llama-2-7b-chat-hf */
+		MODEL("llama",
+		      ",\"architectures\":[\"LlamaForCausalLM\"],\"pretraining_tp\":1,\"rope_scaling\":null,\"rms_norm_eps\":1e-05,"
+		      "\"_name_or_path\":\"x\",\"pad_token_id\":0"),
+		/* Llama-3.1-8B-Instruct, Llama-Guard-3-8B, DeepSeek-R1-Distill-Llama-8B */
+		MODEL("llama", ",\"architectures\":[\"LlamaForCausalLM\"],\"attention_bias\":false,\"mlp_bias\":false,\"pretraining_tp\":1,"
+			       "\"eos_token_id\":[1,8,9],\"max_position_embeddings\":131072,\"rope_theta\":500000.0,\"rope_scaling\":{"
+			       "\"factor\":8.0,"
+			       "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192,\"rope_type\":"
+			       "\"llama3\"}"),
+		/* Mistral-7B-v0.1; v0.3 and WildGuard with a window of null */
+		MODEL("mistral", ",\"architectures\":[\"MistralForCausalLM\"],\"sliding_window\":4096,\"rope_theta\":10000.0"),
+		MODEL("mistral", ",\"architectures\":[\"MistralForCausalLM\"],\"attention_dropout\":0.0,\"sliding_window\":null,\"rope_"
+				 "theta\":1000000.0"),
+		/* options of others that ask for nothing */
+		MODEL("llama", ",\"logit_scale\":1,\"residual_multiplier\":1.0,\"num_experts\":0,\"clip_qkv\":null,\"alibi\":false,"
+			       "\"no_rope_layers\":[],\"quantization_config\":null,\"my_own\":{\"scale\":3}"),
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct ts_model_config c;
+		struct ts_error err = {0};
+		if (load_text(&c, texts[i], NULL, &err))
+			fail_msg("text %zu: %s", i, err.message);
+	}
 }
 
 static void end_tokens(void **state)
@@ -160,7 +272,18 @@ static void refusals(void **state)
 		{"{\"model_type\":\"llama\",\"vocab_size\":100,\"hidden_size\":66,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
 		 "\"intermediate_size\":128}",
 		 TS_EINVAL, "hidden_size"},
-		{MODEL("llama", ",\"mlp_bias\":true"), TS_EUNSUPPORTED, "mlp_bias"},
+		{MODEL("qwen2", ",\"mlp_bias\":true"), TS_EUNSUPPORTED, "mlp_bias"},
+		{MODEL("llama", ",\"architectures\":[\"LlamaForSequenceClassification\"]"), TS_EUNSUPPORTED,
+		 "LlamaForSequenceClassification"},
+		{MODEL("qwen3", ",\"architectures\":[\"Qwen3Model\"]"), TS_EUNSUPPORTED, "\"architectures\": Qwen3Model"},
+		{MODEL("llama", ",\"logit_softcapping\":30"), TS_EUNSUPPORTED, "\"logit_softcapping\": 30 is not supported"},
+		{MODEL("llama", ",\"final_logit_softcapping\":30.5"), TS_EUNSUPPORTED, "\"final_logit_softcapping\": 30.5"},
+		{MODEL("llama", ",\"attention_multiplier\":0.0078125"), TS_EUNSUPPORTED, "\"attention_multiplier\": 0.0078125"},
+		{MODEL("llama", ",\"residual_multiplier\":0.22"), TS_EUNSUPPORTED, "residual_multiplier"},
+		{MODEL("llama", ",\"num_local_experts\":8"), TS_EUNSUPPORTED, "\"num_local_experts\": 8"},
+		{MODEL("qwen3", ",\"num_experts\":128"), TS_EUNSUPPORTED, "num_experts"},
+		{MODEL("llama", ",\"use_qk_norm\":true"), TS_EUNSUPPORTED, "\"use_qk_norm\": true"},
+		{MODEL("llama", ",\"no_rope_layers\":[1,0]"), TS_EUNSUPPORTED, "no_rope_layers"},
 		{MODEL("mistral", ",\"attention_bias\":true"), TS_EUNSUPPORTED, "attention_bias"},
 		{MODEL("llama", ",\"hidden_act\":\"gelu\""), TS_EUNSUPPORTED, "\"hidden_act\": gelu"},
 		{MODEL("llama", ",\"rms_norm_eps\":0"), TS_EINVAL, "rms_norm_eps"},
@@ -169,7 +292,10 @@ static void refusals(void **state)
 		{MODEL("llama", ",\"partial_rotary_factor\":0.5"), TS_EUNSUPPORTED, "partial_rotary_factor"},
 		{MODEL("llama", ",\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), TS_EUNSUPPORTED, "partial_rotary_factor"},
 		{MODEL("llama", ",\"quantization_config\":{\"quant_method\":\"fp8\"}"), TS_EUNSUPPORTED, "\"quantization_config\": fp8"},
-		{MODEL("qwen3", ",\"use_sliding_window\":true,\"max_window_layers\":1"), TS_EUNSUPPORTED, "use_sliding_window"},
+		{MODEL("llama", ",\"layer_types\":[\"full_attention\",\"sliding_attention\"]"), TS_EUNSUPPORTED, "sliding_attention"},
+		{MODEL("qwen3",
+		       ",\"use_sliding_window\":true,\"sliding_window\":null,\"layer_types\":[\"full_attention\",\"sliding_attention\"]"),
+		 TS_EUNSUPPORTED, "sliding_attention without"},
 		{MODEL("qwen3", ",\"layer_types\":[\"full_attention\",\"sliding_attention\"]"), TS_EUNSUPPORTED, "sliding_attention"},
 		{MODEL("qwen3", ",\"layer_types\":[\"full_attention\",\"linear_attention\"]"), TS_EUNSUPPORTED, "linear_attention"},
 		{MODEL("qwen3", ",\"layer_types\":[\"full_attention\"]"), TS_EMISMATCH, "layer_types"},
@@ -179,8 +305,21 @@ static void refusals(void **state)
 		{MODEL("llama", ",\"rope_theta\":0"), TS_EINVAL, "rope_theta"},
 		{MODEL("llama", ",\"rope_theta\":10,\"rope_parameters\":{\"rope_theta\":20}"), TS_EMISMATCH, "rope_theta"},
 		{MODEL("llama", ",\"rope_scaling\":3"), TS_EFORMAT, "rope_scaling"},
-		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}"), TS_EUNSUPPORTED, "dynamic"},
-		{MODEL("llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}"), TS_EUNSUPPORTED, "yarn"},
+		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"dynamic\"}"), TS_EINVAL,
+		 "\"factor\": expected a number above 0, found 0 (it is missing)"},
+		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2,\"alpha\":1000}"), TS_EUNSUPPORTED,
+		 "the key \"alpha\""},
+		{MODEL("llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\"}"), TS_EINVAL, "\"factor\""},
+		{MODEL("llama", YARN("\"beta_fast\":1,\"beta_slow\":2")), TS_EINVAL,
+		 "\"beta_fast\": expected at least beta_slow 2, found 1"},
+		{MODEL("llama", YARN("\"beta_slow\":-1")), TS_EINVAL, "\"beta_slow\""},
+		{MODEL("llama", YARN("\"attention_factor\":0")), TS_EINVAL, "\"attention_factor\""},
+		{MODEL("llama", YARN("\"truncate\":1")), TS_EFORMAT, "\"truncate\""},
+		{MODEL("llama", YARN("\"rope_theta\":1")), TS_EINVAL, "\"rope_theta\": expected above 1 with yarn"},
+		{MODEL("llama", YARN("\"original_max_position_embeddings\":-4")), TS_EINVAL, "original_max_position_embeddings"},
+		{MODEL("llama", YARN("\"attn_factor\":0.5")), TS_EUNSUPPORTED, "the key \"attn_factor\""},
+		{MODEL("llama", ",\"rope_scaling\":{\"type\":\"mrope\",\"mrope_section\":[16,24,24]}"), TS_EUNSUPPORTED,
+		 "\"rope_scaling\": mrope"},
 		{MODEL("llama", ",\"rope_parameters\":{\"rope_type\":\"longrope\"}"), TS_EUNSUPPORTED, "\"rope_parameters\": longrope"},
 		{MODEL("llama", ",\"rope_parameters\":{\"full_attention\":{}}"), TS_EUNSUPPORTED, "full_attention"},
 		{MODEL("llama", ",\"rope_scaling\":{\"factor\":2}"), TS_EFORMAT, "rope_type"},
@@ -238,6 +377,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_models),
 		cmocka_unit_test_setup_teardown(defaults, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(yarn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(windows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(published, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(end_tokens, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_allocation_fails_once, set_up, tear_down),

@@ -64,8 +64,11 @@ lies "$first" "${first/BF16/I16}" "$norm" "I16 is not supported" "F32"
 lies "$first" "${first/BF16/Q4}" "$norm" "Q4 is not supported" "known: F32"
 lies "$first" "$first,$first" "duplicate object key"
 lies '[96,256]' '[256,96]' model.layers.0.mlp.down_proj.weight "expected shape [96, 256], found [256, 96]"
-lies model.layers.2.self_attn.q_norm.weight model.layers.2.self_attn.q_nrom.weight model.layers.2.self_attn.q_norm.weight \
+lies model.layers.2.self_attn.q_norm.weight spare.q_norm.weight model.layers.2.self_attn.q_norm.weight \
 	"expected with shape [32], but it is not there"
+lies model.layers.2.self_attn.q_norm.weight model.layers.2.self_attn.q_nrom.weight '"model.layers.2.self_attn.q_nrom.weight"' \
+	"not a weight of a qwen3 model as config.json describes it"
+lies model.layers.2.self_attn.q_norm.weight model.layers.2.self_attn.q_proj.bias '"model.layers.2.self_attn.q_proj.bias"' "not a weight"
 lies '"dtype":"BF16"' '"dtype":BF16' "not JSON"
 
 # --- shards: an index that promises what is not there
@@ -96,13 +99,19 @@ done
 # --- config.json: another family, options that change numbers, sizes that do not fit the file
 configured qwen3 gpt9 "$config" '"model_type": gpt9 is not supported' "known: qwen3"
 configured '"silu"' '"gelu"' "$config" '"hidden_act": gelu is not supported' "known: silu"
-configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "yarn", "factor": 4.0}' "$config" rope_scaling "yarn is not supported" \
-	"known rope types"
+configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "longrope", "factor": 4.0}' "$config" rope_scaling \
+	"longrope is not supported" "known rope types"
+configured '"rope_scaling": null' '"rope_scaling": {"rope_type": "yarn"}' "$config" '"factor": expected a number above 0' "it is missing"
+configured '"rope_scaling": null' '"rope_scaling": {"type": "dynamic", "factor": 2, "alpha": 9}' "$config" 'the key "alpha" is not supported'
+configured '"attention_dropout": 0.0' '"final_logit_softcapping": 30.0' "$config" '"final_logit_softcapping": 30 is not supported'
+configured '"attention_dropout": 0.0' '"num_experts": 8' "$config" '"num_experts": 8 is not supported'
+configured '"attention_dropout": 0.0' '"attention_bias": true' "$file" model.layers.0.self_attn.q_proj.bias "it is not there"
+configured Qwen3ForCausalLM Qwen3ForSequenceClassification "$config" '"architectures": Qwen3ForSequenceClassification'
 configured '"attention_dropout": 0.0' '"partial_rotary_factor": 0.5' "$config" '"partial_rotary_factor"' "known: 1"
 configured '"attention_dropout": 0.0' '"mlp_bias": true' "$config" '"mlp_bias": true is not supported'
 configured '"attention_dropout": 0.0' '"quantization_config": {"quant_method": "awq"}' "$config" '"quantization_config": awq is not supported'
 configured '"sliding_window": null,' '"sliding_window": 64, "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "full_attention"],' \
-	"$config" '"layer_types": sliding_attention is not supported'
+	"$config" '"layer_types": sliding_attention without use_sliding_window'
 configured '"hidden_size": 96' '"hidden_size": 97' "$file" model.embed_tokens.weight "expected shape [1280, 97], found [1280, 96]"
 configured '"hidden_size": 96' '"hidden_size": "96"' "$config" '"hidden_size": expected an integer, found a string'
 configured '"hidden_size": 96' '"hidden_size": 1e30' "$config" '"hidden_size": expected an integer, found a real number'
@@ -123,7 +132,7 @@ bad "$config" "No such file"
 # --- tokenizer and template
 fresh && sed -i 's|"eos_token_id": 1273|"eos_token_id": 100|; s|"vocab_size": 1280|"vocab_size": 1264|' "$config"
 sed -i 's|1273|100|; s|1272|100|; s|1271|100|' "$model/generation_config.json"
-damage header "$file" '[1280,96],"data_offsets":[0,245760]}' '[1264,96],"data_offsets":[0,242688]},"rest":{"dtype":"BF16","shape":[16,96],"data_offsets":[242688,245760]}'
+damage header "$file" '[1280,96],"data_offsets":[0,245760]}' '[1264,96],"data_offsets":[0,242688]},"model.layers.0.self_attn.rotary_emb.inv_freq":{"dtype":"BF16","shape":[16,96],"data_offsets":[242688,245760]}'
 bad "the tokenizer has 1280" "embedding only 1264"
 fresh && head -c 10000 "$testbed/student/tokenizer.json" >"$model/tokenizer.json"
 bad "$model/tokenizer.json" "not JSON"

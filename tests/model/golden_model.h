@@ -147,7 +147,7 @@ static inline struct session session_open(const struct ts_model *m, const struct
 {
 	struct ts_error err = {0};
 	struct session s = {.model = m, .adapter = adapter};
-	ok(ts_workspace_new(&s.workspace, m, SESSION_ROWS, SESSION_ROWS, adapter ? adapter->rank : 0, &err));
+	ok(ts_workspace_new(&s.workspace, m, SESSION_ROWS, SESSION_ROWS, adapter ? adapter->max_rank : 0, &err));
 	ok(ts_model_kv_new(m, &s.kv, SESSION_PAGES, kv, &err));
 	/* Pages in a scrambled order: nothing may rest on their being neighbours. */
 	for (int i = 0; i < SESSION_PAGES; i++)

@@ -70,6 +70,7 @@ static const char full[] = "# a comment\n"
 			   "  rank: 4\n"
 			   "  alpha: 2.5\n"
 			   "  dropout: 0\n"
+			   "  rslora: true\n"
 			   "  targets: [down_proj, k_proj]\n"
 			   "train:\n"
 			   "  epochs: 1\n"
@@ -212,6 +213,8 @@ static void errors(void **state)
 		{"lora: {dropout: 1}\n", TS_EINVAL, "lora.dropout: expected 0 to below 1"},
 		{"lora: {targets: []}\n", TS_EFORMAT, "r.yaml:1: lora: targets"},
 		{"lora: {targets: [q_proj, lm_head]}\n", TS_EINVAL, "r.yaml:1: lora.targets: expected q_proj"},
+		{"lora: {targets: [q_proj, all-linear]}\n", TS_EINVAL, "lora.targets: q_proj is there twice"},
+		{"lora: {rslora: 3}\n", TS_EINVAL, "lora.rslora"},
 		{"lora: {targets: [q_proj, q_proj]}\n", TS_EINVAL, "lora.targets: q_proj is there twice"},
 		{"\n\nthinking: maybe\n", TS_EINVAL, "r.yaml:3: thinking: expected none or required, found \"maybe\""},
 		{"train: {schedule: step}\n", TS_EINVAL, "train.schedule: expected cosine, linear or constant, found \"step\""},
@@ -267,6 +270,9 @@ static void flags(void **state)
 	assert_string_equal(r.steering.text, "no: {x} # \"quoted\"\n");
 	assert_int_equal(ts_recipe_set(&r, "lora.targets", "o_proj,up_proj", &err), 0);
 	assert_true(r.lora.target_count == 2 && !strcmp(r.lora.targets[1], "up_proj"));
+	assert_int_equal(ts_recipe_set(&r, "lora.targets", "all-linear", &err), 0);
+	assert_int_equal(r.lora.target_count, 7);
+	assert_int_equal(ts_recipe_set(&r, "lora.targets", "o_proj,up_proj", &err), 0);
 	assert_int_equal(ts_recipe_set(&r, "lora.targets", "q_proj,x", &err), TS_EINVAL);
 	assert_true(r.lora.target_count == 2 && !strcmp(r.lora.targets[0], "o_proj"));
 	assert_int_equal(ts_recipe_set(&r, "evals", "[{\"name\": \"a\", \"file\": \"f\", \"kind\": \"safety\"}]", &err), 0);

@@ -4,7 +4,7 @@
 static const struct {
 	const char *family;
 	int rank;
-} runs[] = {{"qwen3", 4}, {"qwen3", 32}, {"llama", 4}, {"llama", 32}, {"qwen2", 4}, {"mistral", 4}};
+} runs[] = {{"qwen3", 4}, {"qwen3", 32}, {"llama", 4}, {"llama", 32}, {"qwen2", 4}, {"qwen2", 32}, {"mistral", 4}, {"mistral", 32}};
 
 static double golden(const json_t *row, const char *key)
 {
@@ -31,7 +31,7 @@ static void check_final(const struct ts_adapter *a, const char *family, int rank
 			char key[160];
 			for (const char *w = "AB"; s && *w; w++) {
 				assert_int_equal(ts_adapter_key(a, l, t, *w, key, sizeof(key)), 0);
-				copy_floats(&file, key, expected + (*w == 'A' ? s->a : s->b), a->rank * (*w == 'A' ? s->in : s->out));
+				copy_floats(&file, key, expected + (*w == 'A' ? s->a : s->b), s->rank * (*w == 'A' ? s->in : s->out));
 			}
 		}
 	double worst = worst_difference(expected, a->params, a->count);

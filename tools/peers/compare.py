@@ -91,6 +91,10 @@ class Comparison:
                      target_modules="all-linear", task_type="CAUSAL_LM")
         self.run("student, bf16, no task", lora.compare_theirs, self.student, lists, dtype=torch.bfloat16, r=8,
                  target_modules=["k_proj", "down_proj"])
+        for name, settings in lora.RULES:
+            self.run(f"student, {name}", lora.compare_theirs, self.student, lists,
+                     **{"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM", **settings})
+        self.run("student, rslora", lora.compare_ours, self.student, rows, lists, "--epochs", 1, "--targets", "all-linear", "--rank", 4, "--rslora")
         for name, settings in lora.REFUSED:
             self.run(name, lora.expect_refusal, self.student, settings)
 
@@ -109,6 +113,11 @@ class Comparison:
         import decoder
         for name, config_class, arguments in decoder.VARIANTS:
             self.run(name, decoder.compare_saved, config_class, arguments)
+        for name, config_class, arguments, dtype in decoder.DTYPES:
+            self.run(name, decoder.compare_saved, config_class, arguments, dtype)
+        for name, config_class, arguments, said in decoder.PUBLISHED:
+            self.run(name, decoder.compare_published, config_class, arguments, said)
+        self.report.run("dynamic", lambda: decoder.compare_beyond(self.program, self.report))
         for name, config_class, arguments in decoder.SPARSE:
             self.run(name, decoder.compare_sparse, config_class, arguments)
         for name, config_class, arguments in decoder.REFUSED:

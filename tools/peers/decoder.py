@@ -1,29 +1,70 @@
 """Logits and greedy continuations against transformers' models, among them checkpoints that transformers itself saved."""
+import copy
 import json
 import random
 
 import torch
 
-from program import expect_failure, largest_difference, load_reference, load_tokenizer, reference_logits
+from program import Failed, expect_failure, largest_difference, load_reference, load_tokenizer, reference_logits
 
 TOLERANCE = 2e-4
+LOGPROBS = 1e-4
 LENGTHS = (1, 2, 63, 64, 65, 130, 300)
 
 # name, configuration class, its arguments: what published checkpoints of the four families may ask for and the stored tiny models do not.
-SIZES = {"vocab_size": 160, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 4,
+SIZES = {"vocab_size": 320, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 4,
          "num_key_value_heads": 2, "max_position_embeddings": 512}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 64, "rope_theta": 500000.0}
+
+
+def rope(kind, **more):
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **more}}
+
+
+YARN = {"factor": 4.0, "original_max_position_embeddings": 64}
+MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
 VARIANTS = [
     ("llama, one kv head per head", "LlamaConfig", {"num_key_value_heads": 4, "head_dim": 20}),
     ("llama, biases, tied", "LlamaConfig", {"attention_bias": True, "tie_word_embeddings": True}),
-    ("llama, rope linear", "LlamaConfig", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}}),
+    ("llama, biases everywhere", "LlamaConfig", {"attention_bias": True, "mlp_bias": True}),
+    ("llama, rope linear", "LlamaConfig", rope("linear", factor=4.0)),
     ("llama, rope llama3, tied", "LlamaConfig", {"rope_parameters": LLAMA3, "tie_word_embeddings": True}),
+    ("llama, rope dynamic", "LlamaConfig", rope("dynamic", factor=4.0)),
+    ("llama, rope yarn", "LlamaConfig", rope("yarn", **YARN)),
+    ("llama, rope yarn, attention factor", "LlamaConfig", rope("yarn", **YARN, attention_factor=0.8)),
+    ("llama, rope yarn, betas, not truncated", "LlamaConfig", rope("yarn", **YARN, beta_fast=16.0, beta_slow=2.0, truncate=False)),
+    ("mistral, rope yarn, mscales", "MistralConfig", rope("yarn", **YARN, mscale=1.2, mscale_all_dim=0.7)),
+    ("mistral, rope yarn, one mscale", "MistralConfig", rope("yarn", **YARN, mscale=1.2)),
+    ("qwen2, rope yarn, factor null", "Qwen2Config", rope("yarn", factor=None, original_max_position_embeddings=128)),
+    ("qwen3, rope yarn, original by default", "Qwen3Config", {"head_dim": 16, **rope("yarn", factor=2.0)}),
+    ("llama, rope yarn, original at the top", "LlamaConfig", {**rope("yarn", factor=8.0), "original_max_position_embeddings": 32}),
+    ("llama, rope llama3, original at the top", "LlamaConfig", {"rope_parameters": LLAMA3, "original_max_position_embeddings": 32}),
     ("qwen2, tied, theta 1e6", "Qwen2Config", {"tie_word_embeddings": True, "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}),
+    ("qwen2, windows above layer 1", "Qwen2Config", {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}),
+    ("qwen3, windows above layer 1", "Qwen3Config", {"use_sliding_window": True, "sliding_window": 80, "max_window_layers": 1, "head_dim": 16}),
+    ("qwen3, windows by list", "Qwen3Config", {"use_sliding_window": True, "sliding_window": 16, "layer_types": MIXED, "num_hidden_layers": 4,
+                                               "head_dim": 16}),
     ("qwen3, biases, untied", "Qwen3Config", {"attention_bias": True, "head_dim": 16, "tie_word_embeddings": False}),
     ("qwen3, one kv head", "Qwen3Config", {"num_key_value_heads": 1, "head_dim": 32, "tie_word_embeddings": True}),
     ("mistral, window 16", "MistralConfig", {"sliding_window": 16}),
     ("mistral, no window", "MistralConfig", {"sliding_window": None, "head_dim": 24}),
+]
+DTYPES = [
+    ("llama, bf16", "LlamaConfig", {}, torch.bfloat16),
+    ("qwen2, f16", "Qwen2Config", {}, torch.float16),
+    ("mistral, bf16, window 16", "MistralConfig", {"sliding_window": 16}, torch.bfloat16),
+    ("qwen3, f16, tied", "Qwen3Config", {"head_dim": 16, "tie_word_embeddings": True}, torch.float16),
+]
+# The layout of published checkpoints: name, class, what makes the model, and what config.json says of the rope instead.
+PUBLISHED = [
+    ("llama, linear", "LlamaConfig", rope("linear", factor=2.0), {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_theta": 10000.0}),
+    ("llama, dynamic", "LlamaConfig", rope("dynamic", factor=2.0), {"rope_scaling": {"type": "dynamic", "factor": 2.0}, "rope_theta": 10000.0}),
+    ("qwen2, yarn", "Qwen2Config", rope("yarn", **YARN), {"rope_scaling": {"type": "yarn", **YARN}, "rope_theta": 10000.0}),
+    ("llama, yarn, finetuned", "LlamaConfig", rope("yarn", **YARN),
+     {"rope_scaling": {"type": "yarn", "finetuned": True, **YARN}, "rope_theta": 10000.0}),
+    ("llama, llama3", "LlamaConfig", {"rope_parameters": LLAMA3},
+     {"rope_scaling": {k: v for k, v in LLAMA3.items() if k != "rope_theta"}, "rope_theta": 500000.0}),
 ]
 # What a config.json leaves out takes the class's default; the numbers here are those that must be given to make the model.
 SPARSE = [
@@ -34,14 +75,13 @@ SPARSE = [
 ]
 # What the program does not compute: it must say so and not answer with other numbers.
 REFUSED = [
-    ("llama, mlp_bias", "LlamaConfig", {"mlp_bias": True}),
     ("llama, gelu", "LlamaConfig", {"hidden_act": "gelu"}),
-    ("llama, rope yarn", "LlamaConfig", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0,
-                                                             "original_max_position_embeddings": 128}}),
-    ("llama, rope dynamic", "LlamaConfig", {"rope_parameters": {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10000.0}}),
-    ("qwen2, windowed layers", "Qwen2Config", {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}),
-    ("qwen3, windowed layers", "Qwen3Config", {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}),
+    ("llama, rope longrope", "LlamaConfig", rope("longrope", short_factor=[1.0] * 6, long_factor=[2.0] * 6, factor=4.0,
+                                                 original_max_position_embeddings=128)),
+    ("qwen2, gelu", "Qwen2Config", {"hidden_act": "gelu_pytorch_tanh"}),
     ("gemma2", "Gemma2Config", {}),
+    ("mixtral", "MixtralConfig", {}),
+    ("granite", "GraniteConfig", {}),
 ]
 
 
@@ -68,7 +108,7 @@ def make(config_class, arguments):
     """A random model of that configuration: every parameter drawn, biases and norms too, which transformers would start at 0 and 1."""
     import transformers
     torch.manual_seed(7)
-    config = getattr(transformers, config_class)(**{**SIZES, **arguments})
+    config = getattr(transformers, config_class)(**copy.deepcopy({**SIZES, **arguments}))  # a configuration writes into its dictionaries
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
     with torch.no_grad():
         for key, p in model.named_parameters():
@@ -76,14 +116,77 @@ def make(config_class, arguments):
     return model
 
 
-def compare_saved(program, report, name, config_class, arguments):
+def logprobs(logits, lists):
+    return [torch.log_softmax(row[:-1], -1).gather(1, torch.tensor(ids[1:], dtype=torch.long)[:, None])[:, 0] for row, ids in zip(logits, lists)]
+
+
+def save_tokenizer(folder):
+    """Bytes alone: `generate` asks for a tokenizer, and ids go in and out."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    tok = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[]))
+    tok.pre_tokenizer, tok.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tok.save(f"{folder}/tokenizer.json")
+
+
+def continuation(model, ids, most):
+    """Greedy, with transformers' own cache of keys and values; no end token stops it."""
+    import transformers
+    model.generation_config.eos_token_id = None
+    settings = transformers.GenerationConfig(do_sample=False, max_new_tokens=most, pad_token_id=0)
+    x = torch.tensor([ids])
+    return model.generate(x, attention_mask=torch.ones_like(x), generation_config=settings)[0, len(ids):].tolist()
+
+
+def compare_model(program, report, what, folder, model):
+    lists = random_ids(SIZES["vocab_size"], LENGTHS, 5)
+    theirs = reference_logits(model, lists)
+    ours = program.logits(folder, lists, "--chunk", 37)
+    report.near(f"{what}: logits", largest_difference(ours, theirs), TOLERANCE)
+    report.near(f"{what}: log-probabilities", largest_difference(program.logprobs(folder, lists[1:]), logprobs(theirs[1:], lists[1:])), LOGPROBS)
+    prompts = random_ids(SIZES["vocab_size"], (3, 40, 100), 8)
+    save_tokenizer(folder)
+    rows = program.call("generate", "--model", folder, "--temperature", 0, "--ids", "--ignore-eos", "--max-new-tokens", 80, "--quiet",
+                        rows=[{"ids": i} for i in prompts])
+    report.same(f"{what}: greedy ids", prompts, [r["completion_ids"] for r in rows], [continuation(model, i, 80) for i in prompts])
+
+
+def compare_saved(program, report, name, config_class, arguments, dtype=torch.float32):
     """A checkpoint as save_pretrained writes it (its config.json has the layout of transformers 5), in several shards."""
     folder = program.new_path("-checkpoint")
+    model = make(config_class, arguments).to(dtype)
+    model.save_pretrained(folder, max_shard_size="60KB" if dtype == torch.float32 else "20KB")
+    compare_model(program, report, f"saved, {name}", folder, model if dtype == torch.float32 else load_reference(folder))
+
+
+def compare_published(program, report, name, config_class, arguments, said):
+    """The same checkpoint whose config.json has the layout of published ones."""
+    folder = program.new_path("-published")
     model = make(config_class, arguments)
-    model.save_pretrained(folder, max_shard_size="60KB")
-    lists = random_ids(SIZES["vocab_size"], LENGTHS, 5)
-    worst = largest_difference(program.logits(folder, lists, "--chunk", 37), reference_logits(model, lists))
-    report.near(f"saved by transformers, {name}: logits", worst, TOLERANCE)
+    model.save_pretrained(folder)
+    with open(f"{folder}/config.json", encoding="utf-8") as f:
+        config = json.load(f)
+    del config["rope_parameters"]
+    config["torch_dtype"] = config.pop("dtype")
+    with open(f"{folder}/config.json", "w", encoding="utf-8") as f:
+        json.dump({**config, **said}, f)
+    compare_model(program, report, f"published layout, {name}", folder, model)
+
+
+def compare_beyond(program, report):
+    """Beyond max_position_embeddings transformers' dynamic frequencies depend on what came before; the program does not go there."""
+    folder = program.new_path("-dynamic")
+    model = make("LlamaConfig", {**rope("dynamic", factor=4.0), "max_position_embeddings": 64})
+    model.save_pretrained(folder)
+    ids = random_ids(SIZES["vocab_size"], (65,), 3)[0]
+    try:
+        found = f"{len(program.logits(folder, [ids]))} text computed"
+    except Failed as error:
+        found = str(error)
+    report.line("expected at most 64 (the model's context)" in found, "rope dynamic, a text beyond max_position_embeddings: refused", found[-70:])
+    first = reference_logits(model, [ids[:64]])
+    reference_logits(model, [ids + ids])
+    report.above("rope dynamic: transformers parts from itself after a long text by",
+                 largest_difference(reference_logits(model, [ids[:64]]), first), 1e-2)
 
 
 def compare_sparse(program, report, name, config_class, arguments):

@@ -1,4 +1,5 @@
 """LoRA adapters and training against PEFT and transformers' Trainer."""
+import copy
 import random
 
 import torch
@@ -35,7 +36,7 @@ def save_theirs(program, folder, dtype=torch.float32, **settings):
     """An adapter with a random B in the folder that PEFT writes; stored in dtype."""
     from peft import LoraConfig, get_peft_model
     torch.manual_seed(3)
-    model = get_peft_model(load_reference(folder), LoraConfig(**settings))
+    model = get_peft_model(load_reference(folder), LoraConfig(**copy.deepcopy(settings)))
     with torch.no_grad():
         for key, p in model.named_parameters():
             if "lora_B" in key:
@@ -58,15 +59,26 @@ REFUSED = [
     ("DoRA", {"use_dora": True}),
     ("bias trained too", {"bias": "lora_only"}),
     ("bias of B", {"lora_bias": True}),
-    ("some layers alone", {"layers_to_transform": [0]}),
-    ("one path alone", {"target_modules": ["model.layers.0.self_attn.q_proj"]}),
-    ("a path in the middle", {"target_modules": ["model.layers.1.self_attn.q_proj"]}),
-    ("a pattern", {"target_modules": r".*\.0\.self_attn\.q_proj"}),
-    ("ranks by pattern", {"rank_pattern": {"q_proj": 3}}),
-    ("alphas by pattern", {"alpha_pattern": {"q_proj": 3}}),
     ("a module saved whole", {"modules_to_save": ["lm_head"]}),
     ("PiSSA, which changes the base", {"init_lora_weights": "pissa"}),
     ("targets outside the layers", {"target_modules": ["q_proj", "embed_tokens"]}),
+    ("the head", {"target_modules": ["q_proj", "lm_head"]}),
+    ("a pattern that takes the embedding", {"target_modules": r".*(q_proj|embed_tokens)"}),
+    ("layers named otherwise", {"layers_to_transform": [0], "layers_pattern": "laye.s"}),
+]
+# name, settings: which modules, of which rank and scale.
+RULES = [
+    ("some layers alone", {"layers_to_transform": [0, 1]}),
+    ("one layer of a pattern", {"layers_to_transform": 1, "layers_pattern": "layers"}),
+    ("one path alone", {"target_modules": ["model.layers.1.self_attn.q_proj"]}),
+    ("names and a path", {"target_modules": ["up_proj", "0.self_attn.q_proj"]}),
+    ("a regular expression", {"target_modules": r".*\.[01]\.(self_attn\.(q|o)|mlp\.down)_proj"}),
+    ("modules left out", {"target_modules": "all-linear", "exclude_modules": ["down_proj", "model.layers.0.self_attn.q_proj"]}),
+    ("modules left out by expression", {"exclude_modules": r".*\.0\.self_attn\.v_proj"}),
+    ("ranks by pattern", {"rank_pattern": {"q_proj": 3, "model.layers.1.self_attn.v_proj": 9}}),
+    ("alphas by pattern", {"alpha_pattern": {"q_proj": 3, r"layers\.0\..*": 20}}),
+    ("both, with rslora", {"target_modules": "all-linear", "use_rslora": True, "rank_pattern": {r"0\.mlp\..*": 2, "k_proj|v_proj": 6},
+                           "alpha_pattern": {"down_proj": 1, "_proj": 4, r"\d\.self_attn\.o_proj": 32}}),
 ]
 
 

@@ -45,6 +45,11 @@ class Program:
         found = load_file(file)
         return [found[f"logits.{i}"] for i in range(len(lists))]
 
+    def logprobs(self, folder, lists):
+        """log p of every token after the first, as the rows say it."""
+        done = self.call("score", "--model", folder, rows=[{"ids": ids} for ids in lists])
+        return [torch.tensor([x for x in r["logprobs"] if x is not None]) for r in done]
+
     def train(self, folder, rows, *flags):
         """(adapter folder, log of steps)"""
         out = self.new_path("-adapter")
