@@ -116,7 +116,11 @@ static int check_keys(const struct reader *r)
 		if (!known)
 			return refuse(r, v->key, "this setting", "it may change what the model computes");
 	}
+	char type[32];
 	int64_t parts;
+	TS_TRY(read_text(r, "general.type", type, sizeof(type)));
+	if (*type && strcmp(type, "model"))
+		return refuse(r, "general.type", type, "expected a model, or a file without this key");
 	TS_TRY(ts_gguf_int(r->g, "split.count", 1, &parts, r->err));
 	return parts > 1 ? refuse(r, "split.count", "a model in several files", "known: one file") : 0;
 }

@@ -79,10 +79,10 @@ static void widen_q2_k(float *out, const unsigned char *in, size_t blocks)
 	for (size_t b = 0; b < blocks; b++, in += SUPER / 16 + SUPER / 4 + 4) {
 		const unsigned char *scales = in, *quants = in + 16;
 		float d = ts_f16_to_f32(half_at(in + 80)), m = ts_f16_to_f32(half_at(in + 82));
-		for (int part = 0; part < SUPER / 16; part++) {
+		for (size_t part = 0; part < SUPER / 16; part++) {
 			const unsigned char *q = quants + part / 8 * 32 + part % 2 * 16;
 			float scale = d * (float)(scales[part] & 15), least = m * (float)(scales[part] >> 4);
-			int shift = part % 8 / 2 * 2;
+			size_t shift = part % 8 / 2 * 2;
 			for (int i = 0; i < 16; i++)
 				*out++ = scale * (float)(q[i] >> shift & 3) - least;
 		}
@@ -91,7 +91,7 @@ static void widen_q2_k(float *out, const unsigned char *in, size_t blocks)
 
 /* Six-bit scale of a part, 16 of them in 12 bytes: the low halves of the first eight bytes, then the high halves, and two more bits in the
  * last four bytes. */
-static int q3_scale(const unsigned char *scales, int part)
+static int q3_scale(const unsigned char *scales, size_t part)
 {
 	int low = part < 8 ? scales[part] & 15 : scales[part - 8] >> 4;
 	return (low | (scales[8 + part % 4] >> part / 4 * 2 & 3) << 4) - 32;
@@ -103,10 +103,10 @@ static void widen_q3_k(float *out, const unsigned char *in, size_t blocks)
 	for (size_t b = 0; b < blocks; b++, in += SUPER / 8 + SUPER / 4 + 12 + 2) {
 		const unsigned char *high = in, *quants = in + 32, *scales = in + 96;
 		float d = ts_f16_to_f32(half_at(in + 108));
-		for (int part = 0; part < SUPER / 16; part++) {
+		for (size_t part = 0; part < SUPER / 16; part++) {
 			const unsigned char *q = quants + part / 8 * 32 + part % 2 * 16, *h = high + part % 2 * 16;
 			float scale = d * (float)q3_scale(scales, part);
-			int shift = part % 8 / 2 * 2, bit = part / 2;
+			size_t shift = part % 8 / 2 * 2, bit = part / 2;
 			for (int i = 0; i < 16; i++)
 				*out++ = scale * (float)((q[i] >> shift & 3) - (h[i] >> bit & 1 ? 0 : 4));
 		}
@@ -115,7 +115,7 @@ static void widen_q3_k(float *out, const unsigned char *in, size_t blocks)
 
 /* Six-bit scales and minima of eight parts in 12 bytes: those of the first four parts in the low bits of the first eight bytes; those of the
  * last four in the halves of the last four bytes, with two more bits in the high bits of the first eight. */
-static void k_scales(const unsigned char *scales, int part, float *scale, float *least)
+static void k_scales(const unsigned char *scales, size_t part, float *scale, float *least)
 {
 	const unsigned char *s = scales + part % 4;
 	int first = s[0], second = s[4], third = s[8];
@@ -127,10 +127,10 @@ static void k_scales(const unsigned char *scales, int part, float *scale, float 
 static void widen_q4_k(float *out, const unsigned char *in, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, in += 4 + 12 + SUPER / 2) {
-		for (int part = 0; part < SUPER / 32; part++) {
+		for (size_t part = 0; part < SUPER / 32; part++) {
 			const unsigned char *q = in + 16 + part / 2 * 32;
 			float scale = ts_f16_to_f32(half_at(in)), least = ts_f16_to_f32(half_at(in + 2));
-			int shift = part % 2 * 4;
+			size_t shift = part % 2 * 4;
 			k_scales(in + 4, part, &scale, &least);
 			for (int i = 0; i < 32; i++)
 				*out++ = scale * (float)(q[i] >> shift & 15) - least;
@@ -142,10 +142,10 @@ static void widen_q4_k(float *out, const unsigned char *in, size_t blocks)
 static void widen_q5_k(float *out, const unsigned char *in, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, in += 4 + 12 + SUPER / 8 + SUPER / 2) {
-		for (int part = 0; part < SUPER / 32; part++) {
+		for (size_t part = 0; part < SUPER / 32; part++) {
 			const unsigned char *high = in + 16, *q = in + 48 + part / 2 * 32;
 			float scale = ts_f16_to_f32(half_at(in)), least = ts_f16_to_f32(half_at(in + 2));
-			int shift = part % 2 * 4;
+			size_t shift = part % 2 * 4;
 			k_scales(in + 4, part, &scale, &least);
 			for (int i = 0; i < 32; i++)
 				*out++ = scale * (float)((q[i] >> shift & 15) | (high[i] >> part & 1) << 4) - least;
@@ -159,12 +159,12 @@ static void widen_q6_k(float *out, const unsigned char *in, size_t blocks)
 	for (size_t b = 0; b < blocks; b++, in += SUPER / 2 + SUPER / 4 + 16 + 2) {
 		const unsigned char *scales = in + 192;
 		float d = ts_f16_to_f32(half_at(in + 208));
-		for (int part = 0; part < SUPER / 16; part++) {
-			int of_half = part % 8, offset = part % 2 * 16;
+		for (size_t part = 0; part < SUPER / 16; part++) {
+			size_t of_half = part % 8, offset = part % 2 * 16;
 			const unsigned char *low = in + part / 8 * 64 + of_half / 2 % 2 * 32 + offset,
 					    *high = in + 128 + part / 8 * 32 + offset;
 			float scale = d * (float)(int8_t)scales[part];
-			int low_shift = of_half / 4 * 4, high_shift = of_half / 2 * 2;
+			size_t low_shift = of_half / 4 * 4, high_shift = of_half / 2 * 2;
 			for (int i = 0; i < 16; i++)
 				*out++ = scale * (float)(((low[i] >> low_shift & 15) | (high[i] >> high_shift & 3) << 4) - 32);
 		}

@@ -153,6 +153,7 @@ static void settings(void **state)
 	refused(TS_EUNSUPPORTED, gguf_u32(&f, "llama.rope.dimension_count", 2), "llama.rope.dimension_count", "part of a head");
 	refused(TS_EUNSUPPORTED, gguf_u32(&f, "llama.attention.value_length", 8), "llama.attention.value_length");
 	refused(TS_EUNSUPPORTED, gguf_u32(&f, "split.count", 3), "split.count", "one file");
+	refused(TS_EUNSUPPORTED, gguf_text(&f, "general.type", "adapter"), "general.type", "adapter", "a model");
 	refused(TS_EINVAL, gguf_u32(&f, "llama.attention.key_length", 258), "llama.attention.key_length", "1 to 256, found 258");
 	refused(TS_EINVAL, gguf_u32(&f, "llama.attention.key_length", 3), "llama.attention.key_length", "even number, found 3");
 	refused(TS_EINVAL, gguf_f32(&f, "llama.rope.freq_base", 0), "llama.rope.freq_base", "above 0, found 0");

@@ -81,6 +81,8 @@ static void talk(const char *path)
 		return;
 	if (!ts_tokenizer_encode(ts_chat_tokenizer(chat), text, sizeof(text) - 1, true, &ids, &err))
 		fuzz_must(!ts_tokenizer_decode(ts_chat_tokenizer(chat), ids.data, ids.len, false, &out), "ids that cannot be decoded");
+	ts_str_clear(&out);
+	fuzz_check_error(ts_chat_render_user(chat, "Hello", &out, &err), &err);
 	ts_vec_release(&ids);
 	ts_str_release(&out);
 	ts_chat_close(chat);
