@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Dynamic scaling begins beyond max_position_embeddings, and no sequence gets there: it is the default one. Beyond, transformers' numbers
- * depend on what was computed before (a cached key keeps the rotation of the length at which it came). */
 enum ts_rope_type { TS_ROPE_DEFAULT, TS_ROPE_LINEAR, TS_ROPE_LLAMA3, TS_ROPE_DYNAMIC, TS_ROPE_YARN };
 
 enum { TS_MAX_LAYERS = 4096 };
@@ -19,7 +17,7 @@ enum { TS_MAX_LAYERS = 4096 };
 struct ts_model_config {
 	char model_type[32]; /* "qwen3", "llama", "qwen2", "mistral" */
 	int vocab_size, hidden_size, layers, heads, kv_heads, head_dim, intermediate_size;
-	int max_positions;
+	int max_positions; /* the context: max_position_embeddings, or as far as dynamic and yarn stretch it */
 	float rms_norm_eps;
 	bool tied_embeddings;
 	bool qk_norm;          /* Qwen3: RMS norm of every q and k head before RoPE */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_CONTEXT = 1 << 30 };
+
 /* Keys of the object that are read, or that say how it came about. Another one may change numbers. */
 static const char *const known_keys[] = {
 	"rope_type",
@@ -60,6 +62,14 @@ static int read_llama3(const struct ts_config_reader *r, const json_t *rope, str
 	return 0;
 }
 
+/* Scaling that reaches beyond max_position_embeddings makes the context longer. */
+static void stretch_context(struct ts_model_config *c)
+{
+	double reach = c->rope_original_positions * c->rope_factor;
+	if (reach > c->max_positions)
+		c->max_positions = reach < MAX_CONTEXT ? (int)reach : MAX_CONTEXT;
+}
+
 static double yarn_scale(double factor, double weight)
 {
 	return factor <= 1 ? 1 : 0.1 * weight * ts_ln(factor) + 1;
@@ -106,12 +116,23 @@ static int read_yarn(const struct ts_config_reader *r, const json_t *rope, struc
 			       c->rope_beta_slow, c->rope_beta_fast);
 	if (c->rope_theta <= 1)
 		return ts_fail(r->err, TS_EINVAL, "%s: \"rope_theta\": expected above 1 with yarn, found %g", r->place, c->rope_theta);
+	stretch_context(c);
 	return 0;
 }
 
 static int read_factor(const struct ts_config_reader *r, const json_t *rope, struct ts_model_config *c)
 {
 	return ts_config_positive(r, rope, "factor", 0, &c->rope_factor);
+}
+
+static int read_dynamic(const struct ts_config_reader *r, const json_t *rope, struct ts_model_config *c)
+{
+	TS_TRY(read_factor(r, rope, c));
+	c->rope_original_positions = c->max_positions; /* whatever original_max_position_embeddings says, as transformers has it */
+	if (c->head_dim < 4)
+		return ts_config_refuse(r, "head_dim", "2 with dynamic positions", "known: 4 or more");
+	stretch_context(c);
+	return 0;
 }
 
 static int read_nothing(const struct ts_config_reader *r, const json_t *rope, struct ts_model_config *c)
@@ -126,7 +147,7 @@ static const struct {
 	int (*read)(const struct ts_config_reader *, const json_t *rope, struct ts_model_config *);
 } types[] = {
 	{"default", TS_ROPE_DEFAULT, read_nothing}, {"linear", TS_ROPE_LINEAR, read_factor}, {"llama3", TS_ROPE_LLAMA3, read_llama3},
-	{"dynamic", TS_ROPE_DYNAMIC, read_factor},  {"yarn", TS_ROPE_YARN, read_yarn},
+	{"dynamic", TS_ROPE_DYNAMIC, read_dynamic}, {"yarn", TS_ROPE_YARN, read_yarn},
 };
 
 static int check_keys(const struct ts_config_reader *r, const char *key, json_t *rope)

@@ -11,6 +11,7 @@ struct place {
 	uint64_t age; /* admission number: the pool's pages go to the oldest first */
 	struct ts_request request;
 	TS_VEC(int32_t) ids; /* prompt, then generated */
+	size_t last_prompt;  /* length of the prompt that the keys were computed for */
 	size_t computed;     /* ids whose keys and values are in the pool */
 	int32_t *pages;      /* [max_pages] */
 	size_t page_count;
@@ -36,6 +37,7 @@ struct engine {
 	int32_t *ids;
 	uint32_t *positions, *wanted;
 	struct ts_segment *segments;
+	size_t *lengths;
 	struct place **asking; /* whose last row is wanted, in the order of `wanted` */
 	float *logits, *lse, *picked;
 	int32_t *no_targets; /* [batch] all -1: a probe wants only the normaliser */
@@ -116,10 +118,14 @@ static int check_request(const struct engine *e, const struct ts_request *r, str
 	return 0;
 }
 
-/* How many of the place's computed positions serve the prompt. Its last token is always computed: the answer needs its logits. */
-static size_t common_prefix(const struct place *p, const struct ts_request *r)
+/* How many of the place's computed positions serve the prompt. Its last token is always computed: the answer needs its logits. Dynamic
+ * positions of a long prompt turn by its length, so another's do not serve. */
+static size_t common_prefix(const struct engine *e, const struct place *p, const struct ts_request *r)
 {
-	size_t n = 0;
+	const struct ts_model_config *g = ts_model_config(e->model);
+	size_t n = 0, longer = p->last_prompt > r->prompt_len ? p->last_prompt : r->prompt_len;
+	if (g->rope_type == TS_ROPE_DYNAMIC && longer > (size_t)g->rope_original_positions)
+		return 0;
 	while (n < p->computed && n + 1 < r->prompt_len && p->ids.data[n] == r->prompt[n])
 		n++;
 	return n;
@@ -136,7 +142,8 @@ static int admit(struct engine *e, const struct ts_source *source, struct ts_err
 		if (got <= 0)
 			return got;
 		TS_TRY(check_request(e, &p->request, err));
-		give_back_pages(e, p, common_prefix(p, &p->request));
+		give_back_pages(e, p, common_prefix(e, p, &p->request));
+		p->last_prompt = p->request.prompt_len;
 		if (ts_vec_reserve(&p->ids, p->request.prompt_len + 16))
 			return ts_fail_memory(err);
 		memcpy(p->ids.data, p->request.prompt, p->request.prompt_len * sizeof(int32_t));
@@ -169,6 +176,7 @@ static struct ts_batch build_batch(struct engine *e, size_t *asking)
 			     .segments = e->segments,
 			     .kv = &e->kv,
 			     .adapter = e->adapter,
+			     .lengths = e->lengths,
 			     .wanted = e->wanted};
 	size_t budget = e->options.prefill_chunk;
 	for (size_t i = 0; i < e->running; i++)
@@ -186,6 +194,7 @@ static struct ts_batch build_batch(struct engine *e, size_t *asking)
 		if (pending > 1)
 			budget -= n;
 		p->fed = n;
+		e->lengths[b.segment_count] = p->request.prompt_len;
 		e->segments[b.segment_count++] = (struct ts_segment){b.rows, n, p->computed, p->pages};
 		for (size_t t = 0; t < n; t++, b.rows++) {
 			e->ids[b.rows] = p->ids.data[p->computed + t];
@@ -318,8 +327,8 @@ static void engine_close(struct ts_responder *r)
 		ts_vec_release(&e->places[i].ids);
 		ts_free(e->places[i].pages);
 	}
-	void *owned[] = {e->places,   e->order,  e->free_pages, e->ids,    e->positions,  e->wanted,
-			 e->segments, e->asking, e->lse,        e->picked, e->no_targets, e->candidates};
+	void *owned[] = {e->places,  e->order,  e->free_pages, e->ids,    e->positions,  e->wanted,    e->segments,
+			 e->lengths, e->asking, e->lse,        e->picked, e->no_targets, e->candidates};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		ts_free(owned[i]);
 	b->ops->free(b, e->logits);
@@ -336,6 +345,7 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 	e->order = ts_calloc(o->batch, sizeof(*e->order));
 	e->asking = ts_calloc(o->batch, sizeof(*e->asking));
 	e->segments = ts_calloc(o->batch, sizeof(*e->segments));
+	e->lengths = ts_calloc(o->batch, sizeof(*e->lengths));
 	e->wanted = ts_calloc(o->batch, sizeof(*e->wanted));
 	e->lse = ts_calloc(o->batch, sizeof(*e->lse));
 	e->picked = ts_calloc(o->batch, sizeof(*e->picked));
@@ -345,8 +355,8 @@ static int allocate(struct engine *e, size_t pages, struct ts_error *err)
 	e->free_pages = ts_calloc(pages, sizeof(*e->free_pages));
 	e->candidates = ts_calloc(vocab, sizeof(*e->candidates));
 	e->logits = b->ops->alloc(b, o->batch * vocab);
-	const void *needed[] = {e->places, e->order,      e->asking, e->segments,  e->wanted,     e->lse,       e->picked,
-				e->logits, e->no_targets, e->ids,    e->positions, e->free_pages, e->candidates};
+	const void *needed[] = {e->places, e->order,  e->asking,     e->segments, e->lengths,   e->wanted,     e->lse,
+				e->picked, e->logits, e->no_targets, e->ids,      e->positions, e->free_pages, e->candidates};
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!needed[i])
 			return ts_fail_memory(err);

@@ -79,6 +79,7 @@ int ts_score(struct ts_scorer *s, const int32_t *ids, size_t n, float *logprobs,
 					 .segment_count = 1,
 					 .kv = &s->kv,
 					 .adapter = s->adapter,
+					 .lengths = &n,
 					 .wanted = s->wanted,
 					 .wanted_count = rows};
 		const float *hidden = ts_model_forward(s->model, s->workspace, &batch);

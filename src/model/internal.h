@@ -25,6 +25,11 @@ struct ts_model {
 /* inv_freq[head_dim/2]: what a position is multiplied by; returns the scale of cos and sin (1, but for yarn). Step by step in f32 as
  * transformers computes them (modeling_rope_utils). */
 float ts_rope_frequencies(const struct ts_model_config *, float *inv_freq);
+/* With dynamic positions: the frequencies at a length beyond rope_original_positions. */
+void ts_rope_stretched(const struct ts_model_config *, size_t length, float *inv_freq);
+/* cosines and sines [rows, head_dim/2] of the segments' rows; lengths as in struct ts_batch. */
+void ts_rope_rows(const struct ts_model *, float *cosines, float *sines, const uint32_t *positions, size_t rows,
+		  const struct ts_segment *segments, size_t segment_count, const size_t *lengths);
 
 /* Inner activations of one layer for `rows` rows; h[t] = A drop(x) of the target's LoRA (only where a slot is present). */
 struct ts_acts {

@@ -334,9 +334,9 @@ void ts_workspace_free(struct ts_workspace *w)
 const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, const struct ts_batch *batch)
 {
 	const struct ts_backend_ops *ops = m->backend->ops;
-	size_t hidden = (size_t)m->config.hidden_size, half = (size_t)m->config.head_dim / 2;
+	size_t hidden = (size_t)m->config.hidden_size;
 	ops->embed(m->backend, w->x, batch->ids, m->embed, batch->rows);
-	ops->rope_table(m->backend, w->cosines, w->sines, batch->positions, m->inv_freq, batch->rows, half, m->rope_scale);
+	ts_rope_rows(m, w->cosines, w->sines, batch->positions, batch->rows, batch->segments, batch->segment_count, batch->lengths);
 	struct ts_layer_call call = {
 		.model = m,
 		.adapter = batch->adapter,

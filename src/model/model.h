@@ -44,7 +44,10 @@ struct ts_batch {
 	size_t segment_count;
 	const struct ts_kv_pool *kv;
 	const struct ts_adapter *adapter; /* NULL = base model */
-	const uint32_t *wanted;           /* [wanted_count] rows whose hidden state is asked for, ascending */
+	/* [segment_count], or NULL = 0: how long the segment's text is as far as it is given, the prompt of a generation. For dynamic positions,
+	 * which turn by the length of the text: what is generated later turns by its own. */
+	const size_t *lengths;
+	const uint32_t *wanted; /* [wanted_count] rows whose hidden state is asked for, ascending */
 	size_t wanted_count;
 };
 

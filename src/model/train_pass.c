@@ -269,7 +269,7 @@ static void forward(struct ts_pass *p, const struct ts_packed *pack, const struc
 	const struct ts_backend_ops *ops = b->ops;
 	size_t hidden = (size_t)m->config.hidden_size;
 	ops->embed(b, input_of(p, 0), pack->ids, m->embed, p->rows);
-	ops->rope_table(b, p->cosines, p->sines, p->positions, m->inv_freq, p->rows, (size_t)m->config.head_dim / 2, m->rope_scale);
+	ts_rope_rows(m, p->cosines, p->sines, p->positions, p->rows, p->segments, p->sequences, pack->lengths);
 	for (int i = 0; i < m->config.layers; i++) {
 		struct ts_layer_call call = layer_call(p, i);
 		call.adapter = adapter;

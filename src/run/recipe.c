@@ -313,9 +313,10 @@ int recipe_add_target(struct ts_recipe *r, const char *name, struct ts_error *er
 			r->lora.targets[r->lora.target_count++] = recipe_targets[i];
 			return 0;
 		}
-	return ts_fail(err, TS_EINVAL,
-		       "lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj or all-linear, found \"%.200s\"",
-		       name);
+	return ts_fail(
+		err, TS_EINVAL,
+		"lora.targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj or all-linear, found \"%.200s\"",
+		name);
 }
 
 static int check_required(const struct ts_recipe *r, const struct recipe_list *list, size_t i, struct ts_error *err)

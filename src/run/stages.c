@@ -352,7 +352,10 @@ static struct ts_train_options train_options(const struct ts_run *r, const char 
 
 static int adapter_config(const struct ts_recipe *recipe, struct ts_adapter_config *c, struct ts_error *err)
 {
-	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank, .alpha = recipe->lora.alpha, .dropout = recipe->lora.dropout, .use_rslora = recipe->lora.rslora};
+	*c = (struct ts_adapter_config){.rank = (int)recipe->lora.rank,
+					.alpha = recipe->lora.alpha,
+					.dropout = recipe->lora.dropout,
+					.use_rslora = recipe->lora.rslora};
 	if (strlen(recipe->model.text) >= sizeof(c->base_model))
 		return ts_fail(err, TS_ELIMIT, "model: a name of %zu bytes, expected less than %zu", strlen(recipe->model.text),
 			       sizeof(c->base_model));

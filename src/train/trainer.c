@@ -114,11 +114,6 @@ static int check_example(const struct trainer *t, size_t index)
 				       vocab - 1);
 		targets += i && e->mask[i];
 	}
-	if (ts_model_config(t->model)->rope_type == TS_ROPE_DYNAMIC && e->len > (size_t)ts_model_config(t->model)->max_positions)
-		return ts_fail(
-			t->err, TS_ELIMIT,
-			"training example %zu: %zu tokens; expected at most %d (max_position_embeddings, where dynamic positions begin)",
-			index, e->len, ts_model_config(t->model)->max_positions);
 	if (!targets || targets != e->targets)
 		return ts_fail(t->err, TS_EINVAL, "training example %zu: %zu target tokens, said to be %zu; expected at least 1", index,
 			       targets, e->targets);

@@ -165,6 +165,18 @@ static void yarn(void **state)
 				   NULL, NULL),
 			 0);
 	assert_true(c.rope_type == TS_ROPE_DYNAMIC && c.rope_factor == 2);
+	/* dynamic and yarn reach further than max_position_embeddings */
+	assert_true(c.rope_original_positions == 2048 && c.max_positions == 4096);
+	assert_int_equal(load_text(&c,
+				   MODEL("qwen2", ",\"max_position_embeddings\":32768" YARN("\"original_max_position_embeddings\":32768")),
+				   NULL, NULL),
+			 0);
+	assert_int_equal(c.max_positions, 131072);
+	assert_int_equal(load_text(&c,
+				   MODEL("qwen2", ",\"max_position_embeddings\":40960" YARN("\"original_max_position_embeddings\":4096")),
+				   NULL, NULL),
+			 0);
+	assert_int_equal(c.max_positions, 40960);
 }
 
 static void windows(void **state)

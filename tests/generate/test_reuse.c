@@ -1,12 +1,16 @@
 /* Tokens handed out while they are sampled, and keys and values kept for the next prompt: neither changes an answer. The model is the
  * testbed's student. */
+#include "core/file.h"
+#include "core/json.h"
 #include "core/mem.h"
 #include "generate/engine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -270,11 +274,11 @@ static void test_reuse(void **state)
 	check_conversation(*state, TS_BF16);
 }
 
-/* Several places over few pages: what an idle place keeps is given up for those that need it. */
-static void test_reuse_starved(void **state)
+/* Several places over few pages: what an idle place keeps is given up for those that need it. Gives the answers to the last round. */
+static void check_starved(const struct rig *rig, struct heard fresh[8])
 {
 	static struct turn turns[8];
-	struct heard kept[8], fresh[8];
+	struct heard kept[8], alone[8];
 	for (size_t i = 0; i < 8; i++) {
 		char name[8];
 		turns[i].len = 100 + 20 * i;
@@ -282,29 +286,92 @@ static void test_reuse_starved(void **state)
 		snprintf(name, sizeof(name), "s%zu", i);
 		random_ids(turns[i].prompt + 60, turns[i].len - 60, name);
 	}
-	struct ts_responder *keeping = open_engine(*state, 4, true, 7, TS_F32), *plain = open_engine(*state, 4, false, 0, TS_F32);
+	struct ts_responder *keeping = open_engine(rig, 4, true, 7, TS_F32), *plain = open_engine(rig, 4, false, 0, TS_F32),
+			    *single = open_engine(rig, 1, true, 0, TS_F32);
 	for (int round = 0; round < 2; round++) {
 		memset(kept, 0, sizeof(kept));
-		memset(fresh, 0, sizeof(fresh));
-		struct feed f = {.turns = turns, .count = 8, .out = kept}, g = {.turns = turns, .count = 8, .out = fresh};
+		memset(alone, 0, sizeof(alone));
+		memset(fresh, 0, 8 * sizeof(*fresh));
+		struct feed f = {.turns = turns, .count = 8, .out = kept}, g = {.turns = turns, .count = 8, .out = fresh},
+			    h = {.turns = turns, .count = 8, .out = alone};
 		assert_int_equal(serve(keeping, &f), 0);
 		assert_int_equal(serve(plain, &g), 0);
-		for (size_t i = 0; i < 8; i++)
+		assert_int_equal(serve(single, &h), 0);
+		for (size_t i = 0; i < 8; i++) {
 			assert_same(&kept[i], &fresh[i]);
+			assert_same(&alone[i], &fresh[i]);
+		}
 		release(&f);
-		release(&g);
+		release(&h);
+		if (!round)
+			release(&g);
 	}
 	keeping->close(keeping);
 	plain->close(plain);
+	single->close(single);
+}
+
+static void test_reuse_starved(void **state)
+{
+	struct heard answers[8];
+	check_starved(*state, answers);
+	for (size_t i = 0; i < 8; i++)
+		ts_vec_release(&answers[i].ids);
+}
+
+/* The student with dynamic positions and a first context of 128, in a folder of its own. */
+static void open_dynamic(struct rig *rig, const char *dir)
+{
+	struct ts_error err = {0};
+	char path[256];
+	json_t *config;
+	struct ts_str text = {0};
+	assert_int_equal(ts_json_load(STUDENT "/config.json", &config, &err), 0);
+	json_object_set_new(config, "max_position_embeddings", json_integer(128));
+	json_object_set_new(config, "rope_scaling", json_pack("{s:s, s:f}", "type", "dynamic", "factor", 4.0));
+	assert_int_equal(ts_json_dump_pretty(config, &text), 0);
+	snprintf(path, sizeof(path), "%s/config.json", dir);
+	assert_int_equal(ts_file_write(path, text.data, text.len, &err), 0);
+	snprintf(path, sizeof(path), "%s/model.safetensors", dir);
+	assert_int_equal(symlink(STUDENT "/model.safetensors", path), 0);
+	if (ts_backend_cpu_new(&rig->backend, TS_ISA_AUTO, 2, &err) || ts_model_open(&rig->model, rig->backend, dir, NULL, &err))
+		fail_msg("%s", err.message);
+	ts_str_release(&text);
+	json_decref(config);
+}
+
+/* Dynamic positions turn by the length of the text: not one answer may depend on neighbours, kept keys or pages given up. The shortest
+ * prompts stay inside the first context, and some begin inside and end beyond it. */
+static void test_dynamic(void **state)
+{
+	char dir[] = "/tmp/thinksafe-test-XXXXXX";
+	struct rig rig;
+	struct heard stretched[8], plain[8];
+	size_t differ = 0;
+	assert_non_null(mkdtemp(dir));
+	open_dynamic(&rig, dir);
+	assert_int_equal(ts_model_config(rig.model)->max_positions, 512);
+	check_starved(&rig, stretched);
+	check_starved(*state, plain);
+	for (size_t i = 0; i < 8; i++) {
+		bool same = stretched[i].ids.len == plain[i].ids.len &&
+			    !memcmp(stretched[i].ids.data, plain[i].ids.data, plain[i].ids.len * sizeof(int32_t));
+		assert_true(i || same); /* 100 tokens and an answer of at most 24 */
+		differ += !same;
+		ts_vec_release(&stretched[i].ids);
+		ts_vec_release(&plain[i].ids);
+	}
+	assert_true(differ > 0);
+	ts_model_close(rig.model);
+	ts_backend_free(rig.backend);
+	assert_int_equal(ts_path_remove(dir, NULL), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_stop_inside),
-		cmocka_unit_test(test_reuse),
-		cmocka_unit_test(test_reuse_starved),
+		cmocka_unit_test(test_tokens),        cmocka_unit_test(test_stop_inside), cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_reuse_starved), cmocka_unit_test(test_dynamic),
 	};
 	return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

@@ -140,7 +140,7 @@ struct session {
 	struct ts_workspace *workspace;
 	struct ts_kv_pool kv;
 	int32_t pages[SESSION_PAGES];
-	size_t position;
+	size_t position, length; /* length: of the text, for dynamic positions; 0 = not known */
 };
 
 static inline struct session session_open(const struct ts_model *m, const struct ts_adapter *adapter, enum ts_dtype kv)
@@ -178,6 +178,7 @@ static inline const float *session_feed(struct session *s, const int32_t *ids, s
 				 .segment_count = 1,
 				 .kv = &s->kv,
 				 .adapter = s->adapter,
+				 .lengths = &s->length,
 				 .wanted = wanted,
 				 .wanted_count = n};
 	s->position += n;

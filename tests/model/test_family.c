@@ -28,6 +28,10 @@ static const struct variant {
 	 "{\"sliding_window\": 20, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
 	 {NULL},
 	 "\"target_modules\": \"all-linear\", \"use_rslora\": true, \"exclude_modules\": \".*\\\\.3\\\\..*\""},
+	{"llama",
+	 "{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}, \"max_position_embeddings\": 50}",
+	 {NULL},
+	 "\"target_modules\": [\"q_proj\", \"k_proj\"]"},
 	{"qwen2",
 	 "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8, \"truncate\": false}}",
 	 {NULL},
@@ -193,6 +197,7 @@ static void test_training_forward(void **state)
 		ts_pass_forward(pass, &p.packed, 0, 0, 0, found);
 		for (size_t s = 0; s < 2; row += p.lengths[s++]) {
 			struct session session = session_open(o.model, a, TS_F32);
+			session.length = p.lengths[s];
 			const float *hidden = session_feed(&session, p.ids + row, p.lengths[s]);
 			ts_model_target_logits(o.model, lse, picked, hidden, p.targets + row, p.lengths[s]);
 			for (size_t r = 0; r < p.lengths[s]; r++)

@@ -81,6 +81,46 @@ static void printed_by_the_reference(void **state)
 	}
 }
 
+/* _compute_dynamic_ntk_parameters(config, seq_len=torch.tensor(length)). */
+static const struct {
+	double factor, theta, original;
+	size_t length;
+	float want[8];
+} grown[] = {
+	{4, 1e4, 64, 100, {1, 0.267223001f, 0.0714081228f, 0.0190818924f, 0.00509912008f, 0.00136260199f, 0.000364118576f, 9.730085e-05f}},
+	{2,
+	 5e5,
+	 2048,
+	 2049,
+	 {1, 0.193895698f, 0.037595544f, 0.00728961499f, 0.00141342496f, 0.000274057034f, 5.31384794e-05f, 1.03033235e-05f}},
+	{8,
+	 1e6,
+	 4096,
+	 32768,
+	 {1, 0.099806942f, 0.00996142533f, 0.000994219328f, 9.92299902e-05f, 9.9038416e-06f, 9.88472038e-07f, 9.8656372e-08f}},
+	{2.5,
+	 1e4,
+	 100,
+	 171,
+	 {1, 0.273323327f, 0.0747056454f, 0.0204187967f, 0.00558093376f, 0.00152539951f, 0.000416927243f, 0.000113955954f}},
+};
+
+static void dynamic(void **state)
+{
+	for (size_t i = 0; i < sizeof(grown) / sizeof(*grown); i++) {
+		struct ts_model_config g = {.head_dim = 16,
+					    .rope_type = TS_ROPE_DYNAMIC,
+					    .rope_theta = grown[i].theta,
+					    .rope_factor = grown[i].factor,
+					    .rope_original_positions = grown[i].original};
+		float found[8];
+		ts_rope_stretched(&g, grown[i].length, found);
+		for (int k = 0; k < 8; k++)
+			if (fabsf(found[k] - grown[i].want[k]) > 3e-7f * grown[i].want[k])
+				fail_msg("case %zu, pair %d: %.9g, expected %.9g", i, k, (double)found[k], (double)grown[i].want[k]);
+	}
+}
+
 /* The formulas of the papers, in double. */
 static double formula(const struct ts_model_config *g, int pair)
 {
@@ -143,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(printed_by_the_reference),
+		cmocka_unit_test(dynamic),
 		cmocka_unit_test(formulas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
