@@ -48,10 +48,22 @@ static bool has_card(const char *dir)
 	return found;
 }
 
+/* A GGUF file says it among its first keys. */
+static bool has_key(const char *path)
+{
+	enum { HEAD = 4096 };
+	struct ts_mapping m;
+	if (ts_mapping_open(&m, path, NULL))
+		return false;
+	bool found = !m.size || memmem(m.data, m.size < HEAD ? m.size : HEAD, EXPORT_KEY, strlen(EXPORT_KEY));
+	ts_mapping_close(&m);
+	return found;
+}
+
 /* Whether an earlier export that was killed left this. */
 static bool is_ours(const char *partial, bool gguf)
 {
-	return gguf ? ts_file_exists(partial) : ts_dir_is_empty(partial) || has_card(partial);
+	return gguf ? has_key(partial) : ts_dir_is_empty(partial) || has_card(partial);
 }
 
 static int check_names(struct export *e)
@@ -155,7 +167,7 @@ static int check_disk(struct export *e)
 static int open_chat(struct export *e)
 {
 	struct ts_error failure = {0};
-	int status = ts_local_open_chat(&e->chat, e->options->model, &failure);
+	int status = ts_local_open_chat_as(&e->chat, e->options->model, e->weights.from_gguf ? e->options->pre : NULL, &failure);
 	bool copied = !e->gguf || e->weights.from_gguf || e->options->lora;
 	if (!status)
 		return 0;

@@ -64,6 +64,7 @@ static void put_general(const struct export *e, struct ts_gguf_writer *w)
 	const char *name = slash ? slash + 1 : e->out.data;
 	ts_gguf_put_text(w, "general.architecture", architecture, strlen(architecture));
 	ts_gguf_put_text(w, "general.type", e->options->lora ? "adapter" : "model", e->options->lora ? 7 : 5);
+	ts_gguf_put_text(w, EXPORT_KEY, e->options->program, strlen(e->options->program));
 	ts_gguf_put_text(w, "general.name", name, strlen(name) - strlen(".gguf"));
 	ts_gguf_put_u32(w, "general.file_type", file_types[e->options->type]);
 	ts_gguf_put_u32(w, "general.quantization_version", 2);

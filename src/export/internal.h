@@ -146,8 +146,9 @@ int export_lora_read(struct export *);
 
 /* config.c: the config.json of the result, appended to `out`. */
 int export_config_text(const struct export *, struct ts_str *out);
-/* What every card has in its head. */
+/* What every card has in its head, and the key that every GGUF file has among its first: what an export left is known by them. */
 #define EXPORT_TAG "tags: [thinksafe"
+#define EXPORT_KEY "thinksafe.program"
 /* card.c: README.md of a folder, or the text beside a GGUF file, appended to `out`. */
 int export_card(const struct export *, struct ts_str *out);
 

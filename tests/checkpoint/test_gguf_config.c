@@ -302,7 +302,7 @@ static void names(void **state)
 
 static void strangers(void **state)
 {
-	static const char *const strange[] = {"rope_freqs.weight",      "blk.0.ffn_gate_exps.weight", "blk.0.attn_q_norm.weight",
+	static const char *const strange[] = {"rope_freqs.bias",        "blk.0.ffn_gate_exps.weight", "blk.0.attn_q_norm.weight",
 					      "blk.0.attn_q.bias.more", "blk.1.attn_norm.weight",     "blk.0.ffn_up.bias",
 					      "attn_q.weight",          "blk.0.token_embd.weight",    "blk.0.attn_v.bias"};
 	for (size_t i = 0; i < sizeof(strange) / sizeof(*strange); i++) {

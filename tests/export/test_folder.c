@@ -248,11 +248,37 @@ static void test_names(void **state)
 	place_close(&p);
 }
 
+/* The same of a GGUF file: one that another program left there is not touched. */
+static void test_partial_file(void **state)
+{
+	struct ts_error err = {0};
+	struct place p;
+	char partial[700];
+	place_open(&p, "qwen2", 4, "out.gguf", TS_EXPORT_BF16);
+	snprintf(partial, sizeof(partial), "%s.partial", p.out);
+	ok(ts_file_write(partial, "GGUF and so on", 14, &err));
+	assert_int_equal(place_export(&p, &err), TS_EIO);
+	assert_true(ts_file_exists(partial));
+	ok(ts_path_remove(partial, &err));
+	ok(place_export(&p, &err));
+	/* the first half of what was just written */
+	struct ts_str whole = {0};
+	ok(ts_file_read(p.out, &whole, &err));
+	ok(ts_file_write(partial, whole.data, whole.len / 2, &err));
+	ok(ts_path_remove(p.out, &err));
+	ok(place_export(&p, &err));
+	assert_true(ts_file_exists(p.out));
+	assert_false(ts_path_is_there(partial));
+	ts_str_release(&whole);
+	place_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_merged_weights), cmocka_unit_test(test_merged_logits), cmocka_unit_test(test_types),
 		cmocka_unit_test(test_shards),         cmocka_unit_test(test_beyond),        cmocka_unit_test(test_names),
+		cmocka_unit_test(test_partial_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

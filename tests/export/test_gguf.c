@@ -69,7 +69,17 @@ static void test_rotary_factors(void **state)
 		if (fabs((double)v - expected[i]) > 1e-6)
 			fail_msg("factor %zu: %.6f, expected %.6f", i, (double)v, expected[i]);
 	}
+	/* a factor of 0 would be a frequency without end */
+	struct ts_str bytes = {0};
+	struct ts_model *m;
+	size_t at = (size_t)(t->data - g.file.data);
 	ts_gguf_close(&g);
+	ok(ts_file_read(p.out, &bytes, &err));
+	memset(bytes.data + at + 8, 0, 4);
+	ok(ts_file_write(p.out, bytes.data, bytes.len, &err));
+	assert_int_equal(ts_model_open(&m, p.backend, p.out, NULL, &err), TS_EINVAL);
+	assert_non_null(strstr(err.message, "rope_freqs.weight"));
+	ts_str_release(&bytes);
 	place_close(&p);
 }
 

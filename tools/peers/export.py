@@ -115,7 +115,7 @@ def llama_cpp(model, adapter=None):
     p = xllamacpp.CommonParams()
     p.model.path = model
     p.n_ctx, p.n_parallel, p.warmup, p.verbosity = 512, 1, False, 0
-    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 2
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1  # threads of its own would spin while others work
     p.cache_type_k = p.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     p.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     if adapter:
