@@ -129,6 +129,9 @@ static int take_parts(const struct ts_gguf *g, bool sentencepiece, struct ts_cha
 	TS_TRY(take_flag(g, KEY("add_bos_token"), &p->add_bos, err));
 	TS_TRY(take_flag(g, KEY("add_eos_token"), &p->add_eos, err));
 	TS_TRY(take_flag(g, KEY("add_space_prefix"), &p->add_mark, err));
+	if (!sentencepiece && p->add_mark > 0)
+		return ts_fail(err, TS_EUNSUPPORTED, "%s: key \"" KEY("add_space_prefix") "\": true is not supported with model gpt2",
+			       g->path);
 	return ts_gguf_text(g, "tokenizer.chat_template", &p->template, &p->template_size, err);
 }
 

@@ -375,6 +375,10 @@ static void settings(void **state)
 	gguf_put(&f.keys, 0, 2);
 	refused(f, NULL, TS_EUNSUPPORTED, "\"tokenizer.ggml.precompiled_charsmap\"", "not supported");
 	f = small_file("smollm");
+	gguf_bool(&f, "tokenizer.ggml.add_space_prefix", true);
+	refused(f, NULL, TS_EUNSUPPORTED, "\"tokenizer.ggml.add_space_prefix\"", "gpt2");
+	f = small_file("smollm");
+	gguf_bool(&f, "tokenizer.ggml.add_space_prefix", false);
 	gguf_bool(&f, "tokenizer.ggml.add_sep_token", false);
 	gguf_u32(&f, "tokenizer.ggml.fim_pre_token_id", 3);
 	ids_are(write_file(&f), NULL, "ab", IDS(2));
