@@ -140,6 +140,10 @@ class Comparison:
             self.run(name, export.compare_gguf, folder, adapter)
             other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
             self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
+        for name, rope in export.ROPES if self.tiny else []:
+            folder = export.with_rope(self.program, self.tiny["qwen3"], rope)
+            adapter = lora.save_theirs(self.program, folder, **few)
+            self.run(f"qwen3, {name}", export.compare_llama_cpp, folder, adapter, export.TEXTS)
         trained, _ = self.program.train(self.student, [{"instruction": p, "response": r} for p, r in self.pairs[:40]], "--lr", 1e-3)
         self.run("student", export.compare_text, self.student, trained, self.prompts[:3])
 
