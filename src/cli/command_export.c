@@ -1,15 +1,18 @@
 /* thinksafe export: a model with its adapter merged, for other programs; or the adapter as a GGUF LoRA. */
 #include "cli/session.h"
 
+#include "core/file.h"
 #include "export/export.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 struct export_command {
 	struct ts_session session;
 	struct ts_export_options options;
 	const char *type;
+	struct ts_str out; /* --out without slashes at its end */
 };
 
 static json_t *real(double v)
@@ -61,7 +64,12 @@ static int run(struct export_command *c)
 	struct ts_export_result result;
 	o->model = s->model_dir;
 	o->adapter = s->adapter_dir;
-	o->out = s->out;
+	size_t n = s->out ? strlen(s->out) : 0;
+	while (n > 1 && s->out[n - 1] == '/')
+		n--;
+	if (n && ts_str_append(&c->out, s->out, n))
+		return ts_fail_memory(&s->err);
+	o->out = c->out.data;
 	o->pre = s->pre;
 	if (c->type && ts_export_type_parse(c->type, &o->type))
 		return ts_session_wrong(s, "--type: expected bf16, f16, f32 or q8_0, found \"%s\"", c->type);
@@ -71,7 +79,8 @@ static int run(struct export_command *c)
 		return ts_session_wrong(s, "%s", s->err.message);
 	TS_TRY(ts_session_need_model(s));
 	TS_TRY(ts_session_open_backend(s));
-	TS_TRY(ts_session_lock(s, s->out, ".lock"));
+	TS_TRY(ts_dir_make_parent(o->out, &s->err));
+	TS_TRY(ts_session_lock(s, o->out, ".lock"));
 	TS_TRY(ts_export(o, s->backend, &s->context, &result, &s->err));
 	if (s->json)
 		return print_json(c, &result);
@@ -107,5 +116,6 @@ int ts_command_export(const struct ts_command *command, int argc, char **argv)
 	if (code < 0)
 		code = ts_session_fail(s, run(&c));
 	ts_session_close(s);
+	ts_str_release(&c.out);
 	return code;
 }

@@ -70,15 +70,26 @@ static int write_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
-static int sync_parent(const char *path, struct ts_error *err)
+/* Does something with the folder that a path is in. */
+static int with_parent(const char *path, int (*act)(const char *dir, struct ts_error *err), struct ts_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash ? ts_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ts_strdup(".");
 	if (!dir)
 		return ts_fail_memory(err);
-	int status = ts_dir_sync(dir, err);
+	int status = act(dir, err);
 	ts_free(dir);
 	return status;
+}
+
+static int sync_parent(const char *path, struct ts_error *err)
+{
+	return with_parent(path, ts_dir_sync, err);
+}
+
+int ts_dir_make_parent(const char *path, struct ts_error *err)
+{
+	return with_parent(path, ts_dir_make, err);
 }
 
 /* A device or a pipe cannot be replaced by a file: it takes the bytes as they are. */

@@ -25,6 +25,8 @@ bool ts_path_is_there(const char *path);
 bool ts_dir_is_empty(const char *path);
 /* Makes the folder and its parents. */
 int ts_dir_make(const char *path, struct ts_error *err);
+/* The folder that the path is in, and its parents. */
+int ts_dir_make_parent(const char *path, struct ts_error *err);
 int ts_dir_sync(const char *path, struct ts_error *err);
 /* Removes a file or a folder with all in it; not being there is fine. */
 int ts_path_remove(const char *path, struct ts_error *err);
