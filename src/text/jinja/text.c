@@ -350,7 +350,7 @@ bool ts_j_parse_integer(const struct ts_j_string *s, int base, int64_t *out)
 	char text[128], *end;
 	if (base < 0 || base == 1 || base > 36 || !number_text(s, text, sizeof(text)))
 		return false;
-	char *p = text, clean[128];
+	char *p = text, clean[sizeof(text) + 1]; /* with a sign in front */
 	size_t sign = *p == '-' || *p == '+';
 	int letter = p[sign] == '0' ? p[sign + 1] | 32 : 0;
 	int named = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
