@@ -140,6 +140,8 @@ class Comparison:
             self.run(name, export.compare_gguf, folder, adapter)
             other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
             self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
+        mixed = lora.save_theirs(self.program, self.student, **{**few, "rank_pattern": {"k_proj": 3}, "alpha_pattern": {"v_proj": 5}})
+        self.run("student, ranks and alphas by module", export.compare_llama_cpp, self.student, mixed, export.TEXTS)
         for name, rope in export.ROPES if self.tiny else []:
             folder = export.with_rope(self.program, self.tiny["qwen3"], rope)
             adapter = lora.save_theirs(self.program, folder, **few)
