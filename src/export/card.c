@@ -69,9 +69,22 @@ static int put_ranks(const struct export *e, struct ts_str *out)
 	return ts_str_puts(out, ": LoRA") | put_range(out, " of rank", rank[0], rank[1]) | put_range(out, ", scale", scale[0], scale[1]);
 }
 
+static int put_targets(const struct export *e, struct ts_str *out)
+{
+	int failed = 0, count = 0;
+	for (int t = 0; t < TS_TARGETS; t++) {
+		struct ts_lora_pair p;
+		bool present = false;
+		for (int l = 0; l < e->config.layers; l++)
+			present |= ts_adapter_pair(e->adapter, l, (enum ts_target)t, &p);
+		if (present)
+			failed |= ts_str_printf(out, "%s %s", count++ ? "," : "", ts_target_name((enum ts_target)t));
+	}
+	return failed;
+}
+
 static int put_adapter(const struct export *e, struct ts_str *out)
 {
-	const struct ts_adapter_config *c = &e->adapter->config;
 	struct ts_str path = {0};
 	char hash[65];
 	int status = ts_path_join(&path, e->options->adapter, "adapter_model.safetensors") ? ts_fail_memory(e->err)
@@ -80,8 +93,7 @@ static int put_adapter(const struct export *e, struct ts_str *out)
 	TS_TRY(status);
 	int failed = ts_str_puts(out, "| adapter | ") | put_name(out, e->options->adapter);
 	failed |= put_ranks(e, out) | ts_str_puts(out, ", on");
-	for (int i = 0; i < c->target_count; i++)
-		failed |= ts_str_printf(out, "%s %s", i ? "," : "", c->targets[i]);
+	failed |= put_targets(e, out);
 	failed |= ts_str_printf(out, " |\n| SHA-256 of its adapter_model.safetensors | %s |\n", hash);
 	return failed ? ts_fail_memory(e->err) : 0;
 }
