@@ -42,6 +42,8 @@ static inline size_t ts_model_config_window(const struct ts_model_config *c, int
 	return c->window_layers[layer / 64] >> (layer % 64) & 1 ? (size_t)c->sliding_window : 0;
 }
 
+/* What yarn scales cos and sin by where nothing else is said. */
+double ts_yarn_attention_factor(double factor);
 /* `path` is a checkpoint folder (config.json and, if there, generation_config.json) or a GGUF file (checkpoint/gguf_config.h). */
 int ts_model_config_load(struct ts_model_config *, const char *path, struct ts_error *err);
 /* The same from two named files; `generation_path` may be NULL (then nothing is taken from there). */

@@ -75,6 +75,11 @@ static double yarn_scale(double factor, double weight)
 	return factor <= 1 ? 1 : 0.1 * weight * ts_ln(factor) + 1;
 }
 
+double ts_yarn_attention_factor(double factor)
+{
+	return yarn_scale(factor, 1);
+}
+
 /* A key that is missing, null or 0 takes the fallback. */
 static int read_or(const struct ts_config_reader *r, const json_t *rope, const char *key, double fallback, double *out)
 {

@@ -165,6 +165,21 @@ static int read_sizes(struct reader *r, struct ts_model_config *c)
 	return read_head_dim(r, c);
 }
 
+/* The ends of the ramp and the scale of cos and sin are those that the paper recommends; a file that gives others is refused by its key. */
+static int read_yarn(struct reader *r, struct ts_model_config *c)
+{
+	TS_TRY(read_positive(r, "rope.scaling.original_context_length", 0, &c->rope_original_positions));
+	if (c->rope_theta <= 1)
+		return ts_fail(r->err, TS_EINVAL, "%s: key \"%s\": expected above 1 with yarn, found %g", r->g->path,
+			       key_of(r, "rope.freq_base"), c->rope_theta);
+	c->rope_type = TS_ROPE_YARN;
+	c->rope_beta_fast = 32;
+	c->rope_beta_slow = 1;
+	c->rope_truncate = true;
+	c->rope_attention_factor = ts_yarn_attention_factor(c->rope_factor);
+	return 0;
+}
+
 static int read_rope(struct reader *r, struct ts_model_config *c)
 {
 	char type[32];
@@ -173,8 +188,10 @@ static int read_rope(struct reader *r, struct ts_model_config *c)
 	TS_TRY(read_positive(r, "rope.scale_linear", 1, &old_factor));
 	TS_TRY(read_text(r, key_of(r, "rope.scaling.type"), type, sizeof(type)));
 	TS_TRY(read_positive(r, "rope.scaling.factor", old_factor, &c->rope_factor));
+	if (!strcmp(type, "yarn"))
+		return read_yarn(r, c);
 	if (*type && strcmp(type, "none") && strcmp(type, "linear"))
-		return refuse(r, key_of(r, "rope.scaling.type"), type, "known: none, linear");
+		return refuse(r, key_of(r, "rope.scaling.type"), type, "known: none, linear, yarn");
 	bool scaled = strcmp(type, "none") && c->rope_factor != 1; /* without a type a factor is linear */
 	c->rope_type = scaled ? TS_ROPE_LINEAR : TS_ROPE_DEFAULT;
 	if (!scaled)

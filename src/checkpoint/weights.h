@@ -2,9 +2,9 @@
  * Face layout ("model.layers.0.mlp.up_proj.weight") and give rows in that layout's order: the rows of q and k that Llama's GGUF files
  * hold in another order come back in their own. Quantised tensors come as plain numbers, one tensor at a time: rounded to bf16, or exact
  * in f32.
- * A tensor that is none of the model's is refused on opening, by name: any of a GGUF file (experts), in a folder those under
- * "model." and "lm_head." (a bias that the config does not speak of).
- * "rope_freqs.weight", which only GGUF files have, is what the rotary frequencies are divided by. */
+ * A tensor that is none of the model's is refused on opening, by name: any of a GGUF file (experts), in a folder those under "model." and
+ * "lm_head." (a bias that the config does not speak of). "rope_freqs.weight", which only GGUF files have, is what the rotary frequencies
+ * are divided by. */
 #ifndef TS_CHECKPOINT_WEIGHTS_H
 #define TS_CHECKPOINT_WEIGHTS_H
 

@@ -48,9 +48,43 @@ static int put_head(const struct export *e, const struct ts_str *base, struct ts
 	return failed | ts_str_printf(out, "\n\nWritten by %s.\n\n", e->options->program);
 }
 
+/* Modules may differ in rank and scale. */
+static int put_range(struct ts_str *out, const char *name, double least, double most)
+{
+	return least == most ? ts_str_printf(out, "%s %g", name, least) : ts_str_printf(out, "%s %g to %g", name, least, most);
+}
+
+static int put_ranks(const struct export *e, struct ts_str *out)
+{
+	double rank[2] = {INFINITY, 0}, scale[2] = {INFINITY, 0};
+	for (int i = 0; i < e->config.layers * TS_TARGETS; i++) {
+		struct ts_lora_pair p;
+		if (!ts_adapter_pair(e->adapter, i / TS_TARGETS, (enum ts_target)(i % TS_TARGETS), &p))
+			continue;
+		rank[0] = fmin(rank[0], (double)p.rank);
+		rank[1] = fmax(rank[1], (double)p.rank);
+		scale[0] = fmin(scale[0], (double)p.scale);
+		scale[1] = fmax(scale[1], (double)p.scale);
+	}
+	return ts_str_puts(out, ": LoRA") | put_range(out, " of rank", rank[0], rank[1]) | put_range(out, ", scale", scale[0], scale[1]);
+}
+
+static int put_targets(const struct export *e, struct ts_str *out)
+{
+	int failed = 0, count = 0;
+	for (int t = 0; t < TS_TARGETS; t++) {
+		struct ts_lora_pair p;
+		bool present = false;
+		for (int l = 0; l < e->config.layers; l++)
+			present |= ts_adapter_pair(e->adapter, l, (enum ts_target)t, &p);
+		if (present)
+			failed |= ts_str_printf(out, "%s %s", count++ ? "," : "", ts_target_name((enum ts_target)t));
+	}
+	return failed;
+}
+
 static int put_adapter(const struct export *e, struct ts_str *out)
 {
-	const struct ts_adapter_config *c = &e->adapter->config;
 	struct ts_str path = {0};
 	char hash[65];
 	int status = ts_path_join(&path, e->options->adapter, "adapter_model.safetensors") ? ts_fail_memory(e->err)
@@ -58,10 +92,8 @@ static int put_adapter(const struct export *e, struct ts_str *out)
 	ts_str_release(&path);
 	TS_TRY(status);
 	int failed = ts_str_puts(out, "| adapter | ") | put_name(out, e->options->adapter);
-	failed |= ts_str_printf(out, ": LoRA of rank %d, alpha %g, on", c->rank, c->alpha);
-	for (int t = 0, named = 0; t < TS_TARGETS; t++)
-		if (c->targets[t])
-			failed |= ts_str_printf(out, "%s %s", named++ ? "," : "", ts_target_name((enum ts_target)t));
+	failed |= put_ranks(e, out) | ts_str_puts(out, ", on");
+	failed |= put_targets(e, out);
 	failed |= ts_str_printf(out, " |\n| SHA-256 of its adapter_model.safetensors | %s |\n", hash);
 	return failed ? ts_fail_memory(e->err) : 0;
 }

@@ -181,12 +181,16 @@ static int plan(struct export *e)
 {
 	bool head, both;
 	TS_TRY(check_names(e));
+	/* said now, not when a large model has been loaded */
+	if (e->options->adapter && !ts_dir_exists(e->options->adapter))
+		return ts_fail(e->err, TS_ENOTFOUND, "%s: no such adapter folder", e->options->adapter);
 	TS_TRY(ts_model_config_load(&e->config, e->options->model, e->err));
 	TS_TRY(ts_weights_open(&e->weights, e->options->model, &e->config, &both, e->err));
 	e->weights.quantised = TS_F32; /* what is merged is not rounded before */
 	if (e->weights.from_gguf && !e->gguf)
 		return ts_fail(e->err, TS_EUNSUPPORTED, "%s: a GGUF file is written as GGUF alone: expected --out FILE.gguf, found \"%s\"",
 			       e->options->model, e->options->out);
+	e->weights.quantised = TS_F32;
 	TS_TRY(find_head(e, &head));
 	TS_TRY(open_chat(e));
 	if (e->options->lora)

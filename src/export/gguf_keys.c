@@ -14,13 +14,22 @@ static int refuse(const struct export *e, const char *what, const char *why)
 	return ts_fail(e->err, TS_EUNSUPPORTED, "%s: %s cannot be written as GGUF: %s", e->options->model, what, why);
 }
 
+/* llama.cpp's own numbers, which the format's older readers cannot be told otherwise. */
+static bool is_usual_yarn(const struct ts_model_config *c)
+{
+	double off = c->rope_attention_factor - ts_yarn_attention_factor(c->rope_factor);
+	return c->rope_beta_fast == 32 && c->rope_beta_slow == 1 && c->rope_truncate && off < 1e-6 && off > -1e-6;
+}
+
 static int check(const struct export *e)
 {
 	const struct ts_model_config *c = &e->config;
 	if (!strcmp(c->model_type, "qwen3") && (c->qkv_bias || c->o_bias))
 		return refuse(e, "a qwen3 model with attention biases", "the architecture qwen3 of llama.cpp has none");
-	if (c->rope_type != TS_ROPE_DEFAULT && c->rope_type != TS_ROPE_LINEAR && c->rope_type != TS_ROPE_LLAMA3)
-		return refuse(e, "this RoPE scaling", "expected none, linear or llama3");
+	if (c->rope_type == TS_ROPE_DYNAMIC)
+		return refuse(e, "RoPE scaling dynamic", "expected none, linear, llama3 or yarn");
+	if (c->rope_type == TS_ROPE_YARN && !is_usual_yarn(c))
+		return refuse(e, "a yarn of its own", "expected beta_fast 32, beta_slow 1, truncate and the usual attention_factor");
 	return 0;
 }
 
@@ -78,6 +87,11 @@ static void put_rope(const struct ts_model_config *c, struct keys *k)
 	if (c->rope_type == TS_ROPE_LINEAR) {
 		ts_gguf_put_text(k->w, key_of(k, "rope.scaling.type"), "linear", 6);
 		put_real(k, "rope.scaling.factor", c->rope_factor);
+	}
+	if (c->rope_type == TS_ROPE_YARN) {
+		ts_gguf_put_text(k->w, key_of(k, "rope.scaling.type"), "yarn", 4);
+		put_real(k, "rope.scaling.factor", c->rope_factor);
+		put_size(k, "rope.scaling.original_context_length", (int)c->rope_original_positions);
 	}
 }
 

@@ -144,7 +144,12 @@ static void settings(void **state)
 	refused(TS_EUNSUPPORTED, (gguf_release(&f), f = model_file("gemma2")), "m.gguf", "general.architecture", "gemma2",
 		"llama, qwen2, qwen3");
 	refused(TS_EFORMAT, (gguf_release(&f), f = gguf_new()), "\"general.architecture\" is missing");
-	refused(TS_EUNSUPPORTED, gguf_text(&f, "llama.rope.scaling.type", "yarn"), "llama.rope.scaling.type", "yarn", "none, linear");
+	refused(TS_EUNSUPPORTED, gguf_text(&f, "llama.rope.scaling.type", "longrope"), "llama.rope.scaling.type", "longrope",
+		"none, linear");
+	refused(TS_EINVAL, gguf_text(&f, "llama.rope.scaling.type", "yarn"), "llama.rope.scaling.original_context_length", "above 0",
+		"missing");
+	refused(TS_EUNSUPPORTED, gguf_f32(&f, "llama.rope.scaling.yarn_beta_fast", 16), "llama.rope.scaling.yarn_beta_fast", "this setting",
+		"");
 	refused(TS_EUNSUPPORTED, gguf_u32(&f, "llama.expert_count", 8), "llama.expert_count");
 	refused(TS_EUNSUPPORTED, gguf_u32(&f, "llama.attention.sliding_window", 4096), "llama.attention.sliding_window");
 	refused(TS_EUNSUPPORTED, gguf_f32(&f, "llama.logit_scale", 0.5f), "llama.logit_scale");

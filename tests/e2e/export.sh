@@ -75,6 +75,7 @@ refused "expected a folder, found a file" -- "${merge[@]}" --out "$scratch/rows/
 "$THINKSAFE" "${merge[@]}" --out "$scratch/new/place/" >/dev/null || fail "a new place, a slash at its end"
 [ -s "$scratch/new/place/model.safetensors" ] && [ "$(ls "$scratch/new")" = place ] || fail "a new place holds $(ls "$scratch/new")"
 refused "no such checkpoint" -- export --model "$scratch/nowhere" --out "$scratch/x" --quiet
+refused "no such adapter" -- export --model "$student" --adapter "$scratch/nowhere" --out "$scratch/x" --quiet
 refused "expected --out FILE.gguf" -- export --model "$scratch/f32-file.gguf" --out "$scratch/x" --quiet
 [ ! -e "$scratch/x" ] && [ ! -e "$scratch/x.partial" ] && [ ! -e "$scratch/x.lock" ] || fail "a refused export left $(ls -d "$scratch"/x*)"
 

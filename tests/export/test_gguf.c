@@ -143,7 +143,7 @@ static void test_tokenizer_again(void **state)
 {
 	static const char *const texts[] = {"The sea is blue.", "a  b\n\n12345 x'll", "<|im_start|>user", "\xc3\xa9\xf0\x9f\x8c\x8a"};
 	struct ts_error err = {0};
-	for (size_t f = 0; f < 3; f++) { /* the fourth is of a kind that we do not read from GGUF */
+	for (size_t f = 0; f < 4; f++) {
 		struct place p;
 		struct ts_chat *from, *to;
 		struct ts_str a = {0}, b = {0};
@@ -243,6 +243,54 @@ static void test_unknown_pre(void **state)
 	place_close(&p);
 }
 
+/* Positions that are scaled, as the metadata say it; what they cannot say is refused. */
+static void test_positions(void **state)
+{
+	static const struct {
+		const char *rope, *refused;
+	} cases[] = {
+		{"{\"rope_type\": \"linear\", \"factor\": 4.0}", NULL},
+		{"{\"rope_type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 128}", NULL},
+		{"{\"rope_type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 128, \"beta_fast\": 16}", "yarn"},
+		{"{\"rope_type\": \"dynamic\", \"factor\": 4.0}", "dynamic"},
+	};
+	struct ts_error err = {0};
+	int32_t ids[LENGTH];
+	some_ids(ids);
+	for (size_t i = 0; i < 4; i++) {
+		struct place p;
+		json_t *config, *rope;
+		char model[600], command[2000], path[700];
+		struct ts_str text = {0};
+		place_open(&p, "qwen3", 4, "out.gguf", TS_EXPORT_F32);
+		snprintf(model, sizeof(model), "%s", scratch_path(&p.scratch, "model"));
+		snprintf(command, sizeof(command), "cp -r '%s' '%s'", p.model, model);
+		assert_int_equal(system(command), 0);
+		snprintf(path, sizeof(path), "%s/config.json", model);
+		ok(ts_json_load(path, &config, &err));
+		ok(ts_json_parse(cases[i].rope, strlen(cases[i].rope), "rope", &rope, &err));
+		assert_int_equal(json_object_set_new(config, "rope_scaling", rope), 0);
+		assert_int_equal(ts_json_dump_pretty(config, &text), 0);
+		ok(ts_file_write(path, text.data, text.len, &err));
+		p.options.model = model;
+		if (cases[i].refused) {
+			assert_int_equal(place_export(&p, &err), TS_EUNSUPPORTED);
+			assert_non_null(strstr(err.message, cases[i].refused));
+		} else {
+			ok(place_export(&p, &err));
+			float *want = logits_of(&p, model, p.adapter, ids, LENGTH), *found = logits_of(&p, p.out, NULL, ids, LENGTH);
+			double worst = worst_difference(want, found, (size_t)528 * LENGTH);
+			if (worst > 2e-4)
+				fail_msg("%s: logits differ by %g", cases[i].rope, worst);
+			free(want);
+			free(found);
+		}
+		ts_str_release(&text);
+		json_decref(config);
+		place_close(&p);
+	}
+}
+
 static const struct ts_gguf_tensor *need(const struct ts_gguf *g, const char *name, size_t rows, size_t columns)
 {
 	const struct ts_gguf_tensor *t = ts_gguf_tensor(g, name);
@@ -293,13 +341,9 @@ static void test_lora(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_f32_is_the_model),
-		cmocka_unit_test(test_rotary_factors),
-		cmocka_unit_test(test_metadata),
-		cmocka_unit_test(test_tokenizer_again),
-		cmocka_unit_test(test_gguf_source),
-		cmocka_unit_test(test_unknown_pre),
-		cmocka_unit_test(test_lora),
+		cmocka_unit_test(test_f32_is_the_model), cmocka_unit_test(test_rotary_factors), cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_tokenizer_again),  cmocka_unit_test(test_gguf_source),    cmocka_unit_test(test_unknown_pre),
+		cmocka_unit_test(test_positions),        cmocka_unit_test(test_lora),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

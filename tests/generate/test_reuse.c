@@ -135,12 +135,17 @@ static int serve(struct ts_responder *engine, struct feed *f)
 	return engine->run(engine, &source, &context, &err);
 }
 
+static void release_tokens(struct feed *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		ts_vec_release(&f->tokens[i]);
+}
+
 static void release(struct feed *f)
 {
-	for (size_t i = 0; i < f->count; i++) {
-		ts_vec_release(&f->tokens[i]);
+	release_tokens(f);
+	for (size_t i = 0; i < f->count; i++)
 		ts_vec_release(&f->out[i].ids);
-	}
 }
 
 static void random_ids(int32_t *ids, size_t n, const char *name)
@@ -303,7 +308,9 @@ static void check_starved(const struct rig *rig, struct heard fresh[8])
 		}
 		release(&f);
 		release(&h);
-		if (!round)
+		if (round)
+			release_tokens(&g);
+		else
 			release(&g);
 	}
 	keeping->close(keeping);

@@ -109,7 +109,7 @@ class Comparison:
         for name, folder in self.tiny.items():
             rows, examples = lora.random_examples(self.vocab[name], 6, 11)
             self.run(name, lora.compare_training, folder, rows, examples, "--targets", lora.ALL, "--rank", 6)
-        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 13)
+        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 14)
         for name in ("llama, biases everywhere", "llama, rope yarn, attention factor", "qwen3, windows by list", "mistral, window 16"):
             self.run(name, lora.compare_training, decoder.save_variant(self.program, name), rows, examples, "--targets", "all-linear",
                      "--rank", 6, "--rslora")
@@ -156,6 +156,12 @@ class Comparison:
             self.run(name, export.compare_gguf, folder, adapter)
             other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
             self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
+        mixed = lora.save_theirs(self.program, self.student, **{**few, "rank_pattern": {"k_proj": 3}, "alpha_pattern": {"v_proj": 5}})
+        self.run("student, ranks and alphas by module", export.compare_llama_cpp, self.student, mixed, export.TEXTS)
+        for name, rope in export.ROPES if self.tiny else []:
+            folder = export.with_rope(self.program, self.tiny["qwen3"], rope)
+            adapter = lora.save_theirs(self.program, folder, **few)
+            self.run(f"qwen3, {name}", export.compare_llama_cpp, folder, adapter, export.TEXTS)
         trained, _ = self.program.train(self.student, [{"instruction": p, "response": r} for p, r in self.pairs[:40]], "--lr", 1e-3)
         self.run("student", export.compare_text, self.student, trained, self.prompts[:3])
 

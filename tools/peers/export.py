@@ -1,5 +1,6 @@
 """What `thinksafe export` writes, in the hands of transformers, of the package gguf, and of llama.cpp (the package xllamacpp)."""
 import json
+import shutil
 
 import numpy
 import torch
@@ -162,6 +163,25 @@ def added_tokens(folder):
 def cut(ids, tokens):
     """To the first of these tokens: llama.cpp ends at some by their names, and does not say which."""
     return ids[:next((i for i, t in enumerate(ids) if t in tokens), len(ids))]
+
+
+# Positions that are scaled, as the keys of a GGUF file say it.
+ROPES = [
+    ("linear", {"rope_type": "linear", "factor": 4.0}),
+    ("yarn", {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+]
+
+
+def with_rope(program, folder, rope):
+    """The checkpoint with other positions: every rope moves what it continues with."""
+    out = program.new_path("-rope")
+    shutil.copytree(folder, out)
+    with open(f"{out}/config.json", encoding="utf-8") as f:
+        config = json.load(f)
+    config["rope_scaling"] = rope
+    with open(f"{out}/config.json", "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    return out
 
 
 def compare_text(program, report, name, folder, adapter, prompts):
