@@ -180,6 +180,8 @@ static int open_backend(struct ts_session *s)
 int ts_session_open_model(struct ts_session *s)
 {
 	TS_TRY(need_model(s));
+	if (s->model_path.len)
+		TS_TRY(ts_session_need_whole(s, s->model_name, s->model_dir));
 	TS_TRY(open_backend(s));
 	if (!s->model)
 		TS_TRY(ts_model_open(&s->model, s->backend, s->model_dir, &s->context, &s->err));
