@@ -468,7 +468,7 @@ else
 	echo "skipped: openssl is not installed, so no certificate was refused"
 fi
 HF_ENDPOINT=ftp://127.0.0.1 unpulled "HF_ENDPOINT: expected an address with http" -- org/student
-http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unpulled "127.0.0.1 port 1" -- org/student # the proxy is asked, not the host
+http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unpulled "127.0.0.1" -- org/student # the proxy is asked, not the host
 with "trickle=GET&$large:1000" unpulled "given up after 2 tries" "silent or too slow" -- org/student --timeout 1 --retries 1
 [ "$(wc -c <"$part")" -ge 1000 ] || fail "what trickled in is not kept"
 
