@@ -133,7 +133,7 @@ static int open_recipe(struct command_run *c, const char *path)
 	c->machine.version = TS_VERSION;
 	if (!ts_sha256_file("/proc/self/exe", c->build, NULL))
 		c->machine.build = c->build;
-	return 0;
+	return c->print_recipe ? 0 : ts_session_find_recipe(s, &c->recipe);
 }
 
 /* The object of cli.md: before, after, accepted, run. */
@@ -190,8 +190,6 @@ static int run(struct command_run *c, const char *path)
 		c->machine.show_plan = s->quiet ? NULL : show_plan;
 		c->machine.probe_seconds = c->probe;
 		if (!status)
-			status = ts_session_find_recipe(s, &c->recipe);
-		if (!status)
 			status = ts_run(&c->recipe, dir.data, &c->machine, &s->context, &metrics, &s->err);
 		if (!status)
 			status = show(s, metrics, dir.data);
@@ -238,8 +236,6 @@ static int evaluate(struct command_run *c, const char *path)
 	struct ts_str text = {0};
 	int status = open_recipe(c, path);
 	s->resumable = c->run_dir != NULL;
-	if (!status)
-		status = ts_session_find_recipe(s, &c->recipe);
 	if (!status)
 		status = ts_run_eval(&c->recipe, c->run_dir, s->adapter_dir, &c->machine, &s->context, &metrics, &s->err);
 	if (!status && s->json) {

@@ -143,6 +143,15 @@ int ts_session_find(struct ts_session *s, const char **path, struct ts_str *memo
 	return status;
 }
 
+int ts_session_need_whole(struct ts_session *s, const char *name, const char *path)
+{
+	struct ts_error why = {0};
+	int status = ts_hub_check_whole(path, &why);
+	if (status == TS_ENOTFOUND)
+		return ts_fail(&s->err, status, "%.400s; `thinksafe pull %.200s` fetches what is missing", why.message, name);
+	return status ? ts_fail(&s->err, status, "%s", why.message) : 0;
+}
+
 static int find_source(struct ts_session *s, struct ts_recipe *r, struct ts_recipe_path *source)
 {
 	struct ts_str memory = {0};
@@ -150,7 +159,7 @@ static int find_source(struct ts_session *s, struct ts_recipe *r, struct ts_reci
 	int status = ts_session_find(s, &path, &memory, TS_MODEL_EXPECTED);
 	if (!status && path != source->path) {
 		source->path = ts_arena_strndup(&r->memory, path, strlen(path));
-		status = source->path ? 0 : ts_fail_memory(&s->err);
+		status = source->path ? ts_session_need_whole(s, source->text, source->path) : ts_fail_memory(&s->err);
 	}
 	ts_str_release(&memory);
 	return status;

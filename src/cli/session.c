@@ -183,6 +183,8 @@ int ts_session_open_backend(struct ts_session *s)
 int ts_session_open_model(struct ts_session *s)
 {
 	TS_TRY(ts_session_need_model(s));
+	if (s->model_path.len)
+		TS_TRY(ts_session_need_whole(s, s->model_name, s->model_dir));
 	TS_TRY(ts_session_open_backend(s));
 	if (!s->model)
 		TS_TRY(ts_model_open_as(&s->model, s->backend, s->model_dir, ts_session_weights(s), &s->context, &s->err));

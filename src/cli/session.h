@@ -105,7 +105,9 @@ int ts_session_wrong(struct ts_session *, const char *format, ...) __attribute__
 /* hub.c. A path that is not there and reads as a hub id (ORG/NAME) is looked up in the Hugging Face cache: *path then points into `memory`.
  * `what` is what was expected, for the message. No network. */
 int ts_session_find(struct ts_session *, const char **path, struct ts_str *memory, const char *what);
-/* The same for the models of a recipe. */
+/* Whether what was found has its weights: other programs fetch parts. */
+int ts_session_need_whole(struct ts_session *, const char *name, const char *path);
+/* Both for the models of a recipe. */
 struct ts_recipe;
 int ts_session_find_recipe(struct ts_session *, struct ts_recipe *);
 #define TS_MODEL_EXPECTED "checkpoint folder or GGUF file"
