@@ -4,7 +4,7 @@
  * - Memory is bounded: by `memory` bytes for the whole process, of which the engine takes what is not in use yet; where nothing is said,
  *   by TS_KV_BYTES for the KV cache, but always room for one longest sequence.
  * - End-of-turn tokens are the union of config.json, generation_config.json and the tokenizer. They are said once through `announce`,
- *   with what generation_config.json asks for and does not get (contracts.md section 7). */
+ *   with what generation_config.json asks for and does not get (docs/contracts.md, section 6). */
 #ifndef TS_GENERATE_LOCAL_H
 #define TS_GENERATE_LOCAL_H
 
