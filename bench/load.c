@@ -32,8 +32,6 @@ static int measure(const char *dir, int threads, int repeats, struct ts_error *e
 			best = seconds;
 	}
 	getrusage(RUSAGE_SELF, &use);
-	printf("cpu user %.2f sys %.2f\n", (double)use.ru_utime.tv_sec + use.ru_utime.tv_usec * 1e-6,
-	       use.ru_stime.tv_sec + use.ru_stime.tv_usec * 1e-6);
 	printf("%s, %d threads: first %.2f s, warm %.2f s; weights %.0f MB, peak %.0f MB\n", dir, backend->threads, first,
 	       repeats > 1 ? best : first, bytes / 1e6, (double)use.ru_maxrss * 1024 / 1e6);
 done:

@@ -139,7 +139,7 @@ static int load_rope_factors(struct loader *l)
 	if (l->size || !ts_weights_has(&l->weights, "rope_freqs.weight"))
 		return 0;
 	status = load_vector(l, "rope_freqs.weight", (size_t)half, &factors);
-	for (int i = 0; i < half && !status; i++) {
+	for (int i = 0; factors && i < half && !status; i++) {
 		if (!(factors[i] > 0))
 			status = ts_fail(l->err, TS_EINVAL, "%s: tensor \"rope_freqs.weight\": expected numbers above 0, found %g", m->dir,
 					 (double)factors[i]);
