@@ -1,10 +1,8 @@
 #include "text/regex.h"
 
 #include "core/mem.h"
+#include "text/pcre.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MATCH_LIMIT 1000000u
@@ -16,18 +14,6 @@ struct ts_regex {
 	pcre2_match_context *context;
 	char *pattern, *place;
 };
-
-static void *take(PCRE2_SIZE size, void *unused)
-{
-	(void)unused;
-	return ts_alloc(size);
-}
-
-static void give(void *p, void *unused)
-{
-	(void)unused;
-	ts_free(p);
-}
 
 /* What means something else in Python: {,3} (PCRE2 before 10.43 takes it literally) and [[:alpha:]] (Python has no such classes). */
 static const char *read_otherwise(const char *pattern)
@@ -41,23 +27,8 @@ static const char *read_otherwise(const char *pattern)
 
 static int compile(struct ts_regex *r, struct ts_error *err)
 {
-	int code = 0;
-	PCRE2_SIZE at = 0;
-	r->general = pcre2_general_context_create(take, give, NULL);
-	pcre2_compile_context *context = r->general ? pcre2_compile_context_create(r->general) : NULL;
-	if (!context)
-		return ts_fail_memory(err);
-	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-	uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-	r->code = pcre2_compile((PCRE2_SPTR)r->pattern, PCRE2_ZERO_TERMINATED, options, &code, &at, context);
-	pcre2_compile_context_free(context);
-	if (!r->code && code == PCRE2_ERROR_HEAP_FAILED)
-		return ts_fail_memory(err);
-	if (!r->code) {
-		PCRE2_UCHAR text[160] = "";
-		pcre2_get_error_message(code, text, sizeof(text));
-		return ts_fail(err, TS_EUNSUPPORTED, "%s: regular expression \"%.300s\": %s", r->place, r->pattern, (const char *)text);
-	}
+	TS_TRY(ts_pcre_compile(&r->general, &r->code, r->pattern, strlen(r->pattern), PCRE2_ANCHORED | PCRE2_ENDANCHORED, r->place,
+			       r->pattern, err));
 	r->data = pcre2_match_data_create(1, r->general);
 	r->context = pcre2_match_context_create(r->general);
 	if (!r->data || !r->context)

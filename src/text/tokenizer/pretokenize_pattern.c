@@ -4,11 +4,10 @@
 
 #include "core/json.h"
 #include "core/mem.h"
+#include "text/pcre.h"
 #include "text/tokenizer/pretokenize_regex.h"
 #include "text/tokenizer/pretokenize_words.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <string.h>
 
 #define MATCH_LIMIT 50000000u
@@ -44,37 +43,9 @@ static const struct {
 	 ts_words_qwen2},
 };
 
-static void *take(PCRE2_SIZE size, void *unused)
-{
-	(void)unused;
-	return ts_alloc(size);
-}
-
-static void give(void *p, void *unused)
-{
-	(void)unused;
-	ts_free(p);
-}
-
 static int compile(struct ts_pattern *p, const char *regex, const struct ts_str *dialect, const char *place, struct ts_error *err)
 {
-	p->general = pcre2_general_context_create(take, give, NULL);
-	pcre2_compile_context *context = p->general ? pcre2_compile_context_create(p->general) : NULL;
-	if (!context)
-		return ts_fail_memory(err);
-	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-	int code;
-	PCRE2_SIZE at;
-	uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
-	p->code = pcre2_compile((PCRE2_SPTR)ts_str_c(dialect), dialect->len, options, &code, &at, context);
-	pcre2_compile_context_free(context);
-	if (!p->code && code == PCRE2_ERROR_HEAP_FAILED)
-		return ts_fail_memory(err);
-	if (!p->code) {
-		PCRE2_UCHAR text[160] = "";
-		pcre2_get_error_message(code, text, sizeof(text));
-		return ts_fail(err, TS_EUNSUPPORTED, "%s: regular expression \"%s\": %s", place, regex, (const char *)text);
-	}
+	TS_TRY(ts_pcre_compile(&p->general, &p->code, ts_str_c(dialect), dialect->len, PCRE2_MULTILINE, place, regex, err));
 	pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without JIT the interpreter does the same, slower */
 	return 0;
 }
