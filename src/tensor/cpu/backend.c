@@ -91,14 +91,14 @@ static bool finite_bits(uint32_t bits, enum ts_dtype t)
 	return (bits & exponent) != exponent;
 }
 
-/* One panel: rows first .. first + rows of src; false when a value is not finite. Bytes are put together, since src is little-endian and
- * unaligned. */
+/* One panel (kernels/kernels.h): `rows` rows of src; false when a value is not finite. Bytes are put together, since src is little-endian
+ * and unaligned. */
 static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size_t rows, size_t in)
 {
 	size_t size = ts_dtype_size(t);
 	bool finite = true;
-	if (rows < 16)
-		memset(to, 0, 16 * in * size);
+	if (rows < 16 || in % 2)
+		memset(to, 0, ts_panel_size(t, in) * size);
 	for (size_t r = 0; r < rows; r++) {
 		const unsigned char *s = src + r * in * size;
 		for (size_t k = 0; k < in; k++, s += size) {
@@ -107,7 +107,7 @@ static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size
 				bits |= (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
 				((uint32_t *)to)[16 * k + r] = bits;
 			} else {
-				((uint16_t *)to)[16 * k + r] = (uint16_t)bits;
+				((uint16_t *)to)[t == TS_BF16 ? (k / 2 * 16 + r) * 2 + k % 2 : 16 * k + r] = (uint16_t)bits;
 			}
 			finite &= finite_bits(bits, t);
 		}
@@ -125,7 +125,7 @@ static void weight_free(struct ts_backend *b, struct ts_weight *w)
 
 static size_t weight_size(enum ts_dtype dtype, size_t out, size_t in)
 {
-	return (out + 15) / 16 * 16 * in * ts_dtype_size(dtype);
+	return (out + 15) / 16 * ts_panel_size(dtype, in) * ts_dtype_size(dtype);
 }
 
 static size_t weight_bytes(const struct ts_weight *w)
@@ -139,7 +139,7 @@ static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, si
 	if (t != TS_F32 && t != TS_BF16 && t != TS_F16)
 		return TS_EUNSUPPORTED;
 	size_t padded, elements, size = ts_dtype_size(t), panels;
-	if (!ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16 * 16, in, &elements))
+	if (in > SIZE_MAX / 32 || !ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16, ts_panel_size(t, in), &elements))
 		return TS_ENOMEM;
 	struct ts_weight *w = ts_calloc(1, sizeof(*w));
 	if (!w)
@@ -154,8 +154,8 @@ static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, si
 #pragma omp parallel for num_threads(b->threads) reduction(|| : bad) schedule(static) if (elements > 100000)
 	for (size_t p = 0; p < panels; p++) {
 		size_t rows = out - 16 * p < 16 ? out - 16 * p : 16;
-		bad = !pack_panel((char *)w->data + 16 * p * in * size, (const unsigned char *)src + 16 * p * in * size, t, rows, in) ||
-		      bad;
+		void *panel = (char *)w->data + p * ts_panel_size(t, in) * size;
+		bad = !pack_panel(panel, (const unsigned char *)src + 16 * p * in * size, t, rows, in) || bad;
 	}
 	if (bad) {
 		weight_free(b, w);

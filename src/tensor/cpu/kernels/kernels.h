@@ -29,12 +29,21 @@ enum {
 	TS_SMALL_WORK = 1000000, /* multiply-adds: about 8 us with AVX-512, several times what waking a thread costs */
 };
 
-/* Panels of 16 output columns: element (o, k) is data[(o / 16 * in + k) * 16 + o % 16]; the last panel is padded with zeros. */
+/* Panels of 16 output columns, one after the other; what `out` or `in` lack is padded with zeros. Element (o, k) of a panel:
+ *   f32, f16   [k][o % 16]
+ *   bf16       [k / 2][o % 16][k % 2]: one load holds two k for sixteen columns, each widened by one shift or one mask, and it is what
+ *              the dot products of hardware take */
 struct ts_weight {
 	enum ts_dtype dtype;
 	size_t out, in;
 	void *data;
 };
+
+/* Elements of a panel. */
+static inline size_t ts_panel_size(enum ts_dtype type, size_t in)
+{
+	return 16 * (type == TS_BF16 ? (in + 1) / 2 * 2 : in);
+}
 
 /* ts_backend.state */
 struct ts_cpu {
