@@ -18,7 +18,7 @@
 #include <immintrin.h>
 #endif
 
-enum { RUNS = 7, MOST_ROWS = 1024 };
+enum { RUNS = 7, MOST_ROWS = 1024, STREAMS = 4 };
 static const size_t copies_bytes = (size_t)256 << 20;
 
 static double now(int threads)
@@ -122,9 +122,10 @@ static double bandwidth(int threads)
 	for (int run = 0; run < RUNS; run++) {
 		double start = now(threads);
 #pragma omp parallel for num_threads(threads) reduction(+ : sum) schedule(static)
-		for (size_t i = 0; i < n; i += 64)
-			for (size_t j = 0; j < 64; j++)
-				sum += bytes[i + j];
+		for (size_t i = 0; i < n / STREAMS; i += 8)
+			for (size_t s = 0; s < STREAMS; s++)
+				for (size_t j = 0; j < 8; j++)
+					sum += bytes[s * (n / STREAMS) + i + j];
 		rates[run] = 1e-9 * (double)(n * sizeof(*bytes)) / (now(threads) - start);
 	}
 	volatile uint64_t keep = sum;
