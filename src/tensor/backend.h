@@ -168,7 +168,7 @@ struct ts_backend_ops {
 	double (*sum_squares)(struct ts_backend *, const float *x, size_t n);
 };
 
-enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512 };
+enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512, TS_ISA_NEON };
 
 /* The CPU backend. threads 0 = all; isa AUTO = the best this machine has. TS_EUNSUPPORTED (with a plain message) for an instruction
  * set that the machine lacks. All instruction sets give the same bits; plain is the readable reference. */

@@ -21,7 +21,9 @@ typedef void (*case_fn)(struct ts_backend *, const struct shape *, struct output
 static const struct {
 	enum ts_isa isa;
 	int threads;
-} others[] = {{TS_ISA_PLAIN, 2}, {TS_ISA_AVX2, 1}, {TS_ISA_AVX2, 2}, {TS_ISA_AVX512, 1}, {TS_ISA_AVX512, 2}};
+	bool lowered; /* the tiles of AVX-512 over AVX2 */
+} others[] = {{TS_ISA_PLAIN, 2, false},  {TS_ISA_AVX2, 1, false},   {TS_ISA_AVX2, 2, false}, {TS_ISA_AVX2, 1, true}, {TS_ISA_AVX2, 2, true},
+	      {TS_ISA_AVX512, 1, false}, {TS_ISA_AVX512, 2, false}, {TS_ISA_NEON, 1, false}, {TS_ISA_NEON, 2, false}};
 
 static struct ts_backend *plain, *compared[COUNT(others)];
 
@@ -33,6 +35,14 @@ static int open_backends(void **state)
 			compared[i] = backend(others[i].isa, others[i].threads);
 		else if (others[i].threads == 1)
 			print_message("skipped: this machine has no %s\n", ts_isa_name(others[i].isa));
+#ifdef __x86_64__
+		if (compared[i] && others[i].lowered) {
+			struct ts_kernels k;
+			ts_kernels_lowered(&k);
+			ts_cpu_use(&((struct ts_cpu *)compared[i]->state)->ops, &k);
+			strcpy(compared[i]->name, "cpu/lowered");
+		}
+#endif
 	}
 	return 0;
 }
@@ -125,11 +135,20 @@ static void matmul_cases(void **state)
 				check("matmul", run_matmul, &s);
 				check("matmul_dx", run_matmul_dx, &s);
 			}
-	for (size_t t = 0; t < 3; t++) { /* large enough for packing and for threads */
-		const struct shape large[] = {{.rows = 1, .out = 500, .in = 600, .type = types[t]},
-					      {.rows = 70, .out = 530, .in = 65, .type = types[t]},
-					      {.rows = 140, .out = 40, .in = 520, .type = types[t]},
-					      {.rows = 260, .out = 70, .in = 70, .type = types[t]}};
+	uint64_t random = 7;
+	for (int i = 0; i < 60; i++) {
+		size_t d[4];
+		for (int j = 0; j < 4; j++)
+			d[j] = (size_t)((next_number(&random) + 1) * (j < 3 ? 80 : 1.5)) + (j < 3);
+		struct shape s = {.rows = d[0], .out = d[1], .in = d[2], .extra = d[3] * 16, .type = types[i % 3]};
+		check("matmul", run_matmul, &s);
+		check("matmul_dx", run_matmul_dx, &s);
+	}
+	for (size_t t = 0; t < 3; t++) { /* large enough for packing, for pieces of the sum and for threads */
+		const struct shape large[] = {
+			{.rows = 1, .out = 500, .in = 600, .type = types[t]},  {.rows = 70, .out = 530, .in = 65, .type = types[t]},
+			{.rows = 140, .out = 40, .in = 520, .type = types[t]}, {.rows = 260, .out = 70, .in = 70, .type = types[t]},
+			{.rows = 7, .out = 37, .in = 2101, .type = types[t]},  {.rows = 14, .out = 2090, .in = 45, .type = types[t]}};
 		for (size_t i = 0; i < COUNT(large); i++) {
 			check("matmul", run_matmul, &large[i]);
 			check("matmul_dx", run_matmul_dx, &large[i]);

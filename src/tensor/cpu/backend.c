@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const isa_names[] = {
-	[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
+	[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512", [TS_ISA_NEON] = "neon"};
 
 const char *ts_isa_name(enum ts_isa isa)
 {
@@ -35,7 +35,9 @@ bool ts_isa_available(enum ts_isa isa)
 	bool avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-	return isa == TS_ISA_AVX2 ? avx2 : avx512;
+	return isa == TS_ISA_AVX2 ? avx2 : isa == TS_ISA_AVX512 && avx512;
+#elif defined(__aarch64__)
+	return isa == TS_ISA_NEON;
 #else
 	return false;
 #endif
@@ -206,6 +208,29 @@ static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int
 	return TS_ENOMEM;
 }
 
+void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
+{
+	ops->matmul = k->matmul;
+	ops->matmul_dx = k->matmul_dx;
+	ops->embed = k->embed;
+	ops->rmsnorm = k->rmsnorm;
+	ops->rmsnorm_backward = k->rmsnorm_backward;
+	ops->rope_table = k->rope_table;
+	ops->rope = k->rope;
+	ops->swiglu = k->swiglu;
+	ops->swiglu_backward = k->swiglu_backward;
+	ops->add = k->add;
+	ops->kv_append = k->kv_append;
+	ops->attention = k->attention;
+	ops->attention_backward = k->attention_backward;
+	ops->lora = k->lora;
+	ops->lora_backward = k->lora_backward;
+	ops->vocab_forward = k->vocab_forward;
+	ops->cross_entropy_backward = k->cross_entropy_backward;
+	ops->adamw = k->adamw;
+	ops->sum_squares = k->sum_squares;
+}
+
 static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 {
 	struct ts_kernels k;
@@ -216,6 +241,11 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		break;
 	case TS_ISA_AVX512:
 		ts_kernels_avx512(&k);
+		break;
+#endif
+#ifdef __aarch64__
+	case TS_ISA_NEON:
+		ts_kernels_neon(&k);
 		break;
 #endif
 	default:
@@ -232,32 +262,17 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.weight_size = weight_size,
 		.kv_new = kv_new,
 		.kv_free = kv_free,
-		.matmul = k.matmul,
-		.matmul_dx = k.matmul_dx,
-		.embed = k.embed,
-		.rmsnorm = k.rmsnorm,
-		.rmsnorm_backward = k.rmsnorm_backward,
-		.rope_table = k.rope_table,
-		.rope = k.rope,
-		.swiglu = k.swiglu,
-		.swiglu_backward = k.swiglu_backward,
-		.add = k.add,
-		.kv_append = k.kv_append,
-		.attention = k.attention,
-		.attention_backward = k.attention_backward,
-		.lora = k.lora,
-		.lora_backward = k.lora_backward,
-		.vocab_forward = k.vocab_forward,
-		.cross_entropy_backward = k.cross_entropy_backward,
-		.adamw = k.adamw,
-		.sum_squares = k.sum_squares,
 	};
+	ts_cpu_use(ops, &k);
 }
 
 static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 {
 	if (*isa == TS_ISA_AUTO) {
-		*isa = ts_isa_available(TS_ISA_AVX512) ? TS_ISA_AVX512 : ts_isa_available(TS_ISA_AVX2) ? TS_ISA_AVX2 : TS_ISA_PLAIN;
+		*isa = ts_isa_available(TS_ISA_AVX512) ? TS_ISA_AVX512
+		       : ts_isa_available(TS_ISA_AVX2) ? TS_ISA_AVX2
+		       : ts_isa_available(TS_ISA_NEON) ? TS_ISA_NEON
+						       : TS_ISA_PLAIN;
 #ifdef __x86_64__
 		if (*isa == TS_ISA_PLAIN)
 			return ts_fail(err, TS_EUNSUPPORTED,
@@ -267,7 +282,9 @@ static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 	}
 	if (!ts_isa_available(*isa))
 		return ts_fail(err, TS_EUNSUPPORTED, "instruction set %s: this CPU needs %s and lacks some of it", isa_names[*isa],
-			       *isa == TS_ISA_AVX2 ? "AVX2, FMA and F16C" : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
+			       *isa == TS_ISA_AVX2   ? "AVX2, FMA and F16C"
+			       : *isa == TS_ISA_NEON ? "to be an arm64 one"
+						     : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
 	return 0;
 }
 

@@ -97,7 +97,12 @@ void ts_kernels_plain64(struct ts_kernels *);
 void ts_kernels_plain(struct ts_kernels *);
 void ts_kernels_avx2(struct ts_kernels *);
 void ts_kernels_avx512(struct ts_kernels *);
+void ts_kernels_neon(struct ts_kernels *);
+void ts_kernels_lowered(struct ts_kernels *); /* only in tests: vec.h */
 #endif
+
+/* What the kernels do of a backend's operations. */
+void ts_cpu_use(struct ts_backend_ops *, const struct ts_kernels *);
 
 static inline real *ts_local(const struct ts_backend *b, size_t thread)
 {

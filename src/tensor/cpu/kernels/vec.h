@@ -11,7 +11,7 @@
  *     high[o][2 (k - 8) + h] = x for the others
  *   V_ROWS, V_PANELS(rows): the largest tile of accumulators, rows x panels of 16 columns, that stays in registers; panels a power of two
  *
- * NEON would be one more vec_*.h; without it other CPUs use the plain one. */
+ * `lowered` has the tiles of AVX-512 over the operations of AVX2: a machine without AVX-512 tests them so. */
 #ifndef TS_TENSOR_CPU_KERNELS_VEC_H
 #define TS_TENSOR_CPU_KERNELS_VEC_H
 
@@ -31,8 +31,10 @@
 
 #if defined(TS_ISA_avx512)
 #include "tensor/cpu/kernels/vec_avx512.h"
-#elif defined(TS_ISA_avx2)
+#elif defined(TS_ISA_avx2) || defined(TS_ISA_lowered)
 #include "tensor/cpu/kernels/vec_avx2.h"
+#elif defined(TS_ISA_neon)
+#include "tensor/cpu/kernels/vec_neon.h"
 #else
 #include "tensor/cpu/kernels/vec_plain.h"
 #endif

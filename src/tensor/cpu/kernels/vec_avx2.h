@@ -4,9 +4,13 @@
 
 #include "tensor/cpu/kernels/vec_x86.h"
 
+#ifdef TS_ISA_lowered
+#include "tensor/cpu/kernels/tiles_avx512.h"
+#else
 /* 16 registers: at most 12 accumulators, two of weights, one of the left side */
 #define V_ROWS         6
 #define V_PANELS(rows) ((rows) == 1 ? 4 : (rows) <= 3 ? 2 : 1)
+#endif
 
 typedef struct {
 	__m256 a, b;

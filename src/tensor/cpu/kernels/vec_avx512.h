@@ -4,9 +4,7 @@
 
 #include "tensor/cpu/kernels/vec_x86.h"
 
-/* 32 registers: at most 24 accumulators, four of weights, some of the left side */
-#define V_ROWS         12
-#define V_PANELS(rows) ((rows) <= 2 ? 8 : (rows) <= 6 ? 4 : 2)
+#include "tensor/cpu/kernels/tiles_avx512.h"
 
 typedef __m512 v16;
 
