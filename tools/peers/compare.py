@@ -109,7 +109,7 @@ class Comparison:
         for name, folder in self.tiny.items():
             rows, examples = lora.random_examples(self.vocab[name], 6, 11)
             self.run(name, lora.compare_training, folder, rows, examples, "--targets", lora.ALL, "--rank", 6)
-        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 14)
+        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 13)
         for name in ("llama, biases everywhere", "llama, rope yarn, attention factor", "qwen3, windows by list", "mistral, window 16"):
             self.run(name, lora.compare_training, decoder.save_variant(self.program, name), rows, examples, "--targets", "all-linear",
                      "--rank", 6, "--rslora")
