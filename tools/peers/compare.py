@@ -154,6 +154,10 @@ class Comparison:
             lists = decoder.random_ids(self.vocab.get(name, 1280), (1, 40, 130), 9)
             self.run(name, export.compare_folder, folder, adapter, lists)
             self.run(name, export.compare_gguf, folder, adapter)
+            if name == "mistral":
+                self.run(name, export.expect_no_folder, folder)
+            else:
+                self.run(name, export.compare_from_gguf, folder, lists, self.prompts, self.pairs)
             other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
             self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
         mixed = lora.save_theirs(self.program, self.student, **{**few, "rank_pattern": {"k_proj": 3}, "alpha_pattern": {"v_proj": 5}})
