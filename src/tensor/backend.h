@@ -61,7 +61,8 @@ struct ts_dropout {
 };
 
 struct ts_adamw {
-	float lr, beta1, beta2, eps, weight_decay;
+	float lr, eps, weight_decay;
+	double beta1, beta2;            /* 1 - beta is taken in double: in float, 1 - 0.999f is 0.001 wrong by 1.3e-5 of itself */
 	float correction1, correction2; /* 1 - beta^t, computed by the caller in double */
 	float grad_scale;               /* multiplies every gradient first (clipping) */
 };

@@ -248,8 +248,8 @@ static void run_elementwise(struct ts_backend *b, const struct shape *s, struct 
 	memcpy(p[5], m, n * sizeof(float));
 	memcpy(p[6], v, n * sizeof(float));
 	struct ts_adamw a = {.lr = 1e-2f,
-			     .beta1 = 0.9f,
-			     .beta2 = 0.999f,
+			     .beta1 = 0.9,
+			     .beta2 = 0.999,
 			     .eps = 1e-8f,
 			     .weight_decay = 0.1f,
 			     .correction1 = 0.271f,
@@ -276,6 +276,29 @@ static void run_elementwise(struct ts_backend *b, const struct shape *s, struct 
 		free(wg), free(wu);
 	}
 	free(gate), free(up), free(dy), free(m), free(v);
+}
+
+/* The first step is a step of the rate, whatever the gradient: the moments and their corrections are of one 1 - beta. */
+static void adamw_first_step(void **state)
+{
+	(void)state;
+	struct ts_backend *b = backend(TS_ISA_PLAIN, 1);
+	float param[3] = {0}, m[3] = {0}, v[3] = {0}, grad[3] = {2, -0.5f, 100};
+	struct ts_adamw a = {.lr = 1,
+			     .beta1 = 0.9,
+			     .beta2 = 0.999,
+			     .eps = 1e-30f,
+			     .correction1 = (float)(1 - 0.9),
+			     .correction2 = (float)(1 - 0.999),
+			     .grad_scale = 1};
+	b->ops->adamw(b, param, grad, m, v, 3, &a);
+	for (size_t i = 0; i < 3; i++) {
+		double g = (double)grad[i];
+		assert_true(fabs((double)param[i] + copysign(1, g)) < 5e-7);
+		assert_true(fabs((double)m[i] / (0.1 * g) - 1) < 5e-7);
+		assert_true(fabs((double)v[i] / (0.001 * g * g) - 1) < 5e-7);
+	}
+	ts_backend_free(b);
 }
 
 static void simple_cases(void **state)
@@ -448,7 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matmul_cases), cmocka_unit_test(simple_cases), cmocka_unit_test(attention_cases),
-		cmocka_unit_test(lora_cases),   cmocka_unit_test(vocab_cases),
+		cmocka_unit_test(lora_cases),   cmocka_unit_test(vocab_cases),  cmocka_unit_test(adamw_first_step),
 	};
 	return cmocka_run_group_tests(tests, open_backends, close_backends);
 }
