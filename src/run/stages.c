@@ -390,7 +390,7 @@ int ts_run_fit_training(const struct ts_run *r, const struct ts_adapter *a, cons
 		if (examples[i].len > w.longest)
 			w.longest = examples[i].len;
 	bool fits = ts_train_fit(&size, &w);
-	o->kept_layers = size.kept_layers;
+	o->keep = size.keep;
 	o->max_rows = size.max_rows;
 	return fits ? 0
 		    : ts_fail(err, TS_ELIMIT,

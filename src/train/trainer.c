@@ -48,7 +48,7 @@ struct ts_train_options ts_train_options_default(void)
 		.eps = 1e-8,
 		.seed = 42,
 		.max_rows = 2048,
-		.kept_layers = -1,
+		.keep = TS_KEEP_ALL,
 	};
 }
 
@@ -84,22 +84,24 @@ static void measure(struct ts_train_size *s, const struct ts_train_wish *w)
 	size_t rows = rows_of(w->longest, w->sequences, s->max_rows);
 	size_t lists = rows * (2 * sizeof(int32_t) + sizeof(float)); /* of the packer, and log-probabilities */
 	s->optimiser = 3 * sizeof(float) * w->params;                /* gradients, two moments */
-	s->activations = ts_pass_bytes(g, w->rank, w->targets, rows, w->sequences, s->kept_layers) + lists +
+	s->activations = ts_pass_bytes(g, w->rank, w->targets, rows, w->sequences, s->keep) + lists +
 			 w->backend->ops->reserve_bytes(w->backend, rows, ts_model_width(g), w->rank);
 	s->bytes = s->optimiser + s->activations;
 }
 
 bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 {
-	*s = (struct ts_train_size){.kept_layers = 1, .max_rows = 1};
+	*s = (struct ts_train_size){.keep = {1, 1}, .max_rows = 1};
 	measure(s, w);
 	s->least = s->bytes;
-	s->kept_layers = w->config->layers;
+	s->keep = (struct ts_keep){w->config->layers, w->config->layers};
 	s->max_rows = ts_train_options_default().max_rows;
 	measure(s, w);
-	while (s->bytes > w->room && (s->kept_layers > 1 || s->max_rows > 1)) {
-		if (s->kept_layers > 1)
-			s->kept_layers--;
+	while (s->bytes > w->room && (s->keep.attention > 1 || s->max_rows > 1)) {
+		if (s->keep.layers > 1)
+			s->keep.layers--;
+		else if (s->keep.attention > 1)
+			s->keep.attention--;
 		else
 			s->max_rows /= 2;
 		measure(s, w);
@@ -301,7 +303,7 @@ static int prepare(struct trainer *t)
 	struct ts_adapter *a = t->adapter;
 	const struct ts_backend_ops *ops = t->backend->ops;
 	size_t rows = ts_train_rows(o, t->examples, t->count), sequences = o->batch < t->count ? o->batch : t->count;
-	TS_TRY(ts_pass_new(&t->pass, t->model, a, rows, sequences, o->kept_layers, t->err));
+	TS_TRY(ts_pass_new(&t->pass, t->model, a, rows, sequences, o->keep, t->err));
 	TS_TRY(ts_packer_init(&t->packer, rows, sequences, t->err));
 	t->grads = ops->alloc(t->backend, a->count);
 	t->logprobs = ts_calloc(rows, sizeof(float));

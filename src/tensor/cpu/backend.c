@@ -248,7 +248,6 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.lora = k.lora,
 		.lora_backward = k.lora_backward,
 		.vocab_forward = k.vocab_forward,
-		.cross_entropy_backward = k.cross_entropy_backward,
 		.adamw = k.adamw,
 		.sum_squares = k.sum_squares,
 	};

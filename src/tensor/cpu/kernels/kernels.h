@@ -73,10 +73,8 @@ struct ts_kernels {
 	void (*lora_backward)(struct ts_backend *, real *da, real *db, real *dx, const real *dy, const real *x, const real *h,
 			      const real *a, const real *b, size_t rows, size_t in, size_t out, size_t rank, float scale,
 			      const struct ts_dropout *);
-	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, const real *hidden, const struct ts_weight *,
+	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, real *mean, const real *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
-	void (*cross_entropy_backward)(struct ts_backend *, real *dhidden, const real *hidden, const struct ts_weight *,
-				       const int32_t *targets, const real *lse, float scale, size_t rows);
 	void (*adamw)(struct ts_backend *, real *param, const real *grad, real *m, real *v, size_t n, const struct ts_adamw *);
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
 };
