@@ -107,28 +107,6 @@ static void forget_peak(void)
 	fclose(f);
 }
 
-static int choose_size(const struct bench *b, const struct ts_adapter *a, size_t length, struct ts_train_options *o, struct ts_error *err)
-{
-	struct ts_train_size size;
-	double used = peak_memory();
-	struct ts_train_wish w = {.backend = b->backend,
-				  .config = ts_model_config(b->model),
-				  .rank = RANK,
-				  .targets = (size_t)a->config.target_count,
-				  .params = a->count,
-				  .longest = length,
-				  .sequences = 1,
-				  .room = !b->bound                 ? SIZE_MAX
-					  : (double)b->bound > used ? b->bound - (size_t)used
-								    : 0};
-	if (!ts_train_fit(&size, &w))
-		return ts_fail(err, TS_ELIMIT, "--memory: expected at least %.0f MiB for %zu tokens", (used + (double)size.least) / 0x1p20,
-			       length);
-	o->max_rows = size.max_rows;
-	o->keep = !strcmp(b->keep, "all") ? TS_KEEP_ALL : !strcmp(b->keep, "none") ? (struct ts_keep){0, 0} : size.keep;
-	return 0;
-}
-
 static void put(const struct bench *b, const struct ts_train_options *o, size_t length, const struct watch *w, double gflop)
 {
 	char parameters[256];
@@ -165,7 +143,10 @@ static int measure(const struct bench *b, size_t length, struct ts_error *err)
 	TS_GOTO(ts_adapter_config_add(&config, "v_proj", err));
 	TS_GOTO(ts_adapter_new(&adapter, b->model, &config, 42, err));
 	TS_GOTO(make_rows(rows, count, length, ts_model_config(b->model)->vocab_size, err));
-	TS_GOTO(choose_size(b, adapter, length, &options, err));
+	if (!strcmp(b->keep, "auto"))
+		TS_GOTO(ts_train_fit_examples(&options, b->model, adapter, rows, count, (size_t)peak_memory(), b->bound, err));
+	else if (!strcmp(b->keep, "none"))
+		options.keep = (struct ts_keep){0, 0};
 	TS_GOTO(ts_train(b->model, adapter, rows, count, &options, NULL, &(struct ts_train_hooks){.user = &watch, .step = count_step},
 			 err));
 	bench_clock_stop(&watch.clock, b->backend->threads);

@@ -321,6 +321,7 @@ static void training_memory(struct planner *p, struct ts_plan_stage *s)
 		.params = p->plan->adapter_params,
 		.longest = longest < recipe->train.max_length ? longest : recipe->train.max_length,
 		.sequences = recipe->train.batch,
+		.max_rows = ts_train_options_default().max_rows,
 		.room = room(p, m),
 	};
 	ts_train_fit(&size, &w);

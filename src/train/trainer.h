@@ -63,6 +63,7 @@ struct ts_train_wish {
 	const struct ts_model_config *config;
 	size_t rank, targets, params; /* of the adapter: projections per layer, and numbers in all */
 	size_t longest, sequences;    /* longest example; sequences of an optimiser step */
+	size_t max_rows;              /* tokens of a pass where there is room for them */
 	size_t room;
 };
 struct ts_train_size {
@@ -72,6 +73,10 @@ struct ts_train_size {
 	size_t least;                         /* bytes of the smallest training that can serve the longest example */
 };
 bool ts_train_fit(struct ts_train_size *, const struct ts_train_wish *);
+/* The same for examples that are there: sets what is kept, and lowers max_rows, so that the process stays below `bound` bytes (0 = no bound),
+ * of which `used` are taken. TS_ELIMIT, with the numbers, when nothing fits. */
+int ts_train_fit_examples(struct ts_train_options *, const struct ts_model *, const struct ts_adapter *, const struct ts_example *,
+			  size_t count, size_t used, size_t bound, struct ts_error *err);
 
 /* Trains adapter->params in place. TS_EINVAL: an option or example that cannot be (named), a schedule whose every rate is 0;
  * TS_ENUMERIC: loss or gradient is not finite (the step is named); TS_ESTOPPED: the user asked to stop, the state is saved;

@@ -204,6 +204,7 @@ static void training_fits(void **state)
 				  .params = 1000,
 				  .longest = 100,
 				  .sequences = 8,
+				  .max_rows = 2048,
 				  .room = SIZE_MAX};
 	assert_true(ts_train_fit(&s, &w));
 	assert_int_equal(s.keep.layers, model.config.layers);
