@@ -328,6 +328,8 @@ static void attention_cases(void **state)
 		}
 	check("attention", run_attention, &(struct shape){.rows = 300, .in = 32, .out = 4, .extra = 2, .type = TS_BF16});
 	check("attention", run_attention, &(struct shape){.rows = 20, .in = 256, .out = 2, .extra = 1, .type = TS_F32});
+	check("attention", run_attention, &(struct shape){.rows = 130, .in = 256, .out = 2, .extra = 1, .rank = 100, .type = TS_F32});
+	check("attention", run_attention, &(struct shape){.rows = 260, .in = 128, .out = 2, .extra = 1, .type = TS_F32});
 	check("attention", run_attention, &(struct shape){.rows = 3, .in = 16, .out = 50, .extra = 1, .type = TS_F32});
 }
 

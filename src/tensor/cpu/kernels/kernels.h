@@ -22,7 +22,7 @@ typedef float real;
 
 enum {
 	TS_HEAD_DIM_MAX = 256,
-	TS_LOCAL = 96 << 10,  /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs 90112 */
+	TS_LOCAL = 120 << 10, /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs all of it */
 	TS_SHARED_ROWS = 256, /* rows of `width` columns (at most TS_SHARED_WIDTH) in the shared scratch */
 	TS_SHARED_WIDTH = 16384,
 	TS_SHARED_MIN = 512,
