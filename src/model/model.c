@@ -423,7 +423,7 @@ void ts_model_logits(const struct ts_model *m, float *logits, const float *hidde
 
 void ts_model_target_logits(const struct ts_model *m, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows)
 {
-	m->backend->ops->vocab_forward(m->backend, lse, picked, hidden, m->head, targets, rows);
+	m->backend->ops->vocab_forward(m->backend, lse, picked, NULL, hidden, m->head, targets, rows);
 }
 
 int ts_model_kv_new(const struct ts_model *m, struct ts_kv_pool *kv, size_t pages, enum ts_dtype dtype, struct ts_error *err)

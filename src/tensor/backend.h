@@ -154,12 +154,11 @@ struct ts_backend_ops {
 			      const struct ts_dropout *);
 
 	/* --- vocabulary losses: logits = hidden W^T are made in chunks of the vocabulary and never stored whole --- */
-	/* lse[rows] = log sum exp(logits), picked[rows] = logits[target]; targets in [0, out) or -1 (picked = 0). */
-	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, const float *hidden, const struct ts_weight *,
+	/* lse[rows] = log sum exp(logits), picked[rows] = logits[target]; targets in [0, out) or -1 (picked = 0).
+	 * mean[rows, in] (may be NULL) = softmax(logits) W, the mean of the vocabulary's rows: d lse / d hidden. So the gradient of
+	 * -log p(target) is mean - W[target]. In chunks of 256 rows of W, ascending, rescaled where the running maximum grows. */
+	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, float *mean, const float *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
-	/* dhidden[rows, in] = scale * (softmax(logits) - onehot(target)) W. Rows with target -1 get 0. */
-	void (*cross_entropy_backward)(struct ts_backend *, float *dhidden, const float *hidden, const struct ts_weight *,
-				       const int32_t *targets, const float *lse, float scale, size_t rows);
 
 	/* --- optimiser --- */
 	/* Decoupled weight decay Adam (Loshchilov and Hutter 2019), PyTorch's order of operations:

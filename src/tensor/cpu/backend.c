@@ -226,7 +226,6 @@ void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
 	ops->lora = k->lora;
 	ops->lora_backward = k->lora_backward;
 	ops->vocab_forward = k->vocab_forward;
-	ops->cross_entropy_backward = k->cross_entropy_backward;
 	ops->adamw = k->adamw;
 	ops->sum_squares = k->sum_squares;
 }

@@ -22,7 +22,7 @@ typedef float real;
 
 enum {
 	TS_HEAD_DIM_MAX = 256,
-	TS_LOCAL = 96 << 10,  /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs 90112 */
+	TS_LOCAL = 120 << 10, /* reals of scratch per thread: attention's backward pass at TS_HEAD_DIM_MAX needs all of it */
 	TS_SHARED_ROWS = 256, /* rows of `width` columns (at most TS_SHARED_WIDTH) in the shared scratch */
 	TS_SHARED_WIDTH = 16384,
 	TS_SHARED_MIN = 512,
@@ -82,10 +82,8 @@ struct ts_kernels {
 	void (*lora_backward)(struct ts_backend *, real *da, real *db, real *dx, const real *dy, const real *x, const real *h,
 			      const real *a, const real *b, size_t rows, size_t in, size_t out, size_t rank, float scale,
 			      const struct ts_dropout *);
-	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, const real *hidden, const struct ts_weight *,
+	void (*vocab_forward)(struct ts_backend *, real *lse, real *picked, real *mean, const real *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
-	void (*cross_entropy_backward)(struct ts_backend *, real *dhidden, const real *hidden, const struct ts_weight *,
-				       const int32_t *targets, const real *lse, float scale, size_t rows);
 	void (*adamw)(struct ts_backend *, real *param, const real *grad, real *m, real *v, size_t n, const struct ts_adamw *);
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
 };
