@@ -45,7 +45,6 @@ struct ts_local {
 	size_t used;       /* of the bound by others; 0 = what the process has in memory now, and TS_MEMORY_GROWTH */
 	size_t max_length; /* longest prompt + response; 0 = the model's context */
 	enum ts_dtype kv_dtype;
-	bool reuse; /* engine.h */
 };
 
 /* All that is pointed to must outlive the responder. `announce` may be NULL: nothing is said. */

@@ -421,6 +421,15 @@ void ts_model_logits(const struct ts_model *m, float *logits, const float *hidde
 	m->backend->ops->matmul(m->backend, logits, vocab, hidden, m->head, 0, vocab, NULL, rows);
 }
 
+float ts_model_logit(const struct ts_model *m, const float *hidden, int32_t id)
+{
+	float panel[TS_PANEL];
+	size_t first = (size_t)id / TS_PANEL * TS_PANEL, left = (size_t)m->config.vocab_size - first;
+	size_t count = left < TS_PANEL ? left : TS_PANEL;
+	m->backend->ops->matmul(m->backend, panel, TS_PANEL, hidden, m->head, first, count, NULL, 1);
+	return panel[(size_t)id - first];
+}
+
 void ts_model_target_logits(const struct ts_model *m, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows)
 {
 	m->backend->ops->vocab_forward(m->backend, lse, picked, NULL, hidden, m->head, targets, rows);

@@ -27,8 +27,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TS_KV_PAGE = 64 }; /* positions in a page of the KV cache, and keys in one block of attention */
-enum { TS_PANEL = 16 };   /* output columns in a panel of a packed weight; vocabulary chunks are multiples of it */
+enum { TS_KV_PAGE = 64 };          /* positions in a page of the KV cache, and keys in one block of attention */
+enum { TS_LOGIT_BLOCK = 64 };      /* logits with one maximum in block_max */
+#define TS_LEAST_EXPONENT (-104.0) /* exp of less is below the smallest f32: it counts nothing in sum_exp */
+enum { TS_PANEL = 16 };            /* output columns in a panel of a packed weight; vocabulary chunks are multiples of it */
 
 struct ts_weight; /* a packed matrix [out, in] in its stored dtype (f32, bf16 or f16) */
 
@@ -84,6 +86,8 @@ struct ts_backend_ops {
 	int (*reserve)(struct ts_backend *, size_t rows, size_t width, size_t rank);
 	/* By how many bytes such a call would make the scratch grow. */
 	size_t (*reserve_bytes)(const struct ts_backend *, size_t rows, size_t width, size_t rank);
+	/* work(user, i, thread) for i in [0, n), in any order, on the backend's threads (thread < threads): for what the host does with rows. */
+	void (*each)(struct ts_backend *, size_t n, void (*work)(void *user, size_t i, size_t thread), void *user);
 
 	/* --- frozen weights --- */
 	/* Pack `src` [out, in] of `dtype` (as stored in a checkpoint, unaligned little-endian). Refuses NaN and Inf with TS_ENUMERIC. */
@@ -128,6 +132,8 @@ struct ts_backend_ops {
 	/* --- attention --- */
 	int (*kv_new)(struct ts_backend *, struct ts_kv_pool *, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype);
 	void (*kv_free)(struct ts_backend *, struct ts_kv_pool *);
+	/* Page `to` gets the keys and values of page `from`, in every layer. */
+	void (*kv_copy)(struct ts_backend *, const struct ts_kv_pool *, int32_t to, int32_t from);
 	/* Write k, v [rows, kv_heads * head_dim] of the segments into their pages of `layer`. */
 	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v,
 			  const struct ts_segment *, size_t segments);
@@ -159,6 +165,12 @@ struct ts_backend_ops {
 	 * -log p(target) is mean - W[target]. In chunks of 256 rows of W, ascending, rescaled where the running maximum grows. */
 	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, float *mean, const float *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
+
+	/* --- sampling: of the logits of one row, divided by a temperature. May be called from within `each`. --- */
+	/* maxima[ceil(n / TS_LOGIT_BLOCK)] of x / divisor; false when one of them is NaN. */
+	bool (*block_max)(float *maxima, const float *x, size_t n, float divisor);
+	/* The sum of exp(x / divisor - largest), in double and by the 16 lanes; none is above `largest`, a finite number. */
+	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
 
 	/* --- optimiser --- */
 	/* Decoupled weight decay Adam (Loshchilov and Hutter 2019), PyTorch's order of operations:

@@ -62,7 +62,7 @@ static int close_rig(void **state)
 	return 0;
 }
 
-static struct ts_responder *open_engine(const struct rig *rig, size_t batch, bool reuse, size_t pages, enum ts_dtype kv)
+static struct ts_responder *open_engine(const struct rig *rig, size_t batch, bool share, size_t pages, enum ts_dtype kv)
 {
 	struct ts_engine_options o;
 	struct ts_responder *engine;
@@ -71,7 +71,7 @@ static struct ts_responder *open_engine(const struct rig *rig, size_t batch, boo
 	ts_engine_options_default(&o);
 	o.batch = batch;
 	o.prefill_chunk = CHUNK;
-	o.reuse = reuse;
+	o.share_prefixes = share;
 	o.kv_pages = pages;
 	o.max_length = LONGEST + MAX_NEW;
 	o.kv_dtype = kv;

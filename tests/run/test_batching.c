@@ -37,7 +37,7 @@ static void is(const struct ts_batching_step *s, size_t sampled, size_t prompt, 
 
 static void one_request(void **state)
 {
-	struct ts_batching_request r[] = {{5, 3, 0}};
+	struct ts_batching_request r[] = {{5, 3, 0, 0}};
 	struct steps k = run(4, 2, 100, r, 1);
 	assert_int_equal(k.count, 5);
 	is(&k.list[0], 0, 2, 1 + 2); /* two rows of the prompt see one and two keys */
@@ -50,7 +50,7 @@ static void one_request(void **state)
 
 static void a_place_is_taken_again(void **state)
 {
-	struct ts_batching_request r[] = {{1, 1, 0}, {1, 3, 0}, {1, 2, 0}};
+	struct ts_batching_request r[] = {{1, 1, 0, 0}, {1, 3, 0, 0}, {1, 2, 0, 0}};
 	struct steps k = run(2, 8, 100, r, 3);
 	assert_int_equal(k.count, 3);
 	for (size_t i = 0; i < 3; i++)
@@ -60,11 +60,11 @@ static void a_place_is_taken_again(void **state)
 static void pages_run_short(void **state)
 {
 	/* Two places, one page: the younger one waits until the older is done. */
-	struct ts_batching_request r[] = {{1, 4, 0}, {1, 4, 0}};
+	struct ts_batching_request r[] = {{1, 4, 0, 0}, {1, 4, 0, 0}};
 	struct steps k = run(2, 8, 1, r, 2);
 	assert_int_equal(k.count, 8);
 	/* The older one needs a second page at position 64 and takes the younger one's, which is computed again. */
-	struct ts_batching_request s[] = {{63, 4, 0}, {10, 4, 0}};
+	struct ts_batching_request s[] = {{63, 4, 0, 0}, {10, 4, 0, 0}};
 	k = run(2, 100, 2, s, 2);
 	assert_int_equal(s[0].got, 4);
 	assert_int_equal(s[1].got, 4);
@@ -79,7 +79,7 @@ static void pages_run_short(void **state)
 
 static void stopped_early(void **state)
 {
-	struct ts_batching_request r[] = {{3, SIZE_MAX, 0}, {2, SIZE_MAX, 0}, {7, 1, 0}};
+	struct ts_batching_request r[] = {{3, SIZE_MAX, 0, 0}, {2, SIZE_MAX, 0, 0}, {7, 1, 0, 0}};
 	struct ts_batching_limits limits = {2, 16, 100, 10};
 	struct steps k = {.count = 0};
 	assert_int_equal(ts_batching_run(&limits, r, 3, keep, &k), 0);
@@ -130,7 +130,7 @@ static void long_lists(void **state)
 	struct ts_step_cost cost = {1e-3, 2e-5, 1e-5, 1e-9};
 	double seconds, all;
 	for (size_t i = 0; i < N; i++)
-		r[i] = (struct ts_batching_request){20 + i % 13, 10 + i * i % 41, 0};
+		r[i] = (struct ts_batching_request){20 + i % 13, 10 + i * i % 41, 0, 0};
 	assert_int_equal(ts_batching_seconds(&limits, r, N, &cost, &seconds), 0);
 	struct steps k = run(16, 64, 10000, r, N);
 	size_t tokens = 0, prompts = 0; /* every row is computed once, since pages never run short */

@@ -228,6 +228,26 @@ void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
 	ops->vocab_forward = k->vocab_forward;
 	ops->adamw = k->adamw;
 	ops->sum_squares = k->sum_squares;
+	ops->block_max = k->block_max;
+	ops->sum_exp = k->sum_exp;
+}
+
+static void kv_copy(struct ts_backend *b, const struct ts_kv_pool *pool, int32_t to, int32_t from)
+{
+	(void)b;
+	size_t bytes = (size_t)pool->kv_heads * (size_t)pool->head_dim * TS_KV_PAGE * ts_dtype_size(pool->dtype);
+	for (int i = 0; i < pool->layers; i++) {
+		char *k = pool->k[i], *v = pool->v[i];
+		memcpy(k + (size_t)to * bytes, k + (size_t)from * bytes, bytes);
+		memcpy(v + (size_t)to * bytes, v + (size_t)from * bytes, bytes);
+	}
+}
+
+static void each(struct ts_backend *b, size_t n, void (*work)(void *user, size_t i, size_t thread), void *user)
+{
+#pragma omp parallel for num_threads(b->threads) schedule(dynamic, 1) if (n > 1 && b->threads > 1)
+	for (size_t i = 0; i < n; i++)
+		work(user, i, (size_t)omp_get_thread_num());
 }
 
 static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
@@ -255,12 +275,14 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.free = release,
 		.reserve = reserve,
 		.reserve_bytes = reserve_bytes,
+		.each = each,
 		.weight_new = weight_new,
 		.weight_free = weight_free,
 		.weight_bytes = weight_bytes,
 		.weight_size = weight_size,
 		.kv_new = kv_new,
 		.kv_free = kv_free,
+		.kv_copy = kv_copy,
 	};
 	ts_cpu_use(ops, &k);
 }

@@ -20,6 +20,7 @@ void TS_NAME(fill_attention)(struct ts_kernels *);
 void TS_NAME(fill_attention_backward)(struct ts_kernels *);
 void TS_NAME(fill_lora)(struct ts_kernels *);
 void TS_NAME(fill_vocab)(struct ts_kernels *);
+void TS_NAME(fill_sample)(struct ts_kernels *);
 void TS_NAME(kernels)(struct ts_kernels *);
 
 #endif
