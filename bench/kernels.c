@@ -80,6 +80,26 @@ __attribute__((target("avx512f"))) static double fma_avx512(long n)
 }
 #endif
 
+#ifdef __x86_64__
+__attribute__((target("avx512f,avx512bf16"))) static double dot_avx512(long n)
+{
+	__m512 sum[CHAINS], all = _mm512_setzero_ps();
+	__m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80), y = x;
+	for (int i = 0; i < CHAINS; i++)
+		sum[i] = _mm512_set1_ps((float)i);
+	for (long k = 0; k < n; k++) {
+#pragma GCC unroll 12
+		for (int i = 0; i < CHAINS; i++)
+			sum[i] = _mm512_dpbf16_ps(sum[i], x, y);
+	}
+	for (int i = 0; i < CHAINS; i++)
+		all = _mm512_add_ps(all, sum[i]);
+	volatile float keep = _mm512_cvtss_f32(all);
+	(void)keep;
+	return 2.0 * 32 * CHAINS * (double)n;
+}
+#endif
+
 static double fma_plain(long n)
 {
 	float sum[4] = {0, 1, 2, 3};
@@ -91,7 +111,7 @@ static double fma_plain(long n)
 	return 2.0 * 4 * (double)n;
 }
 
-static double peak(enum ts_isa isa, int threads)
+static double peak(enum ts_isa isa, bool dot, int threads)
 {
 	double rates[RUNS], work = 0;
 	for (int run = 0; run < RUNS; run++) {
@@ -100,14 +120,17 @@ static double peak(enum ts_isa isa, int threads)
 #pragma omp parallel num_threads(threads) reduction(+ : work)
 		{
 #ifdef __x86_64__
-			work += isa == TS_ISA_AVX512 ? fma_avx512(6000000) : isa == TS_ISA_AVX2 ? fma_avx2(6000000) : fma_plain(6000000);
+			work += dot                    ? dot_avx512(6000000)
+				: isa == TS_ISA_AVX512 ? fma_avx512(6000000)
+				: isa == TS_ISA_AVX2   ? fma_avx2(6000000)
+						       : fma_plain(6000000);
 #else
 			work += fma_plain(6000000);
 #endif
 		}
 		rates[run] = 1e-9 * work / (now(threads) - start);
 	}
-	(void)isa;
+	(void)isa, (void)dot;
 	return median(rates, RUNS);
 }
 
@@ -198,16 +221,22 @@ static void release(struct problem *p)
 	p->b->ops->free(p->b, p->y);
 }
 
-static void run(enum ts_isa isa, int threads, size_t out, size_t in, const char *rows)
+static void run(enum ts_isa isa, bool dot, int threads, size_t out, size_t in, const char *rows)
 {
 	struct problem p = {.out = out, .in = in};
 	struct ts_error err;
-	if (ts_backend_cpu_new(&p.b, isa, threads, &err) || p.b->ops->reserve(p.b, MOST_ROWS, out > in ? out : in, 8)) {
+	if (ts_backend_cpu_new(&p.b, isa, threads, &err))
+		exit(1);
+	if (dot && ts_backend_use_bf16dot(p.b, &err)) {
+		ts_backend_free(p.b);
+		return;
+	}
+	if (p.b->ops->reserve(p.b, MOST_ROWS, out > in ? out : in, 8)) {
 		fprintf(stderr, "bench/kernels: %s\n", err.message);
 		exit(1);
 	}
-	double most = peak(isa, threads), read = bandwidth(threads);
-	printf("%s,%d,peak,,%.1f,GFLOP/s,,\n%s,%d,read,,%.1f,GB/s,,\n", ts_isa_name(isa), threads, most, ts_isa_name(isa), threads, read);
+	double most = peak(isa, dot, threads), read = bandwidth(threads);
+	printf("%s,%d,peak,,%.1f,GFLOP/s,,\n%s,%d,read,,%.1f,GB/s,,\n", p.b->name, threads, most, p.b->name, threads, read);
 	fill(&p);
 	for (int backward = 0; backward <= 1; backward++)
 		for (const char *at = rows; *at; at += *at == ',') {
@@ -218,8 +247,8 @@ static void run(enum ts_isa isa, int threads, size_t out, size_t in, const char 
 			at = end;
 			p.backward = backward;
 			double t = seconds(&p), flops = 2e-9 * (double)(p.rows * out * in) / t, bytes = 2e-9 * (double)(out * in) / t;
-			printf("%s,%d,%s,%zu,%.1f,GFLOP/s,%.2f,%.2f\n", ts_isa_name(isa), threads, backward ? "dx" : "matmul", p.rows,
-			       flops, flops / most, bytes / read);
+			printf("%s,%d,%s,%zu,%.1f,GFLOP/s,%.2f,%.2f\n", p.b->name, threads, backward ? "dx" : "matmul", p.rows, flops,
+			       flops / most, bytes / read);
 			fflush(stdout);
 		}
 	release(&p);
@@ -253,6 +282,7 @@ int main(int argc, char **argv)
 		for (int n = 1; n <= omp_get_num_procs(); n *= 2)
 			if (ts_isa_available((enum ts_isa)isa) && (only == TS_ISA_AUTO || only == (enum ts_isa)isa) &&
 			    (!threads || threads == n))
-				run((enum ts_isa)isa, n, out, in, rows);
+				for (int dot = isa == TS_ISA_AVX512; dot >= 0; dot--)
+					run((enum ts_isa)isa, dot, n, out, in, rows);
 	return 0;
 }

@@ -186,6 +186,10 @@ enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512, TS_ISA_NEON
  * set that the machine lacks. All instruction sets give the same bits; plain is the readable reference. */
 int ts_backend_cpu_new(struct ts_backend **, enum ts_isa isa, int threads, struct ts_error *err);
 void ts_backend_free(struct ts_backend *);
+/* Class bf16dot from now on (docs/contracts.md section 1): products with frozen weights round their left side to bf16 and use the CPU's dot
+ * products. Before any weight is packed; then weights must be bf16 (weight_new: TS_EUNSUPPORTED). On `plain` a model of the instruction
+ * computes, very slowly; TS_EUNSUPPORTED on a machine or an instruction set without AVX-512-BF16. */
+int ts_backend_use_bf16dot(struct ts_backend *, struct ts_error *err);
 /* "plain", "avx2", ...; TS_ENOTFOUND for another word. */
 int ts_isa_parse(const char *word, enum ts_isa *);
 const char *ts_isa_name(enum ts_isa);

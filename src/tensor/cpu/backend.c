@@ -138,7 +138,7 @@ static size_t weight_bytes(const struct ts_weight *w)
 static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, size_t out, size_t in, struct ts_weight **result)
 {
 	*result = NULL;
-	if (t != TS_F32 && t != TS_BF16 && t != TS_F16)
+	if ((t != TS_F32 && t != TS_BF16 && t != TS_F16) || (((const struct ts_cpu *)b->state)->dot && t != TS_BF16))
 		return TS_EUNSUPPORTED;
 	size_t padded, elements, size = ts_dtype_size(t), panels;
 	if (in > SIZE_MAX / 32 || !ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16, ts_panel_size(t, in), &elements))
@@ -306,6 +306,41 @@ static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 			       *isa == TS_ISA_AVX2   ? "AVX2, FMA and F16C"
 			       : *isa == TS_ISA_NEON ? "to be an arm64 one"
 						     : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
+	return 0;
+}
+
+static bool has_dot(void)
+{
+#ifdef __x86_64__
+	unsigned leaf = 7, b, c = 1, d; /* bit 5 of eax; older compilers' __builtin_cpu_supports does not know it */
+	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+	return ts_isa_available(TS_ISA_AVX512) && leaf >> 5 & 1;
+#else
+	return false;
+#endif
+}
+
+int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
+{
+	struct ts_cpu *cpu = b->state;
+	struct ts_kernels k = {.matmul = NULL};
+	if (!strcmp(b->name, "cpu/plain")) {
+		ts_kernels_plaindot(&k);
+#ifdef __x86_64__
+	} else if (!strcmp(b->name, "cpu/avx512") && has_dot()) {
+		ts_kernels_avx512dot(&k);
+#endif
+	} else {
+		return ts_fail(err, TS_EUNSUPPORTED,
+			       "numerics bf16dot: expected a CPU with AVX-512-BF16, found %s%s; \"f32\" runs here, and with the "
+			       "instruction set \"plain\" a model of the instruction, very slowly",
+			       b->name, has_dot() ? ", which was asked for" : "");
+	}
+	cpu->ops.matmul = k.matmul;
+	cpu->ops.matmul_dx = k.matmul_dx;
+	cpu->ops.vocab_forward = k.vocab_forward;
+	cpu->dot = true;
+	strcat(b->name, "+bf16dot");
 	return 0;
 }
 

@@ -109,6 +109,41 @@ static void matmul(struct ts_backend *b, real *y, size_t ldy, const real *x, con
 	}
 }
 
+#ifdef TS_DOT
+/* A block of sixteen outputs and 32 inputs: to[output / 2][input][output % 2], the inputs from 16 on in the next panel. */
+static void turn_to_pairs(uint16_t *low, uint16_t *high, const uint16_t *from)
+{
+	real turned[256];
+	v_transpose(turned, 16, (const real *)(const void *)from, 16);
+	for (size_t o = 0; o < 16; o += 2) {
+		const uint16_t *even = (const uint16_t *)(const void *)(turned + 16 * o), *odd = even + 32;
+		for (size_t i = 0; i < 16; i++) {
+			low[16 * o + 2 * i] = even[i];
+			low[16 * o + 2 * i + 1] = odd[i];
+			high[16 * o + 2 * i] = even[16 + i];
+			high[16 * o + 2 * i + 1] = odd[16 + i];
+		}
+	}
+}
+
+void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, size_t count, size_t column, size_t columns)
+{
+	uint16_t *halves = (uint16_t *)(void *)to, unused[256];
+	size_t panel_size = ts_panel_size(w->dtype, w->in);
+	for (size_t n = 0; n < count; n += 16) {
+		const uint16_t *panel = (const uint16_t *)w->data + (first + n) / 16 * panel_size;
+		for (size_t j = 0; j < columns; j += 32) {
+			uint16_t *low = halves + j * TS_TURN_ROWS + 16 * n, *high = j + 16 < columns ? low + 16 * TS_TURN_ROWS : unused;
+			size_t left = (w->in + 1 - column - j) / 2;
+			uint16_t block[16 * 32] = {0};
+			const uint16_t *from = panel + (column + j) * 16;
+			if (left < 16)
+				from = memcpy(block, from, left * 32 * sizeof(*from));
+			turn_to_pairs(low, high, from);
+		}
+	}
+}
+#else
 /* A block of sixteen outputs and 32 inputs that lies only partly inside the panel. */
 static void turn_edge(real *low, real *high, const uint16_t *from, size_t pairs)
 {
@@ -156,6 +191,7 @@ void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, siz
 			turn_wide(to + 16 * n, panel, w->dtype, column, columns);
 	}
 }
+#endif
 
 /* dx of this round's rows: for each block of columns the weights are turned once and serve all rows. */
 static void dx_part(const void *argument, size_t thread, size_t n)

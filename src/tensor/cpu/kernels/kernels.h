@@ -52,6 +52,7 @@ struct ts_cpu {
 	size_t shared_count;
 	real *local;       /* [threads][TS_LOCAL] */
 	size_t small_work; /* operations of fewer multiply-adds run on one thread */
+	bool dot;          /* class bf16dot */
 };
 
 struct ts_kernels {
@@ -99,6 +100,9 @@ void ts_kernels_avx2(struct ts_kernels *);
 void ts_kernels_avx512(struct ts_kernels *);
 void ts_kernels_neon(struct ts_kernels *);
 void ts_kernels_lowered(struct ts_kernels *); /* only in tests: vec.h */
+/* Class bf16dot: they fill in what differs from the class f32. */
+void ts_kernels_plaindot(struct ts_kernels *);
+void ts_kernels_avx512dot(struct ts_kernels *);
 #endif
 
 /* What the kernels do of a backend's operations. */

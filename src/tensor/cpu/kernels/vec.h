@@ -11,6 +11,8 @@
  *     high[o][2 (k - 8) + h] = x for the others
  *   V_ROWS, V_PANELS(rows): the largest tile of accumulators, rows x panels of 16 columns, that stays in registers; panels a power of two
  *
+ * Class bf16dot only: v_round_pair(even, odd): two numbers rounded to bf16; v_dot(sum, pair, p): a step of sixteen sums (product_dot.c).
+ *
  * `lowered` has the tiles of AVX-512 over the operations of AVX2: a machine without AVX-512 tests them so. */
 #ifndef TS_TENSOR_CPU_KERNELS_VEC_H
 #define TS_TENSOR_CPU_KERNELS_VEC_H
@@ -29,7 +31,7 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#if defined(TS_ISA_avx512)
+#if defined(TS_ISA_avx512) || defined(TS_ISA_avx512dot)
 #include "tensor/cpu/kernels/vec_avx512.h"
 #elif defined(TS_ISA_avx2) || defined(TS_ISA_lowered)
 #include "tensor/cpu/kernels/vec_avx2.h"
@@ -49,7 +51,7 @@ INLINE size_t v_elements_size(enum ts_dtype type)
 	return type == TS_F32 ? sizeof(real) : sizeof(uint16_t);
 }
 
-#ifdef TS_ISA_plain
+#if defined(TS_ISA_plain) || defined(TS_ISA_plaindot)
 INLINE void v_turn_pairs(real *low, real *high, const uint16_t *from)
 {
 	for (size_t k = 0; k < 32; k++)
@@ -67,6 +69,10 @@ INLINE void v_turn_pairs(float *low, float *high, const uint16_t *from)
 		v_store(high + 16 * o, v_load_bf16(row + 16));
 	}
 }
+#endif
+
+#ifdef TS_DOT
+#include "tensor/cpu/kernels/vec_dot.h"
 #endif
 
 #endif
