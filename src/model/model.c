@@ -60,6 +60,9 @@ static int load_matrix(struct loader *l, const char *name, size_t out, size_t in
 	int status = b->ops->weight_new(b, v.data, v.dtype, out, in, w);
 	if (status == TS_ENUMERIC)
 		return not_finite(l, &v, name);
+	if (status == TS_EUNSUPPORTED)
+		return ts_fail(l->err, status, "%s: tensor \"%s\": %s, which numerics %s cannot compute with; expected BF16", v.path, name,
+			       ts_dtype_name(v.dtype), strchr(b->name, '+') ? strchr(b->name, '+') + 1 : "f32");
 	if (status)
 		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", v.path, name, ts_status_text(status));
 	ts_weights_drop(&v);

@@ -180,6 +180,8 @@ struct ts_backend_ops {
 	double (*sum_squares)(struct ts_backend *, const float *x, size_t n);
 };
 
+#define TS_ISA_NAMES "plain, avx2, avx512 or neon"
+
 enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512, TS_ISA_NEON };
 
 /* The CPU backend. threads 0 = all; isa AUTO = the best this machine has. TS_EUNSUPPORTED (with a plain message) for an instruction
@@ -190,6 +192,8 @@ void ts_backend_free(struct ts_backend *);
  * products. Before any weight is packed; then weights must be bf16 (weight_new: TS_EUNSUPPORTED). On `plain` a model of the instruction
  * computes, very slowly; TS_EUNSUPPORTED on a machine or an instruction set without AVX-512-BF16. */
 int ts_backend_use_bf16dot(struct ts_backend *, struct ts_error *err);
+/* The class by its name: "f32" (or NULL) or "bf16dot". */
+int ts_backend_use_numerics(struct ts_backend *, const char *name, struct ts_error *err);
 /* "plain", "avx2", ...; TS_ENOTFOUND for another word. */
 int ts_isa_parse(const char *word, enum ts_isa *);
 const char *ts_isa_name(enum ts_isa);

@@ -344,6 +344,15 @@ int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
 	return 0;
 }
 
+int ts_backend_use_numerics(struct ts_backend *b, const char *name, struct ts_error *err)
+{
+	if (!name || !strcmp(name, "f32"))
+		return 0;
+	if (!strcmp(name, "bf16dot"))
+		return ts_backend_use_bf16dot(b, err);
+	return ts_fail(err, TS_EINVAL, "numerics: expected f32 or bf16dot, found \"%s\"", name);
+}
+
 int ts_backend_cpu_new(struct ts_backend **out, enum ts_isa isa, int threads, struct ts_error *err)
 {
 	*out = NULL;
