@@ -462,6 +462,7 @@ HF_ENDPOINT=http://127.0.0.1:1 unpulled "127.0.0.1" -- org/student
 HF_ENDPOINT=https://127.0.0.1:$port unpulled "no TLS connection came about" -- org/student
 # tls ARGUMENT...: openssl serves https at $tls_port with a certificate of localhost that it made itself.
 tls() {
+	: >"$scratch/tls" # what the one before said
 	openssl s_server -accept 127.0.0.1:0 -key "$scratch/key" -cert "$scratch/certificate" "$@" >"$scratch/tls" 2>/dev/null &
 	tls=$!
 	until grep -q '^ACCEPT' "$scratch/tls"; do
