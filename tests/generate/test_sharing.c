@@ -267,6 +267,27 @@ static void test_common_beginning(void **state)
 	close_rig(&rig);
 }
 
+/* Prompts of any lengths fill the steps: there is nothing that an order by length could save. */
+static void test_full_steps(void **state)
+{
+	static struct prompt prompts[REQUESTS];
+	struct rig rig;
+	size_t tokens = 0;
+	open_rig(&rig, TS_ISA_AUTO, 1, NULL);
+	for (size_t i = 0; i < REQUESTS; i++) {
+		make(&prompts[i], "alone", 0, i, 2 + i * i * 59 % 280);
+		prompts[i].probes = 2;
+		tokens += prompts[i].len;
+	}
+	for (int share = 0; share < 2; share++) {
+		struct ts_responder *engine = open_engine(&rig, &(struct setting){REQUESTS, 64, 0, share, TS_F32});
+		assert_int_equal(count(engine, prompts, REQUESTS).computed, tokens);
+		assert_true(ts_engine_stats(engine).steps <= (tokens + 63) / 64);
+		engine->close(engine);
+	}
+	close_rig(&rig);
+}
+
 /* --- who goes first --- */
 
 /* A long prompt neither stops what is being decoded nor keeps a short prompt behind it from beginning. */
@@ -297,7 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_answers),         cmocka_unit_test(test_same_answers_window),
 		cmocka_unit_test(test_same_answers_dynamic), cmocka_unit_test(test_samples_of_one_prompt),
-		cmocka_unit_test(test_common_beginning),     cmocka_unit_test(test_long_prompt),
+		cmocka_unit_test(test_common_beginning),     cmocka_unit_test(test_full_steps),
+		cmocka_unit_test(test_long_prompt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
