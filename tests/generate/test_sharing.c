@@ -2,6 +2,7 @@
  * once. The models are the testbed's student, plain, with a sliding window, and with dynamic positions. */
 #include "core/mem.h"
 #include "generate/engine.h"
+#include "generate/score.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,6 +209,34 @@ static void test_same_answers_dynamic(void **state)
 		    json_pack("{s:i, s:{s:s, s:f}}", "max_position_embeddings", 128, "rope_scaling", "type", "dynamic", "factor", 4.0));
 }
 
+/* Without the whole row of logits the same bits as with it: what the scorer says of the token after the prompt. */
+static void test_probes(void **state)
+{
+	static struct prompt prompts[REQUESTS];
+	static struct heard out[REQUESTS];
+	static const int32_t probes[] = {5, 1270, 700, 64};
+	struct rig rig;
+	struct ts_scorer *scorer;
+	struct ts_error err = {0};
+	float logprobs[LONGEST + 1];
+	size_t checked = 0;
+	make_prompts(prompts);
+	open_rig(&rig, TS_ISA_AUTO, 2, NULL);
+	struct ts_responder *engine = open_engine(&rig, &(struct setting){16, 64, 0, true, TS_F32});
+	serve(engine, prompts, REQUESTS, false, out);
+	engine->close(engine);
+	assert_int_equal(ts_scorer_new(&scorer, rig.model, NULL, LONGEST + 1, 64, TS_F32, &err), 0);
+	for (size_t i = 0; i < REQUESTS; i++)
+		for (int k = 0; k < prompts[i].probes; k++, checked++) {
+			prompts[i].ids[prompts[i].len] = probes[k];
+			assert_int_equal(ts_score(scorer, prompts[i].ids, prompts[i].len + 1, logprobs, NULL, &err), 0);
+			assert_memory_equal(&out[i].probes[k], &logprobs[prompts[i].len - 1], sizeof(float));
+		}
+	assert_true(checked >= 30);
+	ts_scorer_free(scorer);
+	close_rig(&rig);
+}
+
 /* --- what is computed --- */
 
 static struct ts_engine_stats since(struct ts_responder *engine, const struct ts_engine_stats *before)
@@ -325,9 +354,13 @@ static void test_long_prompt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_answers),         cmocka_unit_test(test_same_answers_window),
-		cmocka_unit_test(test_same_answers_dynamic), cmocka_unit_test(test_samples_of_one_prompt),
-		cmocka_unit_test(test_common_beginning),     cmocka_unit_test(test_full_steps),
+		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_same_answers),
+		cmocka_unit_test(test_same_answers_window),
+		cmocka_unit_test(test_same_answers_dynamic),
+		cmocka_unit_test(test_samples_of_one_prompt),
+		cmocka_unit_test(test_common_beginning),
+		cmocka_unit_test(test_full_steps),
 		cmocka_unit_test(test_long_prompt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
