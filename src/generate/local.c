@@ -137,3 +137,11 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 		TS_TRY(announce_stops(l, stop, o.stop_count, announce, err));
 	return ts_engine_new(out, l->model, l->adapter, &o, err);
 }
+
+void ts_local_say_shared(const struct ts_responder *engine, const struct ts_context *context)
+{
+	struct ts_engine_stats s = ts_engine_stats(engine);
+	if (s.shared)
+		ts_log(context, TS_LOG_INFO, "prompts: %llu tokens; %llu were found in the KV cache and not computed again",
+		       (unsigned long long)s.prompt_tokens, (unsigned long long)s.shared);
+}

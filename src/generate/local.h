@@ -50,6 +50,9 @@ struct ts_local {
 /* All that is pointed to must outlive the responder. `announce` may be NULL: nothing is said. */
 int ts_local_open(struct ts_responder **out, const struct ts_local *, const struct ts_context *announce, struct ts_error *err);
 
+/* Says how many of its prompts' tokens a responder of ts_local_open did not have to compute, if there were any. */
+void ts_local_say_shared(const struct ts_responder *, const struct ts_context *);
+
 /* TS_EMISMATCH when the tokenizer knows tokens that the embedding lacks. */
 int ts_local_check_vocabulary(const struct ts_model *, const struct ts_chat *, struct ts_error *err);
 
