@@ -50,6 +50,8 @@ bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 			s->max_rows /= 2;
 		measure(s, w);
 	}
+	if (s->max_rows < w->longest) /* there is room for that anyway */
+		s->max_rows = w->longest;
 	return s->bytes <= w->room;
 }
 

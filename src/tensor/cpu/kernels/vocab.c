@@ -6,7 +6,7 @@
 #include "tensor/cpu/kernels/threads.h"
 #include "tensor/cpu/kernels/vec.h"
 
-enum { VOCAB_CHUNK = TS_TURN_ROWS, VOCAB_ROWS = 64, PACK_WIDTH = 512 };
+enum { VOCAB_CHUNK = TS_TURN_ROWS, VOCAB_ROWS = 128, PACK_WIDTH = 512 };
 
 struct vocab {
 	const struct ts_backend *b;
