@@ -144,8 +144,8 @@ static int fit_memory(struct train *t)
 	TS_TRY(ts_train_fit_examples(o, s->model, s->adapter, t->examples.data, t->examples.len, used, s->memory, &s->err));
 	if (o->keep.layers < layers || o->max_rows < rows)
 		ts_log(&s->context, TS_LOG_INFO,
-		       "--memory: the activations of %d of %d layers are kept, of attention those of %d, the others computed again; passes "
-		       "of %zu tokens",
+		       "--memory: activations of %d of %d layers are kept (of attention: %d), the rest is computed again; passes of %zu "
+		       "tokens",
 		       o->keep.layers, layers, o->keep.attention, o->max_rows);
 	return 0;
 }

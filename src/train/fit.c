@@ -2,6 +2,8 @@
 #include "core/mem.h"
 #include "train/trainer.h"
 
+enum { FULL_SPEED_ROWS = 512 }; /* a pass of so many loses nothing against a longer one */
+
 static size_t rows_of(size_t longest, size_t sequences, size_t max_rows)
 {
 	size_t together;
@@ -38,7 +40,9 @@ bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 	s->max_rows = w->max_rows;
 	measure(s, w);
 	while (s->bytes > w->room && (s->keep.attention > 1 || s->max_rows > 1)) {
-		if (s->keep.layers > 1)
+		if (s->max_rows >= 2 * FULL_SPEED_ROWS)
+			s->max_rows /= 2;
+		else if (s->keep.layers > 1)
 			s->keep.layers--;
 		else if (s->keep.attention > 1)
 			s->keep.attention--;
@@ -46,6 +50,8 @@ bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 			s->max_rows /= 2;
 		measure(s, w);
 	}
+	if (s->max_rows < w->longest) /* there is room for that anyway */
+		s->max_rows = w->longest;
 	return s->bytes <= w->room;
 }
 

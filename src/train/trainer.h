@@ -56,8 +56,9 @@ size_t ts_train_steps(const struct ts_train_options *, size_t examples);
 /* Rows of the largest pass that can occur, for the memory plan. */
 size_t ts_train_rows(const struct ts_train_options *, const struct ts_example *, size_t count);
 
-/* How large training will be: fewer layers keep their activations (the others are computed again), then fewer the output of attention, then
- * passes become shorter, until it fits into `room` bytes (SIZE_MAX = no bound). None of it changes the adapter. False when nothing fits. */
+/* How large training will be. To fit into `room` bytes (SIZE_MAX = no bound) passes become shorter as long as that costs no speed; then fewer
+ * layers keep their activations (the others are computed again), then fewer the output of attention; then passes become shorter still. None of
+ * it changes the adapter. False when nothing fits. */
 struct ts_train_wish {
 	const struct ts_backend *backend;
 	const struct ts_model_config *config;
