@@ -7,7 +7,7 @@
  *
  * decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS are over (never below 4). The context is
  * computed once and copied to the other sequences, each of which has a stream of its own in the cache: that is its fast setting where
- * sequences share nothing. judge: the common PREFIX is computed once; BATCH pairs at a time share its cells of one unified cache.
+ * sequences share nothing. judge: the common PREFIX is computed beforehand; BATCH pairs at a time share its cells of one unified cache.
  * Built by bench/compare against the pinned version; not part of the project's own build. */
 #include <llama.h>
 #include <stdio.h>
@@ -177,12 +177,9 @@ static void judge(struct peer *p, int prefix, int pair, int pairs, int batch)
 	char parameters[96];
 	open_context(p, batch + 1, prefix + batch * pair, true);
 	llama_memory_t memory = llama_get_memory(p->context);
-	add_random(p, 16, 0, 0);
-	compute(p);
-	llama_memory_clear(memory, false);
-	struct watch began = start();
 	add_random(p, prefix, 0, 0);
 	compute(p);
+	struct watch began = start();
 	for (int at = 0; at < pairs; at += batch) {
 		int count = pairs - at < batch ? pairs - at : batch;
 		for (int s = 1; s <= count; s++) {

@@ -8,7 +8,7 @@
 
 decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS are over (never below 4). The context is
 computed once and copied to the other sequences: how it came about does not change the time of a step. judge: keys and values of the common
-PREFIX are computed once and kept, each forward takes BATCH pairs. train: one optimiser step a sequence, LoRA of rank 32 on q and v.
+PREFIX are computed beforehand and kept, each forward takes BATCH pairs. train: one optimiser step a sequence, LoRA of rank 32 on q and v.
 """
 import argparse
 import os
@@ -98,11 +98,10 @@ class Peer:
         import transformers
         prefix, pair, pairs, batch = int(prefix), int(pair), int(pairs), int(batch)
         common, own = random_ids(1, prefix, self.vocabulary), random_ids(pairs, pair, self.vocabulary, 2)
-        self.model(common[:, :16], logits_to_keep=1)
-        clock = Clock(self.threads)
         cache = transformers.DynamicCache(config=self.model.config)
         self.model(common, past_key_values=cache, logits_to_keep=1)
         cache.batch_repeat_interleave(batch)
+        clock = Clock(self.threads)
         for at in range(0, pairs, batch):
             if at + batch > pairs:  # the rest fills no batch
                 cache.batch_select_indices(torch.arange(pairs - at))
