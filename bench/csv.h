@@ -1,7 +1,7 @@
 /* What a bench measured, one CSV line (RFC 4180) a figure, the same columns for every bench:
  *
  *     bench,machine,cpu_flags,isa,threads,commit,name,case,value,unit,cpu_share
- *     generate,AMD EPYC,avx2 fma avx512f avx512_bf16,avx512,1,0ec4463,decode,model=q06 sequences=8 context=128,41.7,tokens/s,0.9912
+ *     generate,AMD EPYC,avx2 fma avx512f avx512_bf16,avx512,1,0ec4463,decode,model=q06 sequences=8 context=128,41.7,tokens/s,0.99
  *
  * `machine` and `cpu_flags` are of /proc/cpuinfo: its model name, and of its flags those that choose kernels. `commit` is what git described
  * when the build was configured ("unknown" without git; "-dirty" = with changes). `case` holds the parameters as key=value words.
@@ -93,7 +93,7 @@ static inline void bench_csv_put(const struct bench_csv *c, const char *isa, int
 	fprintf(c->out, "%.6g,", value);
 	bench_csv_text_(c->out, unit);
 	if (cpu_share >= 0)
-		fprintf(c->out, "%.4f", cpu_share);
+		fprintf(c->out, "%.2f", cpu_share);
 	fputc('\n', c->out);
 	fflush(c->out);
 }
