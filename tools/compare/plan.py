@@ -56,7 +56,8 @@ def settings(measure):
         return [(PEFT, f"{d}{c}") for d in ("bf16", "f32") for c in ("", " checkpointing")] + [(OURS, "bf16"), (OURS, "bf16 half memory")]
     if measure == "kernels":
         return [(TORCH, "f32"), (TORCH, "bf16"), (NUMPY, "f32"), (OURS, "bf16")]
-    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, "bf16")]
+    ours = [(OURS, "bf16"), (OURS, "bf16, cache bf16")] if measure == "decode" else [(OURS, "bf16")]
+    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, *ours]
 
 
 def jobs(measure):
@@ -102,7 +103,9 @@ class Commands:
 
     @staticmethod
     def pairs(job):
-        return ",".join(f"{value(c, 'sequences')}x{value(c, 'context')}" for c in job.cases)
+        """The longest first: ours need not compute the beginning of a text again."""
+        pairs = sorted(((value(c, "context"), value(c, "sequences")) for c in job.cases), reverse=True)
+        return ",".join(f"{sequences}x{context}" for context, sequences in pairs)
 
     def words(self, job):
         if job.measure == "decode":
@@ -125,6 +128,6 @@ class Commands:
             parts = {"decode": lambda: ["--decode", self.pairs(job), "--steps", str(STEPS), "--seconds", str(SECONDS)],
                      "prefill": lambda: ["--prefill", str(PREFILL)],
                      "judge": lambda: ["--judge", f"{PREFIX},{PAIR},{PAIRS}"]}
-            words = ["respond", "--model", self.model, *parts[job.measure]()]
+            words = ["respond", "--model", self.model, "--kv-dtype", "bf16" if job.setting.endswith("cache bf16") else "f32", *parts[job.measure]()]
         more = ["--isa", self.isa] if self.isa else []
         return [f"{self.build}/bench/{words[0]}", *words[1:], "--threads", str(self.threads), *more]
