@@ -22,10 +22,11 @@ def machine():
 
 
 class Results:
-    """Of one machine, one number of threads and one instruction set.  Ours of another commit are left out; the others stay good."""
+    """Of one machine, one number of threads and one instruction set.  Ours of another commit than `commit` (None: the last that was measured)
+    are left out; the others stay good."""
 
     def __init__(self, path, threads, isa, commit):
-        self.path, self.threads, self.isa, self.commit = path, threads, isa or "best", commit
+        self.path, self.threads, self.isa = path, threads, isa or "best"
         self.machine, self.flags = machine()
         self.rows = []
         if os.path.exists(path):
@@ -38,9 +39,14 @@ class Results:
             if (r["machine"], r["cpu_flags"]) != (self.machine, self.flags):
                 sys.exit(f"compare: {path}: measured on {r['machine']} ({r['cpu_flags']}), this is {self.machine} ({self.flags}); "
                          "give another --out")
+        ours = [r["commit"] for r in self.rows if r["who"] == "thinksafe" and self.is_here(r)]
+        self.commit = commit or (ours[-1] if ours else "")
+
+    def is_here(self, row):
+        return (row["threads"], row["isa"]) == (str(self.threads), self.isa)
 
     def of(self, case, who=None, setting=None):
-        return [r for r in self.rows if case.is_in(r) and (r["threads"], r["isa"]) == (str(self.threads), self.isa)
+        return [r for r in self.rows if case.is_in(r) and self.is_here(r)
                 and who in (None, r["who"]) and setting in (None, r["setting"])
                 and (r["who"] != "thinksafe" or r["commit"] == self.commit)]
 
@@ -84,3 +90,11 @@ class Results:
         """(rate, who, setting) of the fastest of `among`; None where none was measured."""
         found = [(self.rate(case, w, s), w, s) for w, s in among]
         return max((f for f in found if f[0]), default=None)
+
+
+def kinds(path):
+    """(threads, isa) that a file has results of."""
+    if not os.path.exists(path):
+        sys.exit(f"compare: {path}: no such file: nothing was measured yet")
+    with open(path, newline="") as f:
+        return sorted({(int(r["threads"]), r["isa"]) for r in csv.DictReader(f) if r["threads"]}, key=lambda k: (k[1] != "best", k))

@@ -5,9 +5,10 @@
  *     llama_peer FILE.gguf THREADS judge PREFIX PAIR PAIRS BATCH
  *     llama_peer --version
  *
- * decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS are over (never below 4). The context is
- * computed once and copied to the other sequences, each of which has a stream of its own in the cache: that is its fast setting where
- * sequences share nothing. judge: the common PREFIX is computed once; BATCH pairs at a time share its cells of one unified cache.
+ * decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS of CPU time of a thread are over (never
+ * below 4). The context is computed once and copied to the other sequences, each of which has a stream of its own in the cache: that is its
+ * fast setting where sequences share nothing. judge: the common PREFIX is computed beforehand; BATCH pairs at a time share its cells of one
+ * unified cache.
  * Built by bench/compare against the pinned version; not part of the project's own build. */
 #include <llama.h>
 #include <stdio.h>
@@ -150,7 +151,7 @@ static void decode(struct peer *p, int sequences, int context, int steps, double
 		tokens[s] = random_token(p);
 	step(p, sequences, context, tokens); /* not timed: the copies are made here */
 	struct watch began = start();
-	while (done < steps && (done < LEAST_STEPS || now(CLOCK_MONOTONIC) - began.wall < seconds))
+	while (done < steps && (done < LEAST_STEPS || (now(CLOCK_PROCESS_CPUTIME_ID) - began.cpu) / p->threads < seconds))
 		step(p, sequences, context + 1 + done++, tokens);
 	snprintf(parameters, sizeof(parameters), "sequences=%d context=%d steps=%d", sequences, context, done);
 	put(p, &began, "decode", parameters, sequences * done, "tokens/s");
@@ -177,12 +178,9 @@ static void judge(struct peer *p, int prefix, int pair, int pairs, int batch)
 	char parameters[96];
 	open_context(p, batch + 1, prefix + batch * pair, true);
 	llama_memory_t memory = llama_get_memory(p->context);
-	add_random(p, 16, 0, 0);
-	compute(p);
-	llama_memory_clear(memory, false);
-	struct watch began = start();
 	add_random(p, prefix, 0, 0);
 	compute(p);
+	struct watch began = start();
 	for (int at = 0; at < pairs; at += batch) {
 		int count = pairs - at < batch ? pairs - at : batch;
 		for (int s = 1; s <= count; s++) {

@@ -8,7 +8,7 @@ OURS, TRANSFORMERS, PEFT, LLAMA, TORCH, NUMPY = "thinksafe", "transformers", "PE
 
 SEQUENCES, CONTEXTS, STEPS, SECONDS = (1, 8, 32, 64), (128, 256), 32, 4
 PREFILL = 512
-PREFIX, PAIR, PAIRS, JUDGE_BATCH = 256, 128, 32, {TRANSFORMERS: 1, LLAMA: 4}
+PREFIX, PAIR, PAIRS, JUDGE_BATCH = 256, 128, 16, {TRANSFORMERS: 1, LLAMA: 4}
 LENGTHS, LONG = (512, 1024, 4096), 4096
 WEIGHT, ROWS = (1024, 3072), (1, 4, 8, 16, 64, 256, 1024)
 
@@ -56,7 +56,8 @@ def settings(measure):
         return [(PEFT, f"{d}{c}") for d in ("bf16", "f32") for c in ("", " checkpointing")] + [(OURS, "bf16"), (OURS, "bf16 half memory")]
     if measure == "kernels":
         return [(TORCH, "f32"), (TORCH, "bf16"), (NUMPY, "f32"), (OURS, "bf16")]
-    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, "bf16")]
+    ours = [(OURS, "bf16"), (OURS, "bf16, cache bf16")] if measure == "decode" else [(OURS, "bf16")]
+    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, *ours]
 
 
 def jobs(measure):
@@ -100,9 +101,15 @@ class Commands:
             dtype = "numpy"
         return [self.place.python, "-W", "ignore", f"{HERE}/torch_peer.py", model, "--dtype", dtype, "--threads", str(self.threads), job.measure, *words]
 
+    @staticmethod
+    def pairs(job):
+        """The longest first: ours need not compute the beginning of a text again."""
+        pairs = sorted(((value(c, "context"), value(c, "sequences")) for c in job.cases), reverse=True)
+        return ",".join(f"{sequences}x{context}" for context, sequences in pairs)
+
     def words(self, job):
         if job.measure == "decode":
-            return [",".join(f"{value(c, 'sequences')}x{value(c, 'context')}" for c in job.cases), str(STEPS), str(SECONDS)]
+            return [self.pairs(job), str(STEPS), str(SECONDS)]
         if job.measure == "prefill":
             return [str(PREFILL)]
         if job.measure == "judge":
@@ -117,9 +124,10 @@ class Commands:
             words = ["train", "--model", self.model, "--lengths", str(value(job.cases[0], "length")), "--steps", "1", *keep]
         elif job.measure == "kernels":
             words = ["kernels"]
-        elif job.measure == "judge":
-            words = ["judge", "--model", self.model, "--prefix", str(PREFIX), "--pair", str(PAIR), "--pairs", str(PAIRS)]
         else:
-            words = ["generate", "--model", self.model, "--only", job.measure]
+            parts = {"decode": lambda: ["--decode", self.pairs(job), "--steps", str(STEPS), "--seconds", str(SECONDS)],
+                     "prefill": lambda: ["--prefill", str(PREFILL)],
+                     "judge": lambda: ["--judge", f"{PREFIX},{PAIR},{PAIRS}"]}
+            words = ["respond", "--model", self.model, "--kv-dtype", "bf16" if job.setting.endswith("cache bf16") else "f32", *parts[job.measure]()]
         more = ["--isa", self.isa] if self.isa else []
         return [f"{self.build}/bench/{words[0]}", *words[1:], "--threads", str(self.threads), *more]

@@ -6,9 +6,10 @@
     torch_peer.py MODEL --dtype f32|bf16 --threads N train   TOKENS CHECKPOINTING(0|1) STEPS
     torch_peer.py -     --dtype f32|bf16|numpy --threads N kernels OUT IN ROWS,...
 
-decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS are over (never below 4). The context is
-computed once and copied to the other sequences: how it came about does not change the time of a step. judge: keys and values of the common
-PREFIX are computed once and kept, each forward takes BATCH pairs. train: one optimiser step a sequence, LoRA of rank 32 on q and v.
+decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS of CPU time of a thread are over (never
+below 4). The context is computed once and copied to the other sequences: how it came about does not change the time of a step. judge: keys
+and values of the common PREFIX are computed beforehand and kept, each forward takes BATCH pairs. train: one optimiser step a sequence, LoRA
+of rank 32 on q and v. kernels: dtype numpy = f32 by numpy, whose products are OpenBLAS's.
 """
 import argparse
 import os
@@ -76,7 +77,7 @@ class Peer:
             cache = self.context(sequences, context, int(steps))
             tokens = random_ids(sequences, 1, self.vocabulary, 2)
             clock, done = Clock(self.threads), 0
-            while done < int(steps) and (done < LEAST_STEPS or time.perf_counter() - clock.wall < float(seconds)):
+            while done < int(steps) and (done < LEAST_STEPS or (time.process_time() - clock.cpu) / self.threads < float(seconds)):
                 logits = self.model(tokens, past_key_values=cache).logits
                 tokens = logits[:, -1].argmax(-1, keepdim=True)
                 done += 1
@@ -98,11 +99,10 @@ class Peer:
         import transformers
         prefix, pair, pairs, batch = int(prefix), int(pair), int(pairs), int(batch)
         common, own = random_ids(1, prefix, self.vocabulary), random_ids(pairs, pair, self.vocabulary, 2)
-        self.model(common[:, :16], logits_to_keep=1)
-        clock = Clock(self.threads)
         cache = transformers.DynamicCache(config=self.model.config)
         self.model(common, past_key_values=cache, logits_to_keep=1)
         cache.batch_repeat_interleave(batch)
+        clock = Clock(self.threads)
         for at in range(0, pairs, batch):
             if at + batch > pairs:  # the rest fills no batch
                 cache.batch_select_indices(torch.arange(pairs - at))

@@ -3,7 +3,7 @@ import statistics
 
 import plan
 
-BEGIN, END = "<!-- bench/compare: begin -->", "<!-- bench/compare: end -->"
+BEGIN, END = "<!-- compare -->", "<!-- /compare -->"
 TITLES = {"decode": "Decoding, tokens/s", "prefill": "Prefill of one prompt, tokens/s", "judge": "Judging, prompts/s",
           "train": "Training, tokens/s", "kernels": "Products x Wᵀ, W 1,024 × 3,072 from memory, GFLOP/s"}
 
@@ -21,14 +21,16 @@ def cell(rates, notes=()):
 
 def case_name(case):
     if case.name == "decode":
-        return f"{plan.value(case, 'sequences')} sequences after {plan.value(case, 'context')} tokens"
+        sequences = plan.value(case, "sequences")
+        return f"{sequences} sequence{'s' * (sequences > 1)} after {plan.value(case, 'context')} tokens"
     if case.name == "prefill":
         return f"{plan.PREFILL} tokens"
     if case.name == "judge":
         return f"common prefix of {plan.PREFIX} tokens, {plan.PAIR} of each pair"
     if case.name == "train":
         return f"sequences of {plan.value(case, 'length'):,} tokens"
-    return f"{plan.value(case, 'rows'):,} rows"
+    rows = plan.value(case, "rows")
+    return f"{rows:,} row{'s' * (rows > 1)}"
 
 
 def row_of(cells):
