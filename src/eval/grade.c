@@ -4,8 +4,10 @@
 #include "eval/boxed.h"
 #include "eval/math_compare.h"
 #include "eval/number.h"
+#include "eval/paper.h"
 #include "text/thinking.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,6 +21,39 @@ int ts_dataset_parse(const char *name, enum ts_dataset *out, struct ts_error *er
 			return 0;
 		}
 	return ts_fail(err, TS_EINVAL, "expected math, gsm8k, aime or gpqa, found \"%s\"", name);
+}
+
+const char *ts_grader_name(enum ts_grader grader)
+{
+	return grader == TS_GRADER_PAPER ? "paper" : "strict";
+}
+
+int ts_grader_parse(const char *words, enum ts_dataset *dataset, bool *has_dataset, enum ts_grader *grader, struct ts_error *err)
+{
+	bool has_grader = false;
+	*has_dataset = false;
+	*grader = TS_GRADER_STRICT;
+	for (const char *s = words + strspn(words, " "); *s; s += strspn(s, " ")) {
+		char word[16];
+		size_t n = strcspn(s, " ");
+		snprintf(word, sizeof(word), "%.*s", n < sizeof(word) ? (int)n : 0, s);
+		s += n;
+		bool strict = !strcmp(word, "strict"), paper = !strcmp(word, "paper");
+		if (!has_grader && (strict || paper)) {
+			has_grader = true;
+			*grader = paper ? TS_GRADER_PAPER : TS_GRADER_STRICT;
+		} else if (!*has_dataset && !ts_dataset_parse(word, dataset, NULL)) {
+			*has_dataset = true;
+		} else {
+			has_grader = *has_dataset = false;
+			break;
+		}
+	}
+	if (has_grader || *has_dataset)
+		return 0;
+	return ts_fail(err, TS_EINVAL,
+		       "expected math, gsm8k, aime or gpqa, and strict or paper (\"math\", \"paper\", \"math paper\"), found \"%s\"",
+		       words);
 }
 
 static bool is_letter(char c)
@@ -278,6 +313,7 @@ int ts_grade(enum ts_dataset dataset, const char *prediction, size_t n, const ch
 	int status;
 	ts_str_clear(&out->extracted);
 	out->found = out->equal = false;
+	TS_TRY(ts_paper_grade(dataset, prediction, n, gold, gold_n, &out->paper));
 	TS_GOTO(ts_thinking_split(prediction, n, &parts));
 	const char *s = ts_str_c(&parts.answer);
 	switch (dataset) {

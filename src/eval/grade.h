@@ -1,4 +1,5 @@
-/* Is an answer right?
+/* Is an answer right? Two graders side by side: `strict`, mathematically right, and `paper`, the rules of the reference (eval/paper.h), for
+ * comparing with published tables. What follows is of the strict one.
  *
  * The thinking is split off (text/thinking.h). Then, by dataset:
  *   math, aime  the last closed \boxed{}; without any box the formula behind the last "answer is", or else the last number; a box cut short
@@ -26,14 +27,23 @@ enum ts_dataset { TS_DATASET_MATH, TS_DATASET_GSM8K, TS_DATASET_AIME, TS_DATASET
 /* "math", "gsm8k", "aime", "gpqa"; anything else fails and is named. */
 int ts_dataset_parse(const char *name, enum ts_dataset *out, struct ts_error *err);
 
+/* Which one of the two verdicts counts. */
+enum ts_grader { TS_GRADER_STRICT, TS_GRADER_PAPER };
+const char *ts_grader_name(enum ts_grader);
+
+/* The words of a recipe's `grader`: a dataset, "strict" (default) or "paper", or both with a space between, such as "gsm8k paper".
+ * `*has_dataset`: one is named. Anything else fails and is named. */
+int ts_grader_parse(const char *words, enum ts_dataset *dataset, bool *has_dataset, enum ts_grader *grader, struct ts_error *err);
+
 /* Can anything equal this reference? gsm8k: there is a number (after "####", or the whole); gpqa: a letter A to D; the others: some text.
  * TS_EFORMAT says what was expected and found. */
 int ts_gold_check(enum ts_dataset, const char *gold, size_t n, struct ts_error *err);
 
 struct ts_grade {
-	bool equal;
+	bool equal;              /* by the strict grader */
+	bool paper;              /* by the reference's */
 	bool found;              /* an answer could be extracted */
-	struct ts_str extracted; /* as written (math), or the number (gsm8k), or the letter (gpqa) */
+	struct ts_str extracted; /* by the strict one: as written (math), or the number (gsm8k), or the letter (gpqa) */
 };
 
 /* `prediction` is a full response, `gold` the reference answer. `out` starts zeroed or holds an earlier result.

@@ -1,6 +1,7 @@
 #include "eval/math_compare.h"
 
 #include "core/status.h"
+#include "eval/math_lex.h"
 #include "eval/math_parse.h"
 #include "eval/math_region.h"
 #include "eval/math_value.h"
@@ -499,19 +500,19 @@ static bool may_be_lists(const char *s, size_t n)
 	return true;
 }
 
-static int compare_once(struct ts_arena *arena, const char *a, size_t a_n, const char *b, size_t b_n, bool grouped,
+static int compare_once(struct ts_arena *arena, const char *a, size_t a_n, const char *b, size_t b_n, int how,
 			enum ts_math_verdict *verdict, bool *again)
 {
 	struct ts_math_answer x, y;
 	struct ts_math_work work = {.arena = arena, .budget = TS_MATH_BUDGET};
-	int status = ts_math_parse(arena, a, a_n, grouped, &x);
+	int status = ts_math_parse(arena, a, a_n, how, &x);
 	if (!status)
-		status = ts_math_parse(arena, b, b_n, grouped, &y);
+		status = ts_math_parse(arena, b, b_n, how, &y);
 	*again = false;
 	*verdict = TS_MATH_UNREAD;
 	if (status)
 		return status == TS_ENOMEM ? status : 0;
-	*again = grouped && (x.grouped || y.grouped) && (x.list || y.list) && may_be_lists(a, a_n) && may_be_lists(b, b_n);
+	*again = how & TS_MATH_GROUPED && (x.grouped || y.grouped) && (x.list || y.list) && may_be_lists(a, a_n) && may_be_lists(b, b_n);
 	*verdict = same(&work, x.tree, y.tree) ? TS_MATH_EQUAL : TS_MATH_DIFFERENT;
 	return 0;
 }
@@ -520,7 +521,7 @@ int ts_math_reads(const char *s, size_t n, bool *reads)
 {
 	struct ts_arena arena = {0};
 	struct ts_math_answer answer;
-	int status = ts_math_parse(&arena, s, n, true, &answer);
+	int status = ts_math_parse(&arena, s, n, TS_MATH_GROUPED, &answer);
 	*reads = !status && answer.tree->kind != TS_MATH_TEXT;
 	ts_arena_release(&arena);
 	return status == TS_ENOMEM ? status : 0;
@@ -531,9 +532,9 @@ int ts_math_compare(const char *a, size_t a_n, const char *b, size_t b_n, enum t
 	struct ts_arena arena = {0};
 	bool again = false;
 	size_t failures = ts_mem_failures();
-	int status = compare_once(&arena, a, a_n, b, b_n, true, verdict, &again);
+	int status = compare_once(&arena, a, a_n, b, b_n, TS_MATH_GROUPED, verdict, &again);
 	if (!status && *verdict != TS_MATH_EQUAL && again)
-		status = compare_once(&arena, a, a_n, b, b_n, false, verdict, &again);
+		status = compare_once(&arena, a, a_n, b, b_n, 0, verdict, &again);
 	ts_arena_release(&arena);
 	/* The comparison takes a tree that could not be made for one that is not settled. */
 	return status ? status : ts_mem_failures() > failures && *verdict != TS_MATH_EQUAL ? TS_ENOMEM : 0;

@@ -4,16 +4,12 @@
 #ifndef TS_EVAL_MATH_FLINT_H
 #define TS_EVAL_MATH_FLINT_H
 
-#include <flint/flint.h>
 #include <flint/fmpq.h>
-#include <flint/fmpz.h>
 #include <flint/ulong_extras.h>
 #if __has_include(<flint/acb.h>)
 #include <flint/acb.h>
-#include <flint/arb.h>
 #else
 #include <acb.h>
-#include <arb.h>
 #endif
 
 /* A fraction is an array of one struct, and gcc takes the address of its first member for the whole of it. */

@@ -15,7 +15,8 @@ struct lexer {
 	struct ts_arena *arena;
 	const char *s;
 	size_t n, at;
-	bool grouped, spaced;
+	int how;
+	bool spaced;
 	bool words; /* inside \text{}: letters make words */
 	int depth;
 	struct ts_math_tokens *out;
@@ -227,7 +228,7 @@ static size_t separator_at(const struct lexer *x, size_t i, bool *comma)
 		if (x->n - i < len || memcmp(x->s + i, kinds[k], len))
 			continue;
 		*comma = k == 2;
-		if (*comma && !x->grouped)
+		if (*comma && !(x->how & TS_MATH_GROUPED))
 			return 0;
 		while (k == 1 && i + len < x->n && x->s[i + len] == ' ')
 			len++;
@@ -523,6 +524,13 @@ static int sign(struct lexer *x)
 	return strchr("+-*/^_()[]{}|,;:=<>!&%'", c) ? put(x, (unsigned char)c, 0) : TS_EFORMAT;
 }
 
+static bool after_log(const struct lexer *x)
+{
+	size_t n = x->out->list.len;
+	const struct ts_math_token *t = x->out->list.data;
+	return n >= 2 && t[n - 1].type == '_' && t[n - 2].type == TS_TOKEN_FUNCTION && t[n - 2].op == TS_MATH_LOG;
+}
+
 static int step(struct lexer *x)
 {
 	char c = x->s[x->at];
@@ -536,6 +544,8 @@ static int step(struct lexer *x)
 		x->at += len;
 		return put_text(x, TS_TOKEN_NUMBER, x->s + x->at - len, len);
 	}
+	if (is_digit(c) && after_log(x) && !at(x, "10"))
+		return number(x, 1); /* \log_28 is log_2 8 */
 	if (is_digit(c) || (c == '.' && digits_at(x, x->at + 1)))
 		return number(x, TS_MATH_LONGEST);
 	if (is_letter(c))
@@ -556,9 +566,9 @@ static int lex(struct lexer *x)
 	return 0;
 }
 
-int ts_math_lex(struct ts_arena *arena, const char *s, size_t n, bool grouped, struct ts_math_tokens *out)
+int ts_math_lex(struct ts_arena *arena, const char *s, size_t n, int how, struct ts_math_tokens *out)
 {
-	struct lexer x = {.arena = arena, .s = s, .n = n, .grouped = grouped, .out = out};
+	struct lexer x = {.arena = arena, .s = s, .n = n, .how = how, .out = out};
 	if (n > TS_MATH_LONGEST)
 		return TS_ELIMIT;
 	while (x.n && (s[x.n - 1] == '.' || s[x.n - 1] == ' ' || s[x.n - 1] == '\n'))

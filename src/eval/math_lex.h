@@ -2,7 +2,6 @@
  *
  * Spacing, $, \left and \right, currency signs and the like are gone; \text{} and its kin are read for what they hold: words, or
  * mathematics; Unicode signs are what their commands are; a number is one token, its separators removed.
- * `grouped`: a comma before exactly three digits parts thousands (10,080); else it parts a list.
  * Bounds: TS_MATH_LONGEST bytes, TS_MATH_MOST_TOKENS tokens, TS_MATH_MOST_DIGITS digits a number, braces 40 deep. */
 #ifndef TS_EVAL_MATH_LEX_H
 #define TS_EVAL_MATH_LEX_H
@@ -12,6 +11,13 @@
 #include <stdbool.h>
 
 enum { TS_MATH_LONGEST = 4096, TS_MATH_MOST_TOKENS = 2048, TS_MATH_MOST_DIGITS = 1000 };
+
+/* How to read. */
+enum {
+	TS_MATH_GROUPED = 1, /* a comma before exactly three digits parts thousands (10,080); else it parts a list */
+	TS_MATH_BARE =
+		2, /* for eval/paper.h: no words, units and mixed numbers, x(y) is a function, what follows a first formula is left */
+};
 
 /* A token's type: an ASCII sign for itself, or one of these. */
 enum ts_math_token_type {
@@ -63,6 +69,6 @@ struct ts_math_tokens {
 };
 
 /* 0; TS_EFORMAT: not mathematics that is known here; TS_ELIMIT: over a bound; TS_ENOMEM. `out` starts zeroed; texts live in the arena. */
-int ts_math_lex(struct ts_arena *, const char *s, size_t n, bool grouped, struct ts_math_tokens *out);
+int ts_math_lex(struct ts_arena *, const char *s, size_t n, int how, struct ts_math_tokens *out);
 
 #endif

@@ -19,7 +19,7 @@ struct parser {
 	struct ts_arena *arena;
 	const struct ts_math_token *tokens;
 	size_t at;
-	int depth, bars; /* |x| that are open */
+	int how, depth, bars; /* bars: |x| that are open */
 };
 
 #define NODE(p, out, ...) node((p), (out), &(struct ts_math){__VA_ARGS__})
@@ -121,7 +121,7 @@ static int parse_number(struct parser *p, const struct ts_math **out)
 	const struct ts_math_token *t = peek(p);
 	const struct ts_math *part;
 	TS_TRY(plain_number(p, out));
-	if (!is_whole(*out))
+	if (!is_whole(*out) || p->how & TS_MATH_BARE)
 		return 0;
 	size_t start = p->at;
 	if (next_is(p, TS_TOKEN_FRACTION)) {
@@ -314,7 +314,8 @@ static int parse_name(struct parser *p, const struct ts_math **out)
 {
 	const char *name = peek(p)->text;
 	p->at++;
-	if (strlen(name) == 1 && strchr("fgh", *name) && next_is(p, '(')) {
+	bool function = strlen(name) == 1 && (p->how & TS_MATH_BARE || strchr("fgh", *name));
+	if (function && next_is(p, '(')) {
 		const struct ts_math *inside;
 		TS_TRY(parse_brackets(p, '(', &inside));
 		bool tuple = inside->kind == TS_MATH_TUPLE;
@@ -329,6 +330,8 @@ static int parse_words(struct parser *p, const struct ts_math **out)
 {
 	struct ts_str text = {0};
 	int number = ts_math_number_word(peek(p)->text), status = 0;
+	if (p->how & TS_MATH_BARE)
+		return TS_EFORMAT;
 	if (number >= 0) {
 		p->at++;
 		*out = ts_math_integer(p->arena, number);
@@ -501,6 +504,8 @@ static int parse_factor(struct parser *p, const struct ts_math **out)
 static int parse_unit(struct parser *p, const struct ts_math **value)
 {
 	const struct ts_math *dropped;
+	if (p->how & TS_MATH_BARE)
+		return TS_EFORMAT;
 	while (next_is(p, TS_TOKEN_WORD)) {
 		const char *word = peek(p)->text;
 		long scale = ts_math_scale_word(word);
@@ -711,17 +716,22 @@ static size_t introduction(const struct ts_math_tokens *tokens)
 	return tokens->list.data[end].type == TS_TOKEN_END ? 0 : end;
 }
 
-int ts_math_parse(struct ts_arena *arena, const char *s, size_t n, bool grouped, struct ts_math_answer *out)
+int ts_math_parse(struct ts_arena *arena, const char *s, size_t n, int how, struct ts_math_answer *out)
 {
 	struct ts_math_tokens tokens = {0};
 	int status;
 	*out = (struct ts_math_answer){0};
-	TS_GOTO(ts_math_lex(arena, s, n, grouped, &tokens));
+	TS_GOTO(ts_math_lex(arena, s, n, how, &tokens));
 	for (size_t i = 0; i < tokens.list.len; i++) {
 		out->grouped = out->grouped || tokens.list.data[i].grouped;
 		out->list = out->list || tokens.list.data[i].type == ',';
 	}
-	struct parser p = {.arena = arena, .tokens = tokens.list.data, .at = introduction(&tokens)};
+	struct parser p = {.arena = arena, .tokens = tokens.list.data, .how = how};
+	if (how & TS_MATH_BARE) {
+		status = parse_relation(&p, &out->tree);
+		goto done;
+	}
+	p.at = introduction(&tokens);
 	TS_GOTO(parse_list(&p, &out->tree));
 	status = expect(&p, TS_TOKEN_END);
 done:

@@ -15,7 +15,7 @@ struct ts_math_answer {
 	bool list;    /* some comma parts a list */
 };
 
-/* `grouped` as in math_lex.h. 0; TS_EFORMAT: not understood; TS_ELIMIT: over a bound (math_lex.h; nesting 60 deep); TS_ENOMEM. */
-int ts_math_parse(struct ts_arena *, const char *s, size_t n, bool grouped, struct ts_math_answer *out);
+/* `how` as in math_lex.h. 0; TS_EFORMAT: not understood; TS_ELIMIT: over a bound (math_lex.h; nesting 60 deep); TS_ENOMEM. */
+int ts_math_parse(struct ts_arena *, const char *s, size_t n, int how, struct ts_math_answer *out);
 
 #endif

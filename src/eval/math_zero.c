@@ -135,6 +135,21 @@ int ts_math_sign(struct ts_math_work *work, const struct ts_math *m)
 	return sign;
 }
 
+bool ts_math_double(struct ts_math_work *work, const struct ts_math *m, double *out)
+{
+	struct ts_math_reckoner r = {.budget = work->budget, .unity = 1, .precision = QUICK};
+	struct ts_math_value v;
+	ts_math_value_init(&v);
+	int status = ts_math_reckon(&r, m, &v);
+	ts_math_value_ball(&r, &v);
+	bool real = !status && acb_is_real(v.z);
+	if (real)
+		*out = arf_get_d(arb_midref(acb_realref(v.z)), ARF_RND_NEAR);
+	ts_math_value_clear(&v);
+	work->budget = r.budget;
+	return real;
+}
+
 bool ts_math_rounds_to(struct ts_math_work *work, const struct ts_math *exact, const struct ts_math *decimal)
 {
 	const struct ts_math *number = decimal->kind == TS_MATH_NEGATIVE ? decimal->parts[0] : decimal;

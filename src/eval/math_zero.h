@@ -22,5 +22,7 @@ int ts_math_zero(struct ts_math_work *, const struct ts_math *);
 int ts_math_sign(struct ts_math_work *, const struct ts_math *);
 /* Is `decimal`, a number with decimals, what the exact value rounds to at its last digit? Both without variables. */
 bool ts_math_rounds_to(struct ts_math_work *, const struct ts_math *exact, const struct ts_math *decimal);
+/* A real expression without variables as a double: 0 or infinity where that cannot hold it. false: not settled, or not real. */
+bool ts_math_double(struct ts_math_work *, const struct ts_math *, double *out);
 
 #endif

@@ -70,6 +70,49 @@ static void test_golden(void **state)
 	json_decref(rows);
 }
 
+/* The verdicts of the reference's own program, where it has one. */
+static void test_golden_paper(void **state)
+{
+	json_t *rows = rows_of(GOLDEN), *row;
+	size_t i, compared = 0, wrong = 0;
+	json_array_foreach (rows, i, row) {
+		const char *prediction = text(row, "prediction"), *gold = text(row, "gold");
+		const json_t *paper = json_object_get(row, "paper");
+		struct ts_grade g = {0};
+		enum ts_dataset dataset;
+		if (!paper)
+			continue;
+		assert_int_equal(ts_dataset_parse(text(row, "dataset"), &dataset, NULL), 0);
+		assert_int_equal(ts_grade(dataset, prediction, strlen(prediction), gold, strlen(gold), &g), 0);
+		if (g.paper != json_is_true(paper))
+			fail_msg("%zu [%s]: %s | %s", i, text(row, "why"), prediction, gold);
+		compared++;
+		wrong += g.paper != json_is_true(json_object_get(row, "equal"));
+		ts_grade_release(&g);
+	}
+	assert_int_equal(compared, 232);
+	assert_int_equal(wrong, 67); /* as the golden's README says */
+	json_decref(rows);
+}
+
+static void test_grader_words(void **state)
+{
+	enum ts_dataset dataset;
+	enum ts_grader grader;
+	bool named;
+	struct ts_error err = {0};
+	assert_int_equal(ts_grader_parse("gsm8k", &dataset, &named, &grader, NULL), 0);
+	assert_true(named && dataset == TS_DATASET_GSM8K && grader == TS_GRADER_STRICT);
+	assert_int_equal(ts_grader_parse("aime paper", &dataset, &named, &grader, NULL), 0);
+	assert_true(named && dataset == TS_DATASET_AIME && grader == TS_GRADER_PAPER);
+	assert_int_equal(ts_grader_parse("paper", &dataset, &named, &grader, NULL), 0);
+	assert_true(!named && grader == TS_GRADER_PAPER);
+	static const char *const bad[] = {"", " ", "maths", "paper strict", "math math", "math,paper", "aaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(ts_grader_parse(bad[i], &dataset, &named, &grader, &err), TS_EINVAL);
+	assert_non_null(strstr(err.message, "found \"aaaa"));
+}
+
 static void boxed(char *out, size_t size, const char *gold)
 {
 	assert_in_range(snprintf(out, size, "<think>\nHm, \\boxed{0}?\n</think>\n\nSo it is $\\boxed{%s}$.", gold), 1, size - 1);
@@ -206,9 +249,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),     cmocka_unit_test(test_gsm8k_golds), cmocka_unit_test(test_aime_golds),
-		cmocka_unit_test(test_math_golds), cmocka_unit_test(test_numbers),     cmocka_unit_test(test_extraction),
-		cmocka_unit_test(test_hostile),    cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_golden),      cmocka_unit_test(test_golden_paper), cmocka_unit_test(test_grader_words),
+		cmocka_unit_test(test_gsm8k_golds), cmocka_unit_test(test_aime_golds),   cmocka_unit_test(test_math_golds),
+		cmocka_unit_test(test_numbers),     cmocka_unit_test(test_extraction),   cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
