@@ -537,5 +537,5 @@ int ts_math_compare(const char *a, size_t a_n, const char *b, size_t b_n, enum t
 		status = compare_once(&arena, a, a_n, b, b_n, 0, verdict, &again);
 	ts_arena_release(&arena);
 	/* The comparison takes a tree that could not be made for one that is not settled. */
-	return status ? status : ts_mem_failures() > failures && *verdict != TS_MATH_EQUAL ? TS_ENOMEM : 0;
+	return status ? status : ts_mem_failures() > failures ? TS_ENOMEM : 0;
 }

@@ -196,17 +196,21 @@ static int power(struct ts_math_reckoner *r, const struct ts_math *m, struct ts_
 	return status;
 }
 
-static bool small_whole(const struct ts_math_value *v, slong most)
+/* 0 for a whole number from 0 to `most`. */
+static int small_whole(const struct ts_math_value *v, slong most)
 {
-	return v->exact && fmpz_is_one(fmpq_denref(v->q)) && fmpz_sgn(fmpq_numref(v->q)) >= 0 && fmpz_cmp_si(fmpq_numref(v->q), most) <= 0;
+	if (!v->exact)
+		return TS_MATH_UNKNOWN;
+	if (!fmpz_is_one(fmpq_denref(v->q)) || fmpz_sgn(fmpq_numref(v->q)) < 0)
+		return TS_MATH_UNDEFINED;
+	return fmpz_cmp_si(fmpq_numref(v->q), most) > 0 ? TS_MATH_UNKNOWN : 0;
 }
 
 static int factorial(struct ts_math_reckoner *r, const struct ts_math *m, struct ts_math_value *out)
 {
 	enum { MOST_EXACT = 3000, MOST = 1000000000 };
 	TS_TRY(ts_math_reckon(r, m->parts[0], out));
-	if (!small_whole(out, MOST))
-		return TS_MATH_UNKNOWN;
+	TS_TRY(small_whole(out, MOST));
 	ulong n = fmpz_get_ui(fmpq_numref(out->q));
 	TS_TRY(ts_math_spend(r, 200));
 	if (n <= MOST_EXACT) {
@@ -229,8 +233,10 @@ static int binomial(struct ts_math_reckoner *r, const struct ts_math *m, struct 
 	int status = ts_math_reckon(r, m->parts[0], out);
 	if (!status)
 		status = ts_math_reckon(r, m->parts[1], &k);
-	if (!status && (!small_whole(out, MOST) || !small_whole(&k, MOST)))
-		status = TS_MATH_UNKNOWN;
+	if (!status)
+		status = small_whole(out, MOST);
+	if (!status)
+		status = small_whole(&k, MOST);
 	if (!status) {
 		ulong n = fmpz_get_ui(fmpq_numref(out->q)), chosen = fmpz_get_ui(fmpq_numref(k.q));
 		ulong fewer = chosen > n ? 0 : chosen < n - chosen ? chosen : n - chosen;

@@ -45,9 +45,10 @@ int ts_math_spend(struct ts_math_reckoner *r, double steps)
 	return spend(r, steps * cost((double)r->precision));
 }
 
-static double bits_of(const fmpz_t x)
+/* At least log2 |x|, and 0 for 0. */
+static double log2_of(const fmpz_t x)
 {
-	return (double)fmpz_bits(x);
+	return fmpz_is_zero(x) ? 0 : fmpz_bits(x) < 50 ? log2(fabs(fmpz_get_d(x))) : (double)fmpz_bits(x);
 }
 
 void ts_math_value_ball(const struct ts_math_reckoner *r, struct ts_math_value *v)
@@ -55,8 +56,8 @@ void ts_math_value_ball(const struct ts_math_reckoner *r, struct ts_math_value *
 	if (!v->exact)
 		return;
 	v->exact = false;
-	v->top = bits_of(fmpq_numref(v->q));
-	v->bottom = bits_of(fmpq_denref(v->q));
+	v->top = log2_of(fmpq_numref(v->q));
+	v->bottom = log2_of(fmpq_denref(v->q));
 	acb_set_fmpq(v->z, v->q, r->precision);
 }
 
@@ -74,6 +75,12 @@ static int check_size(const struct ts_math_reckoner *r, struct ts_math_value *v)
 		return TS_MATH_UNKNOWN;
 	ts_math_value_ball(r, v);
 	return 0;
+}
+
+/* log2(2^a + 2^b) */
+static double log2_sum(double a, double b)
+{
+	return fmax(a, b) + log2(1 + exp2(-fabs(a - b)));
 }
 
 static int begin(struct ts_math_reckoner *r, struct ts_math_value *v, const struct ts_math_value *w, struct ts_math_value *ball)
@@ -96,7 +103,7 @@ int ts_math_value_add(struct ts_math_reckoner *r, struct ts_math_value *v, const
 		status = check_size(r, v);
 	} else if (!status) {
 		acb_add(v->z, v->z, ball.z, r->precision);
-		v->top = fmax(v->top + ball.bottom, v->bottom + ball.top) + 1;
+		v->top = log2_sum(v->top + ball.bottom, v->bottom + ball.top);
 		v->bottom += ball.bottom;
 		status = ts_math_value_check(v);
 	}
@@ -251,7 +258,7 @@ static int ball_root(struct ts_math_reckoner *r, struct ts_math_value *v, int de
 	if (minus && even && degree != 2)
 		minus = false; /* the principal root */
 	TS_TRY(count_root(r, degree, key));
-	TS_TRY(ts_math_spend(r, 30));
+	TS_TRY(ts_math_spend(r, degree == 2 ? 30 : 200));
 	if (minus)
 		acb_neg(v->z, v->z);
 	acb_root_ui(v->z, v->z, (ulong)degree, r->precision);

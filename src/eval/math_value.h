@@ -6,8 +6,9 @@
  * 1 / (u^(D-1) l) (C. Burnikel, S. Funke, K. Mehlhorn, S. Schirra, S. Schmitt, "A separation bound for real algebraic expressions",
  * Algorithmica 55, 2009: the bound BFMSS without its division rule). So a ball that is smaller than that and holds 0 is 0.
  *
- * A reckoner is one pass over an expression at one precision. It holds D and a budget of work, in microseconds as estimated before each
- * step: no step is begun that the budget does not hold, and none is larger than its sizes allow. */
+ * A reckoner is one pass over an expression at one precision. It holds D and a budget of work, estimated before each step and on the safe
+ * side (a unit is at most some tenths of a microsecond): no step is begun that the budget does not hold, none is larger than the sizes
+ * below allow. */
 #ifndef TS_EVAL_MATH_VALUE_H
 #define TS_EVAL_MATH_VALUE_H
 
@@ -20,7 +21,7 @@ enum {
 	TS_MATH_UNDEFINED,   /* no value: 1/0, the square root of a negative number among real ones */
 };
 
-enum { TS_MATH_MOST_VARIABLES = 8, TS_MATH_MOST_ROOTS = 24, TS_MATH_MOST_BITS = 1 << 15, TS_MATH_MOST_PRECISION = 40000 };
+enum { TS_MATH_MOST_VARIABLES = 8, TS_MATH_MOST_ROOTS = 24, TS_MATH_MOST_BITS = 1 << 15, TS_MATH_MOST_PRECISION = 100000 };
 
 struct ts_math_reckoner {
 	slong precision;

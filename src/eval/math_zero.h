@@ -14,7 +14,7 @@ struct ts_math_work {
 	struct ts_arena *arena;
 	double budget;
 };
-#define TS_MATH_BUDGET 40000.0
+#define TS_MATH_BUDGET 400000.0
 
 /* TS_MATH_REFUTED, TS_MATH_PROVED or TS_MATH_OPEN (math_value.h). NULL (out of memory while it was made) is open. */
 int ts_math_zero(struct ts_math_work *, const struct ts_math *);
