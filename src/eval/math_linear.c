@@ -8,7 +8,7 @@ slong ts_math_stand_in(struct ts_math_reckoner *r, uint64_t name)
 	uint64_t h = (r->seed ^ name) * 0x9E3779B97F4A7C15u;
 	h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9u;
 	r->stood_in = true;
-	return (slong)((h >> 34) | (1 << 29) | 1);
+	return (slong)((h >> 53) | (1 << 11) | 1);
 }
 
 void ts_math_linear_init(struct ts_math_linear *l)
@@ -323,12 +323,12 @@ int ts_math_linear_value(struct ts_math_reckoner *r, const struct ts_math_linear
 	return 0;
 }
 
-/* out *= N^exponent, N the stand-in; e is N^12, so that its roots up to many degrees are whole too. Where variables stand in exponents
- * both are small, for the powers are high. */
+/* out *= N^exponent, N the stand-in. Where e has roots N is a 12th power; where variables stand in exponents it is small, for the powers
+ * are high. */
 static int multiply_power(struct ts_math_reckoner *r, int which, const fmpq_t exponent, struct ts_math_value *out)
 {
-	enum { WHOLE = 12, WHOLE_OF_VARIABLES = 2, MOST_OF_VARIABLES = 31 };
-	slong whole = r->variables ? WHOLE_OF_VARIABLES : WHOLE, base = ts_math_stand_in(r, (uint64_t)(NAME_POWERS + which));
+	enum { SPLIT = 12, MOST_OF_VARIABLES = 31 };
+	slong whole = r->split ? SPLIT : 1, base = ts_math_stand_in(r, (uint64_t)(NAME_POWERS + which));
 	struct ts_math_value factor;
 	fmpq_t times;
 	if (fmpq_is_zero(exponent))
@@ -337,6 +337,7 @@ static int multiply_power(struct ts_math_reckoner *r, int which, const fmpq_t ex
 	ts_math_value_init(&factor);
 	fmpq_mul_si(times, exponent, whole);
 	int status = fmpz_is_one(fmpq_denref(times)) && fmpz_fits_si(fmpq_numref(times)) ? 0 : TS_MATH_UNKNOWN;
+	r->has_split = r->has_split || status;
 	if (!status) {
 		fmpq_set_si(factor.q, r->variables ? 2 + (base >> 1) % (MOST_OF_VARIABLES - 1) : base, 1);
 		status = ts_math_value_power(r, &factor, fmpz_get_si(fmpq_numref(times)));

@@ -15,7 +15,7 @@ int ts_math_reckon_true(struct ts_math_reckoner *, const struct ts_math *, struc
 
 /* --- inside: math_linear.c --- */
 
-/* A stand-in for the thing with this name: odd, about 30 bits. */
+/* A stand-in for the thing with this name: odd, 12 bits. */
 slong ts_math_stand_in(struct ts_math_reckoner *, uint64_t name);
 
 /* a + b i + c pi + d i pi + sum of f_k ln p_k, all of a..f fractions. */

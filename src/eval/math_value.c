@@ -193,17 +193,51 @@ int ts_math_value_sign(const struct ts_math_value *v)
 	return arb_is_positive(acb_realref(v->z)) ? 1 : arb_is_negative(acb_realref(v->z)) ? -1 : arb_is_zero(acb_realref(v->z)) ? 0 : 2;
 }
 
-/* Each root counts once, however often it occurs. */
-static int count_root(struct ts_math_reckoner *r, int degree, uint64_t key)
+/* Each root counts once, however often it occurs: the degrees of roots of one thing have a common multiple. */
+static int count_root(struct ts_math_reckoner *r, ulong degree, uint64_t key)
 {
-	for (size_t i = 0; i < r->roots; i++)
-		if (r->root[i] == key)
-			return 0;
-	if (r->roots == TS_MATH_MOST_ROOTS)
+	size_t i = 0;
+	while (i < r->roots && r->root[i].key != key)
+		i++;
+	if (i == TS_MATH_MOST_ROOTS)
 		return TS_MATH_UNKNOWN;
-	r->root[r->roots++] = key;
-	r->degree += log2(degree);
+	if (i == r->roots) {
+		r->root[r->roots].key = key;
+		r->root[r->roots++].degree = 1;
+	}
+	ulong more = degree / n_gcd(degree, r->root[i].degree);
+	if (r->root[i].degree > TS_MATH_MOST_PRECISION / more)
+		return TS_MATH_UNKNOWN;
+	r->root[i].degree *= more;
+	r->degree += log2((double)more);
 	return 0;
+}
+
+/* The roots of a whole number's primes, where all are small; false: some is not. */
+static bool count_roots_of_primes(struct ts_math_reckoner *r, ulong degree, const fmpz_t n, int *status)
+{
+	enum { EASY_BITS = 40, SMALL_PRIMES = 25 };
+	n_factor_t factors;
+	if (fmpz_bits(n) > EASY_BITS)
+		return false;
+	n_factor_init(&factors);
+	if (n_factor_trial_range(&factors, fmpz_get_ui(n), 0, SMALL_PRIMES) != 1)
+		return false;
+	for (int i = 0; i < factors.num && !*status; i++)
+		*status = count_root(r, degree / n_gcd(degree, (ulong)factors.exp[i]), factors.p[i]);
+	return true;
+}
+
+/* The root of a fraction of small primes is a product of their roots, which many such roots share; others count by themselves. */
+static int count_root_of_fraction(struct ts_math_reckoner *r, ulong degree, const fmpq_t q)
+{
+	struct ts_math_reckoner before = *r;
+	const ulong prime = 4294967291u; /* the largest of 32 bits */
+	int status = 0;
+	if (count_roots_of_primes(r, degree, fmpq_numref(q), &status) && count_roots_of_primes(r, degree, fmpq_denref(q), &status))
+		return status;
+	*r = before;
+	return count_root(r, degree, (fmpz_fdiv_ui(fmpq_numref(q), prime) + 1) << 32 | fmpz_fdiv_ui(fmpq_denref(q), prime));
 }
 
 /* 8 has an exact cube root. */
@@ -247,17 +281,16 @@ int ts_math_value_zero(struct ts_math_reckoner *r, const struct ts_math_value *v
 }
 
 /* u and l of a root: (u l^(k-1))^(1/k) and l, since (U/L)^(1/k) = (U L^(k-1))^(1/k) / L. */
-static int ball_root(struct ts_math_reckoner *r, struct ts_math_value *v, int degree, uint64_t key)
+static int ball_root(struct ts_math_reckoner *r, struct ts_math_value *v, int degree)
 {
 	int sign = ts_math_value_sign(v);
 	bool minus = sign < 0, even = degree % 2 == 0;
-	if (minus && even && r->real)
+	if (minus && even && r->real && !r->stand_in)
 		return TS_MATH_UNDEFINED;
 	if (sign == 2 && (arb_is_zero(acb_imagref(v->z)) || arb_contains_zero(acb_imagref(v->z))))
 		return TS_MATH_UNKNOWN; /* perhaps 0, perhaps on the cut */
 	if (minus && even && degree != 2)
 		minus = false; /* the principal root */
-	TS_TRY(count_root(r, degree, key));
 	TS_TRY(ts_math_spend(r, degree == 2 ? 30 : 200));
 	if (minus)
 		acb_neg(v->z, v->z);
@@ -272,23 +305,27 @@ static int ball_root(struct ts_math_reckoner *r, struct ts_math_value *v, int de
 
 int ts_math_value_root(struct ts_math_reckoner *r, struct ts_math_value *v, int degree, uint64_t key)
 {
-	if (!v->exact)
-		return ball_root(r, v, degree, key);
+	if (!v->exact) {
+		TS_TRY(count_root(r, (ulong)degree, key));
+		return ball_root(r, v, degree);
+	}
 	bool minus = fmpq_sgn(v->q) < 0, even = degree % 2 == 0;
 	if (fmpq_is_zero(v->q))
 		return 0;
-	if (minus && even && r->real)
+	if (minus && even && r->real && !r->stand_in)
 		return TS_MATH_UNDEFINED;
 	TS_TRY(spend(r, 8 * cost((double)fmpq_height_bits(v->q))));
 	if (minus && even && degree != 2) {
 		ts_math_value_ball(r, v);
-		return ball_root(r, v, degree, key);
+		TS_TRY(count_root(r, (ulong)degree, key));
+		return ball_root(r, v, degree);
 	}
 	if (minus)
 		fmpq_neg(v->q, v->q);
 	if (!exact_root(v, degree)) {
+		TS_TRY(count_root_of_fraction(r, (ulong)degree, v->q));
 		ts_math_value_ball(r, v);
-		TS_TRY(ball_root(r, v, degree, key));
+		TS_TRY(ball_root(r, v, degree));
 	}
 	if (minus && !even)
 		ts_math_value_negate(v);

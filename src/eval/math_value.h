@@ -34,7 +34,12 @@ struct ts_math_reckoner {
 	double wanted; /* the precision at which all open questions of this pass are settled */
 	ulong unity;   /* all roots of unity that occurred are of this order */
 	size_t roots;
-	uint64_t root[TS_MATH_MOST_ROOTS]; /* which occurred */
+	struct {
+		uint64_t key; /* what the root is taken of: a prime, or an expression */
+		ulong degree;
+	} root[TS_MATH_MOST_ROOTS]; /* which occurred */
+	bool split;                 /* stand-ins are 12th powers, so that their roots are whole too */
+	bool has_split;             /* that was wanted */
 	size_t variables;
 	const char *name[TS_MATH_MOST_VARIABLES];
 	long variable[TS_MATH_MOST_VARIABLES];

@@ -55,6 +55,7 @@ static int pass(struct ts_math_reckoner *r, const struct ts_math *m, slong preci
 	r->precision = precision;
 	r->stand_in = stand_in;
 	r->stood_in = false;
+	r->has_split = false;
 	r->degree = 0;
 	r->wanted = 0;
 	r->unity = 1;
@@ -79,11 +80,14 @@ static int zero_here(struct ts_math_reckoner *r, const struct ts_math *m, int *z
 		if (status || *zero == TS_MATH_REFUTED)
 			return status;
 	}
+	r->split = r->has_split = false;
 	status = pass(r, m, QUICK, true, zero);
-	if (!status && *zero == TS_MATH_OPEN && r->wanted <= TS_MATH_MOST_PRECISION) {
-		r->last = true;
-		status = pass(r, m, (slong)r->wanted, true, zero);
-	} else if (!status && *zero == TS_MATH_PROVED && r->wanted > QUICK) {
+	if (status && r->has_split) {
+		r->split = true;
+		status = pass(r, m, QUICK, true, zero);
+	}
+	/* Where the result, or an angle on the way, was left open: once more, at the precision that settles it. */
+	if (!status && *zero != TS_MATH_REFUTED && r->wanted > QUICK) {
 		r->last = true;
 		status = r->wanted > TS_MATH_MOST_PRECISION ? TS_MATH_UNKNOWN : pass(r, m, (slong)r->wanted, true, zero);
 	}
