@@ -158,13 +158,15 @@ static int check_eval(const struct ts_recipe *r, const struct ts_recipe_eval *e,
 {
 	enum ts_eval_kind kind;
 	enum ts_dataset dataset;
+	enum ts_grader grader;
+	bool named;
 	if (ts_eval_kind_parse(e->kind, &kind))
 		return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name, e->kind);
 	if (kind == TS_EVAL_SAFETY && !r->guard.text)
 		return ts_fail(err, TS_EINVAL, "guard: missing; evals: %s needs a guard checkpoint, or the word keywords", e->name);
 	if (kind != TS_EVAL_REASONING || !e->grader) /* the file's format may know the grader */
 		return 0;
-	int status = ts_dataset_parse(e->grader, &dataset, err);
+	int status = ts_grader_parse(e->grader, &dataset, &named, &grader, err);
 	return status ? ts_fail_within(err, status, "evals: %s: grader", e->name) : 0;
 }
 
