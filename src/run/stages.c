@@ -385,8 +385,8 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	struct ts_train_options o = ts_run_train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
-	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, ts_run_used(r),
-					   r->machine->memory, err);
+	const struct ts_train_bound bound = {.bytes = r->machine->memory, .used = ts_run_used(r)}; /* the plan looked at the rest */
+	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, &bound, err);
 	if (!status)
 		status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);
