@@ -1,7 +1,7 @@
 /* What a bench measured, one CSV line (RFC 4180) a figure, the same columns for every bench:
  *
  *     bench,machine,cpu_flags,isa,threads,commit,name,case,value,unit,cpu_share
- *     generate,AMD EPYC,avx2 fma avx512f avx512_bf16,avx512,1,0ec4463,decode,model=q06 sequences=8 context=128,41.7,tokens/s,0.99
+ *     generate,AMD EPYC,avx2 fma avx512f avx512_bf16,avx512,1,0ec4463,decode,model=q06 sequences=8 context=128,41.7,tokens/s,0.9912
  *
  * `machine` and `cpu_flags` are of /proc/cpuinfo: its model name, and of its flags those that choose kernels. `commit` is what git described
  * when the build was configured ("unknown" without git; "-dirty" = with changes). `case` holds the parameters as key=value words.
@@ -93,7 +93,7 @@ static inline void bench_csv_put(const struct bench_csv *c, const char *isa, int
 	fprintf(c->out, "%.6g,", value);
 	bench_csv_text_(c->out, unit);
 	if (cpu_share >= 0)
-		fprintf(c->out, "%.2f", cpu_share);
+		fprintf(c->out, "%.4f", cpu_share);
 	fputc('\n', c->out);
 	fflush(c->out);
 }
@@ -130,14 +130,20 @@ static inline const char *bench_option(int argc, char **argv, const char *name, 
 	return fallback;
 }
 
-/* Ends the program, saying what was expected, when an argument is none of `names` (NULL at the end) with a word behind it. */
+#define BENCH_OPTIONS " [--isa ISA] [--threads N] [--numerics f32|bf16dot]" /* of bench_backend, for a bench's usage */
+
+/* Ends the program, saying what was expected, when an argument is none of `names` (NULL at the end), nor of bench_backend's, with a word
+ * behind it. */
 static inline void bench_check_options(int argc, char **argv, const char *const *names, const char *usage)
 {
 	for (int i = 1; i < argc; i += 2) {
-		const char *const *n = names;
-		while (*n && strcmp(argv[i], *n))
-			n++;
-		if (!*n || i + 1 == argc) {
+		static const char *const ours[] = {"--isa", "--threads", "--numerics"};
+		bool known = false;
+		for (const char *const *n = names; *n; n++)
+			known |= !strcmp(argv[i], *n);
+		for (size_t n = 0; n < sizeof(ours) / sizeof(ours[0]); n++)
+			known |= !strcmp(argv[i], ours[n]);
+		if (!known || i + 1 == argc) {
 			fprintf(stderr, "usage: %s\n", usage);
 			exit(2);
 		}
@@ -150,7 +156,7 @@ static inline _Noreturn void bench_die(const char *bench, const struct ts_error 
 	exit(1);
 }
 
-/* --isa and --threads (1): the backend that they ask for. */
+/* --isa, --threads (1) and --numerics (f32): the backend that they ask for. */
 static inline struct ts_backend *bench_backend(int argc, char **argv, const char *bench)
 {
 	struct ts_backend *b = NULL;
@@ -161,12 +167,13 @@ static inline struct ts_backend *bench_backend(int argc, char **argv, const char
 		fprintf(stderr, "bench/%s: --isa: expected plain, avx2 or avx512, found \"%s\"\n", bench, word);
 		exit(2);
 	}
-	if (ts_backend_cpu_new(&b, isa, atoi(bench_option(argc, argv, "--threads", "1")), &err))
+	if (ts_backend_cpu_new(&b, isa, atoi(bench_option(argc, argv, "--threads", "1")), &err) ||
+	    ts_backend_use_numerics(b, bench_option(argc, argv, "--numerics", NULL), &err))
 		bench_die(bench, &err);
 	return b;
 }
 
-/* "avx512" of "cpu/avx512". */
+/* "avx512" of "cpu/avx512"; "avx512+bf16dot" in that class. */
 static inline const char *bench_isa(const struct ts_backend *b)
 {
 	return !strncmp(b->name, "cpu/", 4) ? b->name + 4 : b->name;

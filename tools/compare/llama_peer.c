@@ -2,12 +2,12 @@
  *
  *     llama_peer FILE.gguf THREADS decode SEQUENCESxCONTEXT,... STEPS SECONDS
  *     llama_peer FILE.gguf THREADS prefill TOKENS
- *     llama_peer FILE.gguf THREADS judge PREFIX PAIR PAIRS BATCH
+ *     llama_peer FILE.gguf THREADS judge POLICY OWN PROMPTS BATCH
  *     llama_peer --version
  *
  * decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS of CPU time of a thread are over (never
  * below 4). The context is computed once and copied to the other sequences, each of which has a stream of its own in the cache: that is its
- * fast setting where sequences share nothing. judge: the common PREFIX is computed beforehand; BATCH pairs at a time share its cells of one
+ * fast setting where sequences share nothing. judge: the common POLICY is computed beforehand; BATCH prompts at a time share its cells of one
  * unified cache.
  * Built by bench/compare against the pinned version; not part of the project's own build. */
 #include <llama.h>
@@ -168,33 +168,33 @@ static void prefill(struct peer *p, int tokens)
 	struct watch began = start();
 	add_random(p, tokens, 0, 0);
 	compute(p);
-	snprintf(parameters, sizeof(parameters), "tokens=%d", tokens);
+	snprintf(parameters, sizeof(parameters), "sequences=1 context=%d", tokens);
 	put(p, &began, "prefill", parameters, tokens, "tokens/s");
 	close_context(p);
 }
 
-static void judge(struct peer *p, int prefix, int pair, int pairs, int batch)
+static void judge(struct peer *p, int policy, int own, int prompts, int batch)
 {
 	char parameters[96];
-	open_context(p, batch + 1, prefix + batch * pair, true);
+	open_context(p, batch + 1, policy + batch * own, true);
 	llama_memory_t memory = llama_get_memory(p->context);
-	add_random(p, prefix, 0, 0);
+	add_random(p, policy, 0, 0);
 	compute(p);
 	struct watch began = start();
-	for (int at = 0; at < pairs; at += batch) {
-		int count = pairs - at < batch ? pairs - at : batch;
+	for (int at = 0; at < prompts; at += batch) {
+		int count = prompts - at < batch ? prompts - at : batch;
 		for (int s = 1; s <= count; s++) {
 			llama_memory_seq_cp(memory, 0, s, -1, -1);
-			add_random(p, pair, prefix, s);
+			add_random(p, own, policy, s);
 		}
 		compute(p);
 		for (int s = 1; s <= count; s++) {
-			likeliest(p, s * pair - 1);
+			likeliest(p, s * own - 1);
 			llama_memory_seq_rm(memory, s, -1, -1);
 		}
 	}
-	snprintf(parameters, sizeof(parameters), "prefix=%d pair=%d pairs=%d", prefix, pair, pairs);
-	put(p, &began, "judge", parameters, pairs, "prompts/s");
+	snprintf(parameters, sizeof(parameters), "policy=%d own=%d prompts=%d", policy, own, prompts);
+	put(p, &began, "judge", parameters, prompts, "prompts/s");
 	close_context(p);
 }
 

@@ -3,14 +3,16 @@ import os
 from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+HALF = " half memory"
 MEASURES = ("decode", "prefill", "judge", "train", "kernels")
+DOT = "bf16dot"  # our class of arithmetic for CPUs with AVX-512-BF16
 OURS, TRANSFORMERS, PEFT, LLAMA, TORCH, NUMPY = "thinksafe", "transformers", "PEFT", "llama.cpp", "PyTorch", "OpenBLAS"
 
 SEQUENCES, CONTEXTS, STEPS, SECONDS = (1, 8, 32, 64), (128, 256), 32, 4
 PREFILL = 512
-PREFIX, PAIR, PAIRS, JUDGE_BATCH = 256, 128, 16, {TRANSFORMERS: 1, LLAMA: 4}
+POLICY, OWN, PROMPTS, JUDGE_BATCH = 256, 128, 16, {TRANSFORMERS: 1, LLAMA: 4}
 LENGTHS, LONG = (512, 1024, 4096), 4096
-WEIGHT, ROWS = (1024, 3072), (1, 4, 8, 16, 64, 256, 1024)
+WEIGHT, ROWS = (3072, 1024), (1, 4, 8, 16, 64, 256, 1024)
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def cases(measure):
     if measure == "decode":
         return [Case("decode", (f"sequences={s}", f"context={c}")) for c in CONTEXTS for s in SEQUENCES]
     if measure == "prefill":
-        return [Case("prefill", (f"tokens={PREFILL}",))]
+        return [Case("prefill", (f"context={PREFILL}",))]
     if measure == "judge":
-        return [Case("judge", (f"prefix={PREFIX}", f"pair={PAIR}"))]
+        return [Case("judge", (f"policy={POLICY}", f"own={OWN}"))]
     if measure == "train":
         return [Case("train", (f"length={n}",), 1 if n == LONG else None) for n in LENGTHS]
     return [Case("kernels", (f"rows={m}",)) for m in ROWS]
@@ -53,11 +55,16 @@ def settings(measure):
     """(who, setting), ours last: what ours is given may depend on what the others needed."""
     llama = [(LLAMA, "BF16"), (LLAMA, "F16"), (LLAMA, "Q8_0")]
     if measure == "train":
-        return [(PEFT, f"{d}{c}") for d in ("bf16", "f32") for c in ("", " checkpointing")] + [(OURS, "bf16"), (OURS, "bf16 half memory")]
+        ours = [(OURS, c + half) for half in ("", HALF) for c in (DOT, "f32")]
+        return [(PEFT, f"{d}{c}") for d in ("bf16", "f32") for c in ("", " checkpointing")] + ours
     if measure == "kernels":
-        return [(TORCH, "f32"), (TORCH, "bf16"), (NUMPY, "f32"), (OURS, "bf16")]
-    ours = [(OURS, "bf16"), (OURS, "bf16, cache bf16")] if measure == "decode" else [(OURS, "bf16")]
-    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, *ours]
+        return [(TORCH, "bf16"), (TORCH, "f32"), (NUMPY, "f32"), (OURS, DOT), (OURS, "f32")]
+    cache = ", cache bf16" if measure == "decode" else ""
+    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, DOT + cache), (OURS, "f32")]
+
+
+def can_run(setting, flags, isa):
+    return not setting.startswith(DOT) or ("avx512_bf16" in flags.split() and not isa)
 
 
 def jobs(measure):
@@ -89,7 +96,7 @@ class Commands:
         self.build, self.place, self.model, self.threads, self.isa = build, place, model, threads, isa
 
     def of(self, job, half=None):
-        """half: MiB that "half memory" may take."""
+        """half: MiB that HALF may take."""
         if job.who == OURS:
             return self.ours(job, half)
         if job.who == LLAMA:
@@ -113,21 +120,28 @@ class Commands:
         if job.measure == "prefill":
             return [str(PREFILL)]
         if job.measure == "judge":
-            return [str(PREFIX), str(PAIR), str(PAIRS), str(JUDGE_BATCH[job.who])]
+            return [str(POLICY), str(OWN), str(PROMPTS), str(JUDGE_BATCH[job.who])]
         if job.measure == "train":
             return [str(value(job.cases[0], "length"))]
         return [*map(str, WEIGHT), ",".join(map(str, ROWS))]
 
     def ours(self, job, half):
-        if job.measure == "train":
-            keep = ["--keep", "auto", "--memory", f"{half}MiB"] if job.setting.endswith("half memory") else ["--keep", "all"]
-            words = ["train", "--model", self.model, "--lengths", str(value(job.cases[0], "length")), "--steps", "1", *keep]
-        elif job.measure == "kernels":
-            words = ["kernels"]
-        else:
-            parts = {"decode": lambda: ["--decode", self.pairs(job), "--steps", str(STEPS), "--seconds", str(SECONDS)],
-                     "prefill": lambda: ["--prefill", str(PREFILL)],
-                     "judge": lambda: ["--judge", f"{PREFIX},{PAIR},{PAIRS}"]}
-            words = ["respond", "--model", self.model, "--kv-dtype", "bf16" if job.setting.endswith("cache bf16") else "f32", *parts[job.measure]()]
-        more = ["--isa", self.isa] if self.isa else []
-        return [f"{self.build}/bench/{words[0]}", *words[1:], "--threads", str(self.threads), *more]
+        model = ["--model", self.model]
+        words = {"decode": lambda: ["generate", *model, "--prefill", "0", "--decode", self.pairs(job), "--steps", str(STEPS), "--seconds", str(SECONDS),
+                                    "--kv", "bf16" if job.setting.endswith("cache bf16") else "f32"],
+                 "prefill": lambda: ["generate", *model, "--prefill", str(PREFILL), "--decode", "", "--repeats", "1"],
+                 "judge": lambda: ["judge", *model, "--policy", str(POLICY), "--own", str(OWN), "--prompts", str(PROMPTS), "--sharing", "on"],
+                 "train": lambda: ["train", *model, "--lengths", str(value(job.cases[0], "length")), "--steps", "1", "--keep",
+                                   *(["auto", "--memory", f"{half}MiB"] if job.setting.endswith(HALF) else ["all"])],
+                 "kernels": lambda: ["kernels", "--out", str(WEIGHT[0]), "--in", str(WEIGHT[1]), "--rows", ",".join(map(str, ROWS))]}[job.measure]()
+        numerics = ["--numerics", DOT if job.setting.startswith(DOT) else "f32"] if job.measure != "kernels" else []
+        isa = ["--isa", self.isa] if self.isa else []
+        return [f"{self.build}/bench/{words[0]}", *words[1:], "--threads", str(self.threads), *isa, *numerics]
+
+
+def rows_of(job, rows):
+    """Lines of bench/kernels, which has columns of its own and begins with the widest vectors, in the form of all others'."""
+    if job.measure != "kernels" or job.who != OURS:
+        return rows
+    return [{"name": "kernels", "case": f"rows={r['rows']}", "value": r["value"], "unit": r["unit"], "cpu_share": "1" if r["threads"] == "1" else ""}
+            for r in rows if r["what"] == "matmul" and r["isa"].endswith(DOT) == (job.setting == DOT)]

@@ -5,7 +5,7 @@ import plan
 
 BEGIN, END = "<!-- compare -->", "<!-- /compare -->"
 TITLES = {"decode": "Decoding, tokens/s", "prefill": "Prefill of one prompt, tokens/s", "judge": "Judging, prompts/s",
-          "train": "Training, tokens/s", "kernels": "Products x Wᵀ, W 1,024 × 3,072 from memory, GFLOP/s"}
+          "train": "Training, tokens/s", "kernels": "Products x Wᵀ, W of 3,072 × 1,024 from memory, GFLOP/s"}
 
 
 def number(x):
@@ -26,7 +26,7 @@ def case_name(case):
     if case.name == "prefill":
         return f"{plan.PREFILL} tokens"
     if case.name == "judge":
-        return f"common prefix of {plan.PREFIX} tokens, {plan.PAIR} of each pair"
+        return f"a policy of {plan.POLICY} tokens, {plan.OWN} of each prompt"
     if case.name == "train":
         return f"sequences of {plan.value(case, 'length'):,} tokens"
     rows = plan.value(case, "rows")

@@ -2,13 +2,13 @@
 
     torch_peer.py MODEL --dtype f32|bf16 --threads N decode  SEQUENCESxCONTEXT,... STEPS SECONDS
     torch_peer.py MODEL --dtype f32|bf16 --threads N prefill TOKENS
-    torch_peer.py MODEL --dtype f32|bf16 --threads N judge   PREFIX PAIR PAIRS BATCH
+    torch_peer.py MODEL --dtype f32|bf16 --threads N judge   POLICY OWN PROMPTS BATCH
     torch_peer.py MODEL --dtype f32|bf16 --threads N train   TOKENS CHECKPOINTING(0|1) STEPS
     torch_peer.py -     --dtype f32|bf16|numpy --threads N kernels OUT IN ROWS,...
 
 decode: greedy steps after a context of CONTEXT tokens, at most STEPS of them, fewer once SECONDS of CPU time of a thread are over (never
 below 4). The context is computed once and copied to the other sequences: how it came about does not change the time of a step. judge: keys
-and values of the common PREFIX are computed beforehand and kept, each forward takes BATCH pairs. train: one optimiser step a sequence, LoRA
+and values of the common POLICY are computed beforehand and kept, each forward takes BATCH prompts. train: one optimiser step a sequence, LoRA
 of rank 32 on q and v. kernels: dtype numpy = f32 by numpy, whose products are OpenBLAS's.
 """
 import argparse
@@ -92,25 +92,25 @@ class Peer:
         clock = Clock(self.threads)
         self.model(ids, logits_to_keep=1)
         clock.stop()
-        self.out.put("prefill", f"tokens={tokens}", int(tokens), "tokens/s", clock)
+        self.out.put("prefill", f"sequences=1 context={tokens}", int(tokens), "tokens/s", clock)
 
     @torch.inference_mode()
-    def judge(self, prefix, pair, pairs, batch):
+    def judge(self, policy, own, prompts, batch):
         import transformers
-        prefix, pair, pairs, batch = int(prefix), int(pair), int(pairs), int(batch)
-        common, own = random_ids(1, prefix, self.vocabulary), random_ids(pairs, pair, self.vocabulary, 2)
+        policy, own, prompts, batch = int(policy), int(own), int(prompts), int(batch)
+        common, ids = random_ids(1, policy, self.vocabulary), random_ids(prompts, own, self.vocabulary, 2)
         cache = transformers.DynamicCache(config=self.model.config)
         self.model(common, past_key_values=cache, logits_to_keep=1)
         cache.batch_repeat_interleave(batch)
         clock = Clock(self.threads)
-        for at in range(0, pairs, batch):
-            if at + batch > pairs:  # the rest fills no batch
-                cache.batch_select_indices(torch.arange(pairs - at))
-            logits = self.model(own[at:at + batch], past_key_values=cache, logits_to_keep=1).logits
+        for at in range(0, prompts, batch):
+            if at + batch > prompts:  # the rest fills no batch
+                cache.batch_select_indices(torch.arange(prompts - at))
+            logits = self.model(ids[at:at + batch], past_key_values=cache, logits_to_keep=1).logits
             logits[:, -1].log_softmax(-1)
-            cache.crop(-pair)
+            cache.crop(-own)
         clock.stop()
-        self.out.put("judge", f"prefix={prefix} pair={pair} pairs={pairs}", pairs, "prompts/s", clock)
+        self.out.put("judge", f"policy={policy} own={own} prompts={prompts}", prompts, "prompts/s", clock)
 
     def train(self, tokens, checkpointing, steps):
         from peft import LoraConfig, get_peft_model
