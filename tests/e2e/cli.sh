@@ -278,7 +278,7 @@ row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
 row_fails 'row.2 response' "$(printf '%s\n' '{"instruction": "x", "response": "y"}' '{"instruction": "x"}')" judge --guard "$guard"
 
 # --- grade
-answer='{"prediction": "So \\\\boxed{\\\\frac{1}{2}\\\\sqrt8}.", "gold": "2^{0.5}", "dataset": "math", "extra": 1}'
+answer='{"prediction": "So \\boxed{\\frac{1}{2}\\sqrt8}.", "gold": "2^{0.5}", "dataset": "math", "extra": 1}'
 rows "$answer" grade | grep -qF '"extra":1,"equal":true,"extracted":"\\frac{1}{2}\\sqrt8","grader":"strict","strict":true,"paper":' ||
 	fail "grade: $(rows "$answer" grade)"
 answer='{"prediction": "The final answer is 1,050.", "gold": "1050", "dataset": "gsm8k"}'
