@@ -467,6 +467,7 @@ static bool same(struct ts_math_work *w, node *a, node *b)
 	struct assignments x, y;
 	if (a->hash == b->hash)
 		return true;
+	w->budget -= 4 + (double)(a->count + b->count); /* sets in sets are compared each with each */
 	if (w->budget < 0)
 		return false;
 	a = exact_part(w, a);
