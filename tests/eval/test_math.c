@@ -406,8 +406,24 @@ static char *copy(const char *s)
 	return repeated(s, "", 0, "", "", "");
 }
 
+/* Two sets in each set: {{x, 0+x}, {x, 0+x}}. */
+static char *nested_sets(const char *name, int depth)
+{
+	char *out = copy(name);
+	for (int i = 0; i < depth; i++) {
+		char *half = repeated("\\{", out, 1, i ? "," : ",0+", "", out), *whole = repeated(half, "\\}", 1, "", "", "");
+		free(half);
+		free(out);
+		out = whole;
+	}
+	return out;
+}
+
 static void hostile(void **state)
 {
+	char *others = nested_sets("y", 7);
+	endure(nested_sets("x", 7), others, false);
+	free(others);
 	endure(repeated("", "(", 2000, "1", ")", ""), "1", false);
 	endure(repeated("", "{", 50000, "1", "}", ""), "1", false);
 	endure(repeated("", "9^", 900, "9", "", ""), "3", false);
