@@ -47,7 +47,7 @@ static inline void bench_cpuinfo_(const char *key, char *value, size_t room)
 		break;
 	}
 	if (f)
-		fclose(f);
+		(void)fclose(f);
 }
 
 static inline struct bench_csv bench_csv_open(FILE *out, const char *bench)
