@@ -2,6 +2,7 @@
  * killed command goes on. */
 #include "cli/session.h"
 #include "core/file.h"
+#include "core/mem.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -133,6 +134,22 @@ static int check_options(struct train *t)
 	return 0;
 }
 
+/* What is kept of the activations, within the bound. Said when something gave way. */
+static int fit_memory(struct train *t)
+{
+	struct ts_session *s = &t->session;
+	struct ts_train_options *o = &t->options;
+	size_t rows = o->max_rows, used = ts_mem_resident() + TS_MEMORY_GROWTH;
+	int layers = ts_model_config(s->model)->layers;
+	TS_TRY(ts_train_fit_examples(o, s->model, s->adapter, t->examples.data, t->examples.len, used, s->memory, &s->err));
+	if (o->keep.layers < layers || o->max_rows < rows)
+		ts_log(&s->context, TS_LOG_INFO,
+		       "--memory: activations of %d of %d layers are kept (of attention: %d), the rest is computed again; passes of %zu "
+		       "tokens",
+		       o->keep.layers, layers, o->keep.attention, o->max_rows);
+	return 0;
+}
+
 /* A template that prints the date must render the same text when the command goes on another day: the first start's moment lies beside
  * the checkpoints. */
 static int find_moment(struct train *t, struct ts_str *path)
@@ -174,6 +191,8 @@ static int run(struct train *t)
 		found = make_examples(t);
 	ts_str_release(&moment);
 	TS_TRY(found);
+	TS_TRY(ts_adapter_new(&s->adapter, s->model, &t->lora, t->options.seed, &s->err));
+	TS_TRY(fit_memory(t));
 	TS_TRY(ts_dir_make(s->out, &s->err));
 	TS_TRY(ts_session_lock(s, s->out, "/lock"));
 	if (ts_path_join(&checkpoints, s->out, "adapter_model.safetensors"))
@@ -181,7 +200,6 @@ static int run(struct train *t)
 	int writable = ts_session_check_out(s, checkpoints.data);
 	ts_str_release(&checkpoints);
 	TS_TRY(writable);
-	TS_TRY(ts_adapter_new(&s->adapter, s->model, &t->lora, t->options.seed, &s->err));
 	if (ts_path_join(&checkpoints, s->out, "checkpoints"))
 		return ts_fail_memory(&s->err);
 	int kept = ts_dir_make(checkpoints.data, &s->err);
@@ -242,7 +260,9 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 		{"seed", "N", "order, dropout and initial adapter (42)", TS_OPT_INT, &s->seed, NULL},
 		{"max-rows", "N", "tokens of one pass; changes no result", TS_OPT_COUNT, &t.options.max_rows, NULL},
 		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
-		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
+		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &s->memory, NULL},
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &s->isa, NULL},
+		{"numerics", "f32|bf16dot", TS_HELP_NUMERICS, TS_OPT_TEXT, &s->numerics, NULL},
 		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);

@@ -93,8 +93,10 @@ static void print_memory_row(FILE *to, const struct ts_plan_stage *s)
 		format_bytes(parts[i], text);
 		fprintf(to, " %11s", parts[i] ? text : "-");
 	}
-	if (s->kind == TS_PLAN_TRAIN)
+	if (s->kind == TS_PLAN_TRAIN && m->kept_layers == m->kept_attention)
 		fprintf(to, "  passes of %zu tokens, %zu layers kept\n", m->max_rows, m->kept_layers);
+	else if (s->kind == TS_PLAN_TRAIN)
+		fprintf(to, "  passes of %zu tokens, %zu layers kept, attention of %zu\n", m->max_rows, m->kept_layers, m->kept_attention);
 	else
 		fprintf(to, "  batch %zu, chunks of %zu\n", m->batch, m->chunk);
 }

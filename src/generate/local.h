@@ -8,6 +8,7 @@
 #ifndef TS_GENERATE_LOCAL_H
 #define TS_GENERATE_LOCAL_H
 
+#include "core/json.h"
 #include "generate/engine.h"
 #include "text/chat.h"
 
@@ -59,5 +60,8 @@ int ts_local_check_vocabulary(const struct ts_model *, const struct ts_chat *, s
 int ts_local_open_chat(struct ts_chat **out, const char *checkpoint, struct ts_error *err);
 /* The same with another pre-tokenizer than the GGUF file says (NULL: its own). TS_EINVAL for a folder, which needs none. */
 int ts_local_open_chat_as(struct ts_chat **out, const char *checkpoint, const char *pre, struct ts_error *err);
+/* What tokenizer.json and tokenizer_config.json (with the template) would say of a GGUF file, for those who read no GGUF. TS_EUNSUPPORTED for a
+ * SentencePiece tokenizer, which no tokenizer.json describes. The two values are for json_decref, after a failure too. */
+int ts_local_chat_files(const char *path, const char *pre, json_t **tokenizer, json_t **config, struct ts_error *err);
 
 #endif

@@ -59,4 +59,13 @@ struct ts_layer_call {
 };
 void ts_layer_forward(const struct ts_layer_call *, float *out, const float *x, struct ts_acts *acts);
 
+/* What is still there of a layer's activations when its backward pass begins. */
+enum ts_kept {
+	TS_KEPT_INPUT,     /* x alone */
+	TS_KEPT_ATTENTION, /* attention, lse */
+	TS_KEPT_PRODUCTS, /* and what products gave: q and k before the head norms (after RoPE where there are none), v, middle, gate, up, h */
+};
+/* Completes what the backward pass of this layer needs, bit for bit what the forward pass had. `out` is the layer's output, as it was. */
+void ts_layer_again(const struct ts_layer_call *, float *out, const float *x, struct ts_acts *acts, enum ts_kept);
+
 #endif

@@ -60,6 +60,9 @@ static int load_matrix(struct loader *l, const char *name, size_t out, size_t in
 	int status = b->ops->weight_new(b, v.data, v.dtype, out, in, w);
 	if (status == TS_ENUMERIC)
 		return not_finite(l, &v, name);
+	if (status == TS_EUNSUPPORTED)
+		return ts_fail(l->err, status, "%s: tensor \"%s\": %s, which numerics %s cannot compute with; expected BF16", v.path, name,
+			       ts_dtype_name(v.dtype), strchr(b->name, '+') ? strchr(b->name, '+') + 1 : "f32");
 	if (status)
 		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", v.path, name, ts_status_text(status));
 	ts_weights_drop(&v);
@@ -432,7 +435,7 @@ float ts_model_logit(const struct ts_model *m, const float *hidden, int32_t id)
 
 void ts_model_target_logits(const struct ts_model *m, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows)
 {
-	m->backend->ops->vocab_forward(m->backend, lse, picked, hidden, m->head, targets, rows);
+	m->backend->ops->vocab_forward(m->backend, lse, picked, NULL, hidden, m->head, targets, rows);
 }
 
 int ts_model_kv_new(const struct ts_model *m, struct ts_kv_pool *kv, size_t pages, enum ts_dtype dtype, struct ts_error *err)

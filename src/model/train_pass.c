@@ -1,212 +1,9 @@
 /* Each backward step stands beside its forward's order in layer.c, read upwards.
  *
  * The head sees only the rows that have a target: they are gathered behind the last layer, and their gradients scattered back. */
-#include "model/train_pass.h"
-
-#include "model/internal.h"
+#include "model/train_internal.h"
 
 #include <string.h>
-
-struct ts_pass {
-	const struct ts_model *model;
-	const struct ts_adapter *adapter;
-	size_t max_rows, max_sequences;
-	int kept; /* layers [layers - kept, layers) keep their inner activations */
-
-	float *inputs;        /* [layers + 1][max_rows, hidden]: input of each layer, then the last output */
-	struct ts_acts *acts; /* [layers]; layers not kept share acts[0] */
-	float *cosines, *sines;
-	float *last, *hidden, *lse, *picked; /* of the rows with a target: before and after the final norm, and their logits */
-	float *dx, *d_hidden, *d_wide1, *d_wide2, *d_q, *d_k, *d_v, *d_attention;
-	float *all; /* the one allocation behind every float array */
-
-	uint32_t *positions, *row_in_batch; /* [max_rows] */
-	struct ts_segment *segments;
-	int32_t *pages;
-	struct ts_kv_pool kv; /* one layer: filled, read, and used again by the next */
-
-	float *reference, *reference_lse; /* [max_rows, hidden], [max_rows]: hidden and lse of the base model, or NULL */
-	float temperature;
-
-	uint32_t *wanted; /* [max_rows] rows with a target, ascending */
-	int32_t *targets; /* [max_rows] and their targets */
-
-	/* of the last forward */
-	size_t rows, sequences, wanted_count;
-	struct ts_dropout dropout;
-};
-
-struct part {
-	float **p;
-	size_t n;
-};
-
-enum { MAX_PARTS_PER_LAYER = 13 + TS_TARGETS, SHARED_PARTS = 15 };
-
-static size_t line(size_t n)
-{
-	return (n + 15) & ~(size_t)15;
-}
-
-/* Of any layer: layers share these arrays when they are not kept, and may differ in rank. */
-static size_t rank_of(const struct ts_adapter *a, int target)
-{
-	size_t most = 0;
-	for (int l = 0; a && l < a->layers; l++) {
-		size_t rank = a->slots[l * TS_TARGETS + target].rank;
-		most = rank > most ? rank : most;
-	}
-	return most;
-}
-
-static size_t acts_parts(const struct ts_model_config *g, struct ts_acts *a, size_t rows, const struct ts_adapter *adapter,
-			 struct part *parts)
-{
-	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size;
-	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
-	struct part fixed[] = {
-		{&a->norm1, rows * hidden},
-		{&a->q_raw, g->qk_norm ? rows * q : 0},
-		{&a->k_raw, g->qk_norm ? rows * kv : 0},
-		{&a->q, rows * q},
-		{&a->k, rows * kv},
-		{&a->v, rows * kv},
-		{&a->attention, rows * q},
-		{&a->lse, rows * (size_t)g->heads},
-		{&a->middle, rows * hidden},
-		{&a->norm2, rows * hidden},
-		{&a->gate, rows * wide},
-		{&a->up, rows * wide},
-		{&a->product, rows * wide},
-	};
-	size_t n = sizeof(fixed) / sizeof(fixed[0]);
-	memcpy(parts, fixed, sizeof(fixed));
-	for (int t = 0; t < TS_TARGETS; t++)
-		parts[n++] = (struct part){&a->h[t], rows * rank_of(adapter, t)};
-	return n;
-}
-
-static size_t shared_parts(struct ts_pass *p, const struct ts_model_config *g, size_t rows, struct part *parts)
-{
-	size_t hidden = (size_t)g->hidden_size, wide = (size_t)g->intermediate_size, half = (size_t)g->head_dim / 2;
-	size_t q = (size_t)g->heads * (size_t)g->head_dim, kv = (size_t)g->kv_heads * (size_t)g->head_dim;
-	struct part list[SHARED_PARTS] = {
-		{&p->inputs, ((size_t)g->layers + 1) * rows * hidden},
-		{&p->cosines, rows * half},
-		{&p->sines, rows * half},
-		{&p->last, rows * hidden},
-		{&p->hidden, rows * hidden},
-		{&p->lse, rows},
-		{&p->picked, rows},
-		{&p->dx, rows * hidden},
-		{&p->d_hidden, rows * hidden},
-		{&p->d_wide1, rows * wide},
-		{&p->d_wide2, rows * wide},
-		{&p->d_q, rows * q},
-		{&p->d_k, rows * kv},
-		{&p->d_v, rows * kv},
-		{&p->d_attention, rows * q},
-	};
-	memcpy(parts, list, sizeof(list));
-	return SHARED_PARTS;
-}
-
-static int kept_layers(const struct ts_model_config *g, int kept)
-{
-	return kept < 0 || kept > g->layers ? g->layers : kept < 1 ? 1 : kept;
-}
-
-/* Sums the sizes of all float arrays; with `base` also sets the pointers. Layers that are not kept share the set of the first layer
- * that has one, so at least one set exists. */
-static size_t lay_out(struct ts_pass *p, const struct ts_model_config *g, const struct ts_adapter *adapter, size_t rows, int kept,
-		      struct ts_acts *acts, float *base)
-{
-	struct part parts[SHARED_PARTS > MAX_PARTS_PER_LAYER ? SHARED_PARTS : MAX_PARTS_PER_LAYER] = {{NULL, 0}};
-	size_t total = 0;
-	for (int set = -1; set < kept; set++) {
-		int layer = g->layers - kept + set;
-		size_t n = set < 0 ? shared_parts(p, g, rows, parts) : acts_parts(g, &acts[layer], rows, adapter, parts);
-		for (size_t i = 0; i < n; i++) {
-			if (base)
-				*parts[i].p = parts[i].n ? base + total : NULL;
-			total += line(parts[i].n);
-		}
-	}
-	for (int layer = 0; base && layer < g->layers - kept; layer++)
-		acts[layer] = acts[g->layers - kept];
-	return total;
-}
-
-size_t ts_pass_bytes(const struct ts_model_config *g, size_t rank, size_t targets, size_t rows, size_t sequences, int kept)
-{
-	struct ts_pass p;
-	struct ts_acts unused;
-	struct part parts[MAX_PARTS_PER_LAYER];
-	size_t shared = lay_out(&p, g, NULL, rows, 0, NULL, NULL), one = targets * line(rows * rank);
-	size_t n = acts_parts(g, &unused, rows, NULL, parts);
-	for (size_t i = 0; i < n; i++)
-		one += line(parts[i].n);
-	size_t kv = 2 * (rows / TS_KV_PAGE + sequences) * TS_KV_PAGE * (size_t)g->kv_heads * (size_t)g->head_dim;
-	size_t counts = 2 * sizeof(uint32_t) + sizeof(uint32_t) + sizeof(int32_t); /* positions, row_in_batch, wanted, targets */
-	return sizeof(float) * (shared + (size_t)kept_layers(g, kept) * one + kv) + counts * rows;
-}
-
-int ts_pass_new(struct ts_pass **out, const struct ts_model *m, const struct ts_adapter *adapter, size_t max_rows, size_t max_sequences,
-		int kept, struct ts_error *err)
-{
-	const struct ts_model_config *g = &m->config;
-	const struct ts_backend_ops *ops = m->backend->ops;
-	*out = NULL;
-	struct ts_pass *p = ts_calloc(1, sizeof(*p));
-	if (!p)
-		return ts_fail_memory(err);
-	size_t pages = max_rows / TS_KV_PAGE + max_sequences;
-	*p = (struct ts_pass){.model = m,
-			      .adapter = adapter,
-			      .max_rows = max_rows,
-			      .max_sequences = max_sequences,
-			      .kept = kept_layers(g, kept),
-			      .temperature = 1};
-	p->acts = ts_calloc((size_t)g->layers, sizeof(*p->acts));
-	p->positions = ts_calloc(max_rows, sizeof(*p->positions));
-	p->row_in_batch = ts_calloc(max_rows, sizeof(*p->row_in_batch));
-	p->segments = ts_calloc(max_sequences, sizeof(*p->segments));
-	p->pages = ts_calloc(pages, sizeof(*p->pages));
-	p->wanted = ts_calloc(max_rows, sizeof(*p->wanted));
-	p->targets = ts_calloc(max_rows, sizeof(*p->targets));
-	bool enough = p->acts && p->positions && p->row_in_batch && p->segments && p->pages && p->wanted && p->targets;
-	size_t total = enough ? lay_out(p, g, adapter, max_rows, p->kept, p->acts, NULL) : 0;
-	p->all = enough ? ops->alloc(m->backend, total) : NULL;
-	if (!p->all || ops->reserve(m->backend, max_rows, ts_model_width(g), adapter->max_rank) ||
-	    ops->kv_new(m->backend, &p->kv, 1, g->kv_heads, g->head_dim, pages, TS_F32)) {
-		ts_pass_free(p);
-		return ts_fail(err, TS_ENOMEM, "out of memory for a training pass of %zu tokens (%zu MB)", max_rows,
-			       total * sizeof(float) >> 20);
-	}
-	lay_out(p, g, adapter, max_rows, p->kept, p->acts, p->all);
-	for (size_t i = 0; i < pages; i++)
-		p->pages[i] = (int32_t)i;
-	*out = p;
-	return 0;
-}
-
-void ts_pass_free(struct ts_pass *p)
-{
-	if (!p)
-		return;
-	struct ts_backend *b = p->model->backend;
-	b->ops->kv_free(b, &p->kv);
-	b->ops->free(b, p->all);
-	b->ops->free(b, p->reference);
-	ts_free(p->acts);
-	ts_free(p->positions);
-	ts_free(p->row_in_batch);
-	ts_free(p->segments);
-	ts_free(p->pages);
-	ts_free(p->wanted);
-	ts_free(p->targets);
-	ts_free(p);
-}
 
 static void set_pack(struct ts_pass *p, const struct ts_packed *pack)
 {
@@ -253,9 +50,9 @@ static struct ts_layer_call layer_call(const struct ts_pass *p, int layer)
 	};
 }
 
-/* The layers and the head; the hidden states and lse of the rows with a target go where the caller wants them. */
+/* The layers and the head; of the rows with a target hidden states, lse and mean go where the caller wants them. */
 static void forward(struct ts_pass *p, const struct ts_packed *pack, const struct ts_adapter *adapter, float *head_input, float *lse,
-		    float *logprobs)
+		    float *mean, float *logprobs)
 {
 	const struct ts_model *m = p->model;
 	struct ts_backend *b = m->backend;
@@ -274,7 +71,7 @@ static void forward(struct ts_pass *p, const struct ts_packed *pack, const struc
 	if (p->temperature != 1.0f) /* the logits are linear in what goes into the head */
 		for (size_t i = 0; i < p->wanted_count * hidden; i++)
 			head_input[i] /= p->temperature;
-	ops->vocab_forward(b, lse, p->picked, head_input, m->head, p->targets, p->wanted_count);
+	ops->vocab_forward(b, lse, p->picked, mean, head_input, m->head, p->targets, p->wanted_count);
 	memset(logprobs, 0, p->rows * sizeof(float));
 	for (size_t i = 0; i < p->wanted_count; i++)
 		logprobs[p->wanted[i]] = p->picked[i] - lse[i];
@@ -285,25 +82,14 @@ void ts_pass_forward(struct ts_pass *p, const struct ts_packed *pack, float drop
 	set_pack(p, pack);
 	p->dropout =
 		(struct ts_dropout){.p = dropout_p, .seed = seed, .step = step, .row_in_batch = p->row_in_batch, .position = p->positions};
-	forward(p, pack, p->adapter, p->hidden, p->lse, logprobs);
-}
-
-int ts_pass_need_reference(struct ts_pass *p, struct ts_error *err)
-{
-	struct ts_backend *b = p->model->backend;
-	size_t states = line(p->max_rows * (size_t)p->model->config.hidden_size);
-	if (p->reference)
-		return 0;
-	p->reference = b->ops->alloc(b, states + p->max_rows);
-	p->reference_lse = p->reference ? p->reference + states : NULL;
-	return p->reference ? 0 : ts_fail_memory(err);
+	forward(p, pack, p->adapter, p->hidden, p->lse, p->mean, logprobs);
 }
 
 void ts_pass_reference(struct ts_pass *p, const struct ts_packed *pack, float *logprobs)
 {
 	set_pack(p, pack);
 	p->dropout = (struct ts_dropout){0};
-	forward(p, pack, NULL, p->reference, p->reference_lse, logprobs);
+	forward(p, pack, NULL, p->reference, p->reference_lse, p->reference_mean, logprobs);
 }
 
 void ts_pass_temperature(struct ts_pass *p, float temperature)
@@ -314,16 +100,12 @@ void ts_pass_temperature(struct ts_pass *p, float temperature)
 /* With g = sum of p_ref W over the vocabulary: sum of p_ref (z_ref - z) = (h_ref - h) g, so no logit is needed twice. */
 void ts_pass_kl(struct ts_pass *p, float *kl)
 {
-	const struct ts_model *m = p->model;
-	const struct ts_backend_ops *ops = m->backend->ops;
-	size_t hidden = (size_t)m->config.hidden_size;
-	ops->cross_entropy_backward(m->backend, p->dx, p->reference, m->head, p->targets, p->reference_lse, 1.0f, p->wanted_count);
-	ops->embed(m->backend, p->d_hidden, p->targets, m->head, p->wanted_count); /* the target's row, which that took away */
+	size_t hidden = (size_t)p->model->config.hidden_size;
 	memset(kl, 0, p->rows * sizeof(float));
 	for (size_t i = 0; i < p->wanted_count; i++) {
 		double sum = (double)p->lse[i] - (double)p->reference_lse[i];
 		for (size_t k = i * hidden; k < (i + 1) * hidden; k++)
-			sum += ((double)p->reference[k] - (double)p->hidden[k]) * ((double)p->dx[k] + (double)p->d_hidden[k]);
+			sum += ((double)p->reference[k] - (double)p->hidden[k]) * (double)p->reference_mean[k];
 		kl[p->wanted[i]] = (float)sum;
 	}
 }
@@ -400,6 +182,12 @@ static int lowest_layer(const struct ts_adapter *a)
 	return a->layers;
 }
 
+static enum ts_kept kept_of(const struct ts_pass *p, int layer)
+{
+	int from_top = p->model->config.layers - layer;
+	return from_top <= p->keep.layers ? TS_KEPT_PRODUCTS : from_top <= p->keep.attention ? TS_KEPT_ATTENTION : TS_KEPT_INPUT;
+}
+
 /* From the gradient of what goes into the head, in p->d_hidden. */
 static void backward(struct ts_pass *p, float *grads)
 {
@@ -416,11 +204,8 @@ static void backward(struct ts_pass *p, float *grads)
 	for (size_t i = 0; i < p->wanted_count; i++)
 		memcpy(p->dx + p->wanted[i] * hidden, p->d_hidden + i * hidden, hidden * sizeof(float));
 	for (int layer = layers - 1; layer >= lowest; layer--) {
-		if (layer < layers - p->kept) {
-			/* The output goes where it already stands: the same bits. */
-			struct ts_layer_call call = layer_call(p, layer);
-			ts_layer_forward(&call, input_of(p, layer + 1), input_of(p, layer), &p->acts[layer]);
-		}
+		struct ts_layer_call call = layer_call(p, layer);
+		ts_layer_again(&call, input_of(p, layer + 1), input_of(p, layer), &p->acts[layer], kept_of(p, layer));
 		mlp_backward(p, layer, grads);
 		attention_backward(p, layer, layer > lowest, grads);
 	}
@@ -429,23 +214,23 @@ static void backward(struct ts_pass *p, float *grads)
 void ts_pass_backward(struct ts_pass *p, float scale, float *grads)
 {
 	const struct ts_model *m = p->model;
-	m->backend->ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, scale, p->wanted_count);
+	size_t n = p->wanted_count * (size_t)m->config.hidden_size;
+	m->backend->ops->embed(m->backend, p->d_hidden, p->targets, m->head, p->wanted_count);
+	for (size_t i = 0; i < n; i++)
+		p->d_hidden[i] = scale * (p->mean[i] - p->d_hidden[i]);
 	backward(p, grads);
 }
 
-/* Of a row: ce (softmax - onehot) W + kl (softmax - softmax_ref) W, the latter as the difference of two of the former. */
+/* Of a row: ce (softmax - onehot) W + kl (softmax - softmax_ref) W. */
 void ts_pass_backward_rows(struct ts_pass *p, const float *ce, const float *kl, float *grads)
 {
 	const struct ts_model *m = p->model;
-	const struct ts_backend_ops *ops = m->backend->ops;
 	size_t hidden = (size_t)m->config.hidden_size;
-	ops->cross_entropy_backward(m->backend, p->d_hidden, p->hidden, m->head, p->targets, p->lse, 1.0f, p->wanted_count);
-	if (kl)
-		ops->cross_entropy_backward(m->backend, p->dx, p->reference, m->head, p->targets, p->reference_lse, 1.0f, p->wanted_count);
+	m->backend->ops->embed(m->backend, p->d_hidden, p->targets, m->head, p->wanted_count);
 	for (size_t i = 0; i < p->wanted_count; i++) {
 		float of_ce = ce[p->wanted[i]], of_kl = kl ? kl[p->wanted[i]] : 0.0f;
 		for (size_t k = i * hidden; k < (i + 1) * hidden; k++)
-			p->d_hidden[k] = of_ce * p->d_hidden[k] + (kl ? of_kl * (p->d_hidden[k] - p->dx[k]) : 0.0f);
+			p->d_hidden[k] = of_ce * (p->mean[k] - p->d_hidden[k]) + (kl ? of_kl * (p->mean[k] - p->reference_mean[k]) : 0.0f);
 	}
 	backward(p, grads);
 }

@@ -4,8 +4,8 @@
  * so a packed batch gives the bits of unpacked ones. Gradients accumulate in row order through memory, so that cutting a
  * batch into several passes changes no bit either.
  *
- * Memory: the input of every layer is kept; the inner activations of as many layers as `kept_layers` says, the others
- * are computed again in the backward pass (the same bits).
+ * Memory: the input of every layer is kept, and of as many layers as `keep` says more. What is not is computed again in the
+ * backward pass (the same bits).
  */
 #ifndef TS_MODEL_TRAIN_PASS_H
 #define TS_MODEL_TRAIN_PASS_H
@@ -23,13 +23,20 @@ struct ts_packed {
 	const uint32_t *row_in_batch; /* [sequences] index of the sequence in the optimiser step's batch, for dropout */
 };
 
-/* Room for packs of up to max_rows rows in up to max_sequences sequences. kept_layers < 0 = all. */
+/* Of how many layers, from the top down, activations are kept; negative = all. */
+struct ts_keep {
+	int layers;    /* everything that a product gave: nothing is computed twice but norms, rotations, silu(gate) * up */
+	int attention; /* attention's output at least: only the products with weights are computed again */
+};
+#define TS_KEEP_ALL ((struct ts_keep){-1, -1})
+
+/* Room for packs of up to max_rows rows in up to max_sequences sequences. */
 int ts_pass_new(struct ts_pass **out, const struct ts_model *, const struct ts_adapter *, size_t max_rows, size_t max_sequences,
-		int kept_layers, struct ts_error *err);
+		struct ts_keep, struct ts_error *err);
 void ts_pass_free(struct ts_pass *);
 /* What ts_pass_new will allocate, in bytes, without the backend's scratch, for an adapter of this rank on so many projections of each
  * layer. */
-size_t ts_pass_bytes(const struct ts_model_config *, size_t rank, size_t targets, size_t max_rows, size_t max_sequences, int kept_layers);
+size_t ts_pass_bytes(const struct ts_model_config *, size_t rank, size_t targets, size_t max_rows, size_t max_sequences, struct ts_keep);
 
 /* Forward, keeping what backward needs; logprobs[rows] = log p(target), 0 where there is none.
  * dropout_p 0 = off; else seed and step name the masks. */

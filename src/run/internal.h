@@ -3,6 +3,7 @@
 #define TS_RUN_INTERNAL_H
 
 #include "eval/benchmark.h"
+#include "eval/grade.h"
 #include "generate/local.h"
 #include "generate/prompt.h"
 #include "guard/keywords.h"
@@ -39,7 +40,9 @@ struct ts_label_count {
 struct ts_run_eval {
 	const struct ts_recipe_eval *recipe;
 	enum ts_eval_kind kind;
-	const char *grader; /* of a reasoning set: the recipe's, or its format's */
+	/* Of a reasoning set: the recipe's words, or its format's. */
+	enum ts_dataset dataset;
+	enum ts_grader grader;
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
 };
@@ -114,9 +117,6 @@ int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
 struct ts_train_options ts_run_train_options(const struct ts_run *, const char *checkpoints, const char *identity);
 int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, struct ts_error *err);
-/* What is not in use yet of a memory bound decides how many activations are kept. The model is open. */
-int ts_run_fit_training(const struct ts_run *, const struct ts_adapter *, const struct ts_example *, size_t n, struct ts_train_options *,
-			struct ts_error *err);
 /* Writes the hashes of the finished adapter into the journal: it is this run's from now on. */
 int ts_run_note_trained(struct ts_run *, const char *adapter_dir, struct ts_error *err);
 /* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */

@@ -29,10 +29,10 @@ struct ts_plan_lengths {
 struct ts_plan_memory {
 	size_t base; /* program, libraries, data, and what grows while a stage runs */
 	size_t weights, adapter, kv, activations, logits, optimiser;
-	size_t peak;                  /* of all together, or while a model is read if that is more */
-	size_t least;                 /* with the smallest batch, chunk, cache and pass: the smallest bound that would do */
-	size_t batch, chunk, pages;   /* sampling and judging: what fits */
-	size_t kept_layers, max_rows; /* training: what fits */
+	size_t peak;                                  /* of all together, or while a model is read if that is more */
+	size_t least;                                 /* with the smallest batch, chunk, cache and pass: the smallest bound that would do */
+	size_t batch, chunk, pages;                   /* sampling and judging: what fits */
+	size_t kept_layers, kept_attention, max_rows; /* training: what fits */
 };
 
 struct ts_plan_stage {

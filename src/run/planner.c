@@ -340,12 +340,14 @@ static void training_memory(struct planner *p, struct ts_plan_stage *s)
 		.params = p->plan->adapter_params,
 		.longest = longest < recipe->train.max_length ? longest : recipe->train.max_length,
 		.sequences = recipe->train.batch,
+		.max_rows = ts_train_options_default().max_rows,
 		.room = room(p, m),
 	};
 	ts_train_fit(&size, &w);
 	m->activations = size.activations;
 	m->optimiser = size.optimiser;
-	m->kept_layers = (size_t)size.kept_layers;
+	m->kept_layers = (size_t)size.keep.layers;
+	m->kept_attention = (size_t)size.keep.attention;
 	m->max_rows = size.max_rows;
 	finish_memory(m, &p->student, size.least);
 }

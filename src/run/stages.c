@@ -372,35 +372,6 @@ int ts_run_adapter_config(const struct ts_recipe *recipe, struct ts_adapter_conf
 	return 0;
 }
 
-int ts_run_fit_training(const struct ts_run *r, const struct ts_adapter *a, const struct ts_example *examples, size_t n,
-			struct ts_train_options *o, struct ts_error *err)
-{
-	size_t used = ts_run_used(r), bound = r->machine->memory;
-	struct ts_train_size size;
-	struct ts_train_wish w = {.backend = r->backend,
-				  .config = ts_model_config(r->model),
-				  .rank = a->max_rank,
-				  .targets = (size_t)a->config.target_count,
-				  .params = a->count,
-				  .sequences = o->batch < n ? o->batch : n,
-				  .room = !bound         ? SIZE_MAX
-					  : bound > used ? bound - used
-							 : 0};
-	for (size_t i = 0; i < n; i++)
-		if (examples[i].len > w.longest)
-			w.longest = examples[i].len;
-	bool fits = ts_train_fit(&size, &w);
-	o->kept_layers = size.kept_layers;
-	o->max_rows = size.max_rows;
-	return fits ? 0
-		    : ts_fail(err, TS_ELIMIT,
-			      "memory: %.1f MiB are not enough: %.1f MiB are in use, and training takes %.1f MiB for its longest example "
-			      "of "
-			      "%zu tokens; expected at least %.1f MiB",
-			      (double)bound / 0x1p20, (double)used / 0x1p20, (double)size.least / 0x1p20, w.longest,
-			      (double)(used + size.least) / 0x1p20);
-}
-
 static int train(struct ts_run *r, const struct examples *examples, const char *adapter_dir, struct ts_error *err)
 {
 	char checkpoints[4096], hash[65];
@@ -414,7 +385,8 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	struct ts_train_options o = ts_run_train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
-	int status = ts_run_fit_training(r, adapter, examples->list.data, examples->list.len, &o, err);
+	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, ts_run_used(r),
+					   r->machine->memory, err);
 	if (!status)
 		status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);

@@ -63,7 +63,8 @@ struct ts_dropout {
 };
 
 struct ts_adamw {
-	float lr, beta1, beta2, eps, weight_decay;
+	float lr, eps, weight_decay;
+	double beta1, beta2;            /* 1 - beta is taken in double: in float, 1 - 0.999f is 0.001 wrong by 1.3e-5 of itself */
 	float correction1, correction2; /* 1 - beta^t, computed by the caller in double */
 	float grad_scale;               /* multiplies every gradient first (clipping) */
 };
@@ -159,12 +160,11 @@ struct ts_backend_ops {
 			      const struct ts_dropout *);
 
 	/* --- vocabulary losses: logits = hidden W^T are made in chunks of the vocabulary and never stored whole --- */
-	/* lse[rows] = log sum exp(logits), picked[rows] = logits[target]; targets in [0, out) or -1 (picked = 0). */
-	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, const float *hidden, const struct ts_weight *,
+	/* lse[rows] = log sum exp(logits), picked[rows] = logits[target]; targets in [0, out) or -1 (picked = 0).
+	 * mean[rows, in] (may be NULL) = softmax(logits) W, the mean of the vocabulary's rows: d lse / d hidden. So the gradient of
+	 * -log p(target) is mean - W[target]. In chunks of 256 rows of W, ascending, rescaled where the running maximum grows. */
+	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, float *mean, const float *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
-	/* dhidden[rows, in] = scale * (softmax(logits) - onehot(target)) W. Rows with target -1 get 0. */
-	void (*cross_entropy_backward)(struct ts_backend *, float *dhidden, const float *hidden, const struct ts_weight *,
-				       const int32_t *targets, const float *lse, float scale, size_t rows);
 
 	/* --- sampling: of the logits of one row. May be called from within `each`. --- */
 	/* maxima[ceil(n / TS_LOGIT_BLOCK)] of x; false when one of x is NaN. */
@@ -180,12 +180,20 @@ struct ts_backend_ops {
 	double (*sum_squares)(struct ts_backend *, const float *x, size_t n);
 };
 
-enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512 };
+#define TS_ISA_NAMES "plain, avx2, avx512 or neon"
+
+enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512, TS_ISA_NEON };
 
 /* The CPU backend. threads 0 = all; isa AUTO = the best this machine has. TS_EUNSUPPORTED (with a plain message) for an instruction
  * set that the machine lacks. All instruction sets give the same bits; plain is the readable reference. */
 int ts_backend_cpu_new(struct ts_backend **, enum ts_isa isa, int threads, struct ts_error *err);
 void ts_backend_free(struct ts_backend *);
+/* Class bf16dot from now on (docs/contracts.md section 1): products with frozen weights round their left side to bf16 and use the CPU's dot
+ * products. Before any weight is packed; then weights must be bf16 (weight_new: TS_EUNSUPPORTED). On `plain` a model of the instruction
+ * computes, very slowly; TS_EUNSUPPORTED on a machine or an instruction set without AVX-512-BF16. */
+int ts_backend_use_bf16dot(struct ts_backend *, struct ts_error *err);
+/* The class by its name: "f32" (or NULL) or "bf16dot". */
+int ts_backend_use_numerics(struct ts_backend *, const char *name, struct ts_error *err);
 /* "plain", "avx2", ...; TS_ENOTFOUND for another word. */
 int ts_isa_parse(const char *word, enum ts_isa *);
 const char *ts_isa_name(enum ts_isa);

@@ -48,7 +48,7 @@ struct ts_train_options ts_train_options_default(void)
 		.eps = 1e-8,
 		.seed = 42,
 		.max_rows = 2048,
-		.kept_layers = -1,
+		.keep = TS_KEEP_ALL,
 	};
 }
 
@@ -60,51 +60,6 @@ static size_t steps_per_epoch(const struct ts_train_options *o, size_t examples)
 size_t ts_train_steps(const struct ts_train_options *o, size_t examples)
 {
 	return o->epochs * steps_per_epoch(o, examples);
-}
-
-static size_t rows_of(size_t longest, size_t sequences, size_t max_rows)
-{
-	size_t together;
-	if (!ts_mul_size(longest, sequences, &together) || together > max_rows)
-		together = max_rows;
-	return together > longest ? together : longest;
-}
-
-size_t ts_train_rows(const struct ts_train_options *o, const struct ts_example *examples, size_t count)
-{
-	size_t longest = 0;
-	for (size_t i = 0; i < count; i++)
-		longest = examples[i].len > longest ? examples[i].len : longest;
-	return rows_of(longest, o->batch < count ? o->batch : count, o->max_rows);
-}
-
-static void measure(struct ts_train_size *s, const struct ts_train_wish *w)
-{
-	const struct ts_model_config *g = w->config;
-	size_t rows = rows_of(w->longest, w->sequences, s->max_rows);
-	size_t lists = rows * (2 * sizeof(int32_t) + sizeof(float)); /* of the packer, and log-probabilities */
-	s->optimiser = 3 * sizeof(float) * w->params;                /* gradients, two moments */
-	s->activations = ts_pass_bytes(g, w->rank, w->targets, rows, w->sequences, s->kept_layers) + lists +
-			 w->backend->ops->reserve_bytes(w->backend, rows, ts_model_width(g), w->rank);
-	s->bytes = s->optimiser + s->activations;
-}
-
-bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
-{
-	*s = (struct ts_train_size){.kept_layers = 1, .max_rows = 1};
-	measure(s, w);
-	s->least = s->bytes;
-	s->kept_layers = w->config->layers;
-	s->max_rows = ts_train_options_default().max_rows;
-	measure(s, w);
-	while (s->bytes > w->room && (s->kept_layers > 1 || s->max_rows > 1)) {
-		if (s->kept_layers > 1)
-			s->kept_layers--;
-		else
-			s->max_rows /= 2;
-		measure(s, w);
-	}
-	return s->bytes <= w->room;
 }
 
 /* --- checks at the border --- */
@@ -266,8 +221,8 @@ static void update(struct trainer *t, const struct ts_train_step *r)
 	t->power2 *= o->beta2;
 	struct ts_adamw step = {
 		.lr = (float)r->lr,
-		.beta1 = (float)o->beta1,
-		.beta2 = (float)o->beta2,
+		.beta1 = o->beta1,
+		.beta2 = o->beta2,
 		.eps = (float)o->eps,
 		.weight_decay = (float)o->weight_decay,
 		.correction1 = (float)(1 - t->power1),
@@ -301,7 +256,7 @@ static int prepare(struct trainer *t)
 	struct ts_adapter *a = t->adapter;
 	const struct ts_backend_ops *ops = t->backend->ops;
 	size_t rows = ts_train_rows(o, t->examples, t->count), sequences = o->batch < t->count ? o->batch : t->count;
-	TS_TRY(ts_pass_new(&t->pass, t->model, a, rows, sequences, o->kept_layers, t->err));
+	TS_TRY(ts_pass_new(&t->pass, t->model, a, rows, sequences, o->keep, t->err));
 	TS_TRY(ts_packer_init(&t->packer, rows, sequences, t->err));
 	t->grads = ops->alloc(t->backend, a->count);
 	t->logprobs = ts_calloc(rows, sizeof(float));

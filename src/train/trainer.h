@@ -4,7 +4,7 @@
  * - Per step: gradients of 1/targets * sum(-log p), summed over as many passes as max_rows asks for; the norm over the whole adapter;
  *   clipping by min(1, clip / (norm + 1e-6)); AdamW with bias corrections 1 - beta^t. Dropout as the adapter's config says.
  * - The adapter's bytes depend on the data, the options above the line in ts_train_options and the model alone: not on max_rows,
- *   kept_layers, threads, checkpoints or interruptions.
+ *   keep, threads, checkpoints or interruptions.
  *
  * Interruption: the state (parameters, moments, step) is saved under checkpoint_dir. Called again with the same arguments (the adapter
  * as it came the first time), training goes on from the newest checkpoint that is whole; a checkpoint of another run is refused.
@@ -12,7 +12,7 @@
 #ifndef TS_TRAIN_TRAINER_H
 #define TS_TRAIN_TRAINER_H
 
-#include "model/adapter.h"
+#include "model/train_pass.h"
 #include "train/example.h"
 #include "train/schedule.h"
 
@@ -26,7 +26,7 @@ struct ts_train_options {
 	const char *identity; /* what else names the run (the model's hash); may be NULL */
 	/* --- below: never changes a result --- */
 	size_t max_rows;            /* tokens of a pass; a longer sequence gets its own */
-	int kept_layers;            /* layers whose activations are kept; < 0 = all */
+	struct ts_keep keep;        /* activations that are not computed again */
 	const char *checkpoint_dir; /* NULL = none */
 	size_t checkpoint_steps;    /* save every so many steps; 0 = not by steps */
 	double checkpoint_seconds;  /* and when so many seconds went by since the last; 0 = not by time */
@@ -56,22 +56,28 @@ size_t ts_train_steps(const struct ts_train_options *, size_t examples);
 /* Rows of the largest pass that can occur, for the memory plan. */
 size_t ts_train_rows(const struct ts_train_options *, const struct ts_example *, size_t count);
 
-/* How large training will be: fewer layers keep their activations (the others are computed again), then passes become shorter, until it
- * fits into `room` bytes (SIZE_MAX = no bound). Neither changes the adapter. False when nothing fits. */
+/* How large training will be. To fit into `room` bytes (SIZE_MAX = no bound) passes become shorter as long as that costs no speed; then fewer
+ * layers keep their activations (the others are computed again), then fewer the output of attention; then passes become shorter still. None of
+ * it changes the adapter. False when nothing fits. */
 struct ts_train_wish {
 	const struct ts_backend *backend;
 	const struct ts_model_config *config;
 	size_t rank, targets, params; /* of the adapter: projections per layer, and numbers in all */
 	size_t longest, sequences;    /* longest example; sequences of an optimiser step */
+	size_t max_rows;              /* tokens of a pass where there is room for them */
 	size_t room;
 };
 struct ts_train_size {
-	int kept_layers;
+	struct ts_keep keep;                  /* for ts_train_options */
 	size_t max_rows;                      /* for ts_train_options */
 	size_t activations, optimiser, bytes; /* bytes: of a pass, of gradients and moments, their sum */
 	size_t least;                         /* bytes of the smallest training that can serve the longest example */
 };
 bool ts_train_fit(struct ts_train_size *, const struct ts_train_wish *);
+/* The same for examples that are there: sets what is kept, and lowers max_rows, so that the process stays below `bound` bytes (0 = no bound),
+ * of which `used` are taken. TS_ELIMIT, with the numbers, when nothing fits. */
+int ts_train_fit_examples(struct ts_train_options *, const struct ts_model *, const struct ts_adapter *, const struct ts_example *,
+			  size_t count, size_t used, size_t bound, struct ts_error *err);
 
 /* Trains adapter->params in place. TS_EINVAL: an option or example that cannot be (named), a schedule whose every rate is 0;
  * TS_ENUMERIC: loss or gradient is not finite (the step is named); TS_ESTOPPED: the user asked to stop, the state is saved;

@@ -28,6 +28,26 @@ try --isa avx2
 try --isa avx512
 try --isa plain
 
+# An adapter alone: whatever is kept of the activations, and however long the passes are.
+train() {
+	rm -rf "$scratch/adapter"
+	"$THINKSAFE" train --model "$testbed/student" --in "$scratch/reference/train.jsonl" --out "$scratch/adapter" --epochs 1 --lr 1e-3 \
+		--log "$scratch/log" "$@" 2>"$scratch/errors"
+}
+train || fail "train: $(cat "$scratch/errors")"
+! grep -q -- --memory "$scratch/errors" || fail "a bound is spoken of where there is none: $(cat "$scratch/errors")"
+cp "$scratch/adapter/adapter_model.safetensors" "$scratch/all_kept"
+tight=$(enough "$THINKSAFE" train --model "$testbed/student" --in "$scratch/reference/train.jsonl" --out "$scratch/refused")
+[ ! -e "$scratch/refused" ] || fail "train: a refusal left something behind"
+for options in "--memory $tight" "--memory $((tight * 3 / 2)) --threads 1" "--memory $((tight * 2)) --max-rows 4096" "--max-rows 1"; do
+	# shellcheck disable=SC2086
+	train $options || fail "train $options: $(cat "$scratch/errors")"
+	cmp -s "$scratch/all_kept" "$scratch/adapter/adapter_model.safetensors" || fail "another adapter with $options"
+	echo "same adapter: $options; $(sed -n 's/.*--memory: //p' "$scratch/errors")"
+done
+train --memory "$tight"
+grep -q "activations of [0-9]* of [0-9]* layers are kept" "$scratch/errors" || fail "nothing is said of what gave way: $(cat "$scratch/errors")"
+
 # Responses alone: whatever stands beside a row, its response is the same.
 generate() {
 	"$THINKSAFE" generate --model "$testbed/student" --max-new-tokens 160 --top-k 20 --ids --quiet "$@" || fail "generate $*"

@@ -15,7 +15,7 @@ struct pack {
 };
 
 /* Gradients of the mean loss; returns that loss. */
-static inline double loss_and_gradients(const struct ts_model *m, const struct ts_adapter *a, const struct pack *p, int kept_layers,
+static inline double loss_and_gradients(const struct ts_model *m, const struct ts_adapter *a, const struct pack *p, struct ts_keep keep,
 					float *grads)
 {
 	struct ts_error err = {0};
@@ -23,7 +23,7 @@ static inline double loss_and_gradients(const struct ts_model *m, const struct t
 	float logprobs[MAX_IDS];
 	double loss = 0;
 	memset(grads, 0, a->count * sizeof(float));
-	ok(ts_pass_new(&pass, m, a, p->packed.rows, 2, kept_layers, &err));
+	ok(ts_pass_new(&pass, m, a, p->packed.rows, 2, keep, &err));
 	ts_pass_forward(pass, &p->packed, 0, 0, 0, logprobs);
 	ts_pass_backward(pass, (float)(1.0 / (double)p->count), grads);
 	ts_pass_free(pass);
@@ -58,7 +58,7 @@ static inline void check_slope(const char *what, const struct ts_model *m, struc
 	for (int side = 0; side < 2; side++) {
 		for (size_t i = 0; i < n; i++)
 			a->params[from + i] = kept[i] + (float)((side ? -h : h) * (double)grads[from + i]);
-		losses[side] = loss_and_gradients(m, a, p, -1, unused);
+		losses[side] = loss_and_gradients(m, a, p, TS_KEEP_ALL, unused);
 	}
 	memcpy(a->params + from, kept, n * sizeof(float));
 	free(kept);
@@ -69,18 +69,26 @@ static inline void check_slope(const char *what, const struct ts_model *m, struc
 			 half ? 'B' : 'A', slope, square);
 }
 
+/* Whatever is computed again, the bits are the same. */
+static inline void check_kept(const struct ts_model *m, const struct ts_adapter *a, const struct pack *p, double loss, const float *grads,
+			      float *again)
+{
+	for (int layers = 0; layers < a->layers; layers++)
+		for (int attention = layers; attention <= a->layers; attention++) {
+			assert_true(loss_and_gradients(m, a, p, (struct ts_keep){layers, attention}, again) == loss);
+			assert_memory_equal(grads, again, a->count * sizeof(float));
+		}
+}
+
 /* Every matrix of the adapter; and layers that are computed again give the same bits. */
 static inline void check_slopes(const char *what, const struct ts_model *m, struct ts_adapter *a, const struct pack *p)
 {
 	float *grads = calloc(a->count, sizeof(float)), *again = calloc(a->count, sizeof(float));
-	double loss = loss_and_gradients(m, a, p, -1, grads);
+	double loss = loss_and_gradients(m, a, p, TS_KEEP_ALL, grads);
 	for (int i = 0; i < a->layers * TS_TARGETS; i++)
 		for (int half = 0; a->slots[i].present && half < 2; half++)
 			check_slope(what, m, a, p, grads, i, half);
-	for (int kept = 0; kept < a->layers; kept++) {
-		assert_true(loss_and_gradients(m, a, p, kept, again) == loss);
-		assert_memory_equal(grads, again, a->count * sizeof(float));
-	}
+	check_kept(m, a, p, loss, grads, again);
 	free(grads);
 	free(again);
 }

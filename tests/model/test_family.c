@@ -193,7 +193,7 @@ static void test_training_forward(void **state)
 		float found[MAX_IDS], lse[MAX_IDS], picked[MAX_IDS];
 		size_t row = 0;
 		make_pack(&p, ts_model_config(o.model)->vocab_size);
-		ok(ts_pass_new(&pass, o.model, a, p.packed.rows, 2, -1, &err));
+		ok(ts_pass_new(&pass, o.model, a, p.packed.rows, 2, TS_KEEP_ALL, &err));
 		ts_pass_forward(pass, &p.packed, 0, 0, 0, found);
 		for (size_t s = 0; s < 2; row += p.lengths[s++]) {
 			struct session session = session_open(o.model, a, TS_F32);

@@ -48,7 +48,7 @@ static int use_adapter(void *user, struct ts_error *err)
 		return status;
 	TS_GOTO(ts_adapter_new(&fresh, p->model, &a->config, 1, err));
 	TS_GOTO(ts_adapter_save(a, p->scratch, err));
-	TS_GOTO(ts_pass_new(&pass, p->model, a, 20, 2, 1, err));
+	TS_GOTO(ts_pass_new(&pass, p->model, a, 20, 2, (struct ts_keep){1, 2}, err));
 done:
 	ts_pass_free(pass);
 	ts_adapter_free(a);

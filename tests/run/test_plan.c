@@ -204,14 +204,15 @@ static void training_fits(void **state)
 				  .params = 1000,
 				  .longest = 100,
 				  .sequences = 8,
+				  .max_rows = 2048,
 				  .room = SIZE_MAX};
 	assert_true(ts_train_fit(&s, &w));
-	assert_int_equal(s.kept_layers, model.config.layers);
+	assert_int_equal(s.keep.layers, model.config.layers);
 	assert_int_equal(s.optimiser, 12000);
 	size_t all = s.bytes, least = s.least;
 	for (w.room = least; w.room < all + all / 8; w.room += all / 16) {
 		assert_true(ts_train_fit(&s, &w));
-		assert_true(s.bytes <= w.room && s.kept_layers >= 1 && s.max_rows >= 1);
+		assert_true(s.bytes <= w.room && s.keep.layers >= 1 && s.keep.attention >= s.keep.layers && s.max_rows >= 1);
 	}
 	assert_int_equal(s.bytes, all);
 	w.room = least - 1;

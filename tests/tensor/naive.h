@@ -109,20 +109,26 @@ static inline __attribute__((unused)) void naive_lora(double *y, const double *x
 	free(h);
 }
 
-static inline __attribute__((unused)) void naive_vocab(double *lse, double *picked, const double *hidden, const double *w,
+static inline __attribute__((unused)) void naive_vocab(double *lse, double *picked, double *mean, const double *hidden, const double *w,
 						       const int32_t *targets, size_t rows, size_t out, size_t in)
 {
 	for (size_t r = 0; r < rows; r++) {
 		double total = 0;
 		picked[r] = 0;
+		for (size_t i = 0; mean && i < in; i++)
+			mean[r * in + i] = 0;
 		for (size_t o = 0; o < out; o++) {
 			double s = 0;
 			for (size_t i = 0; i < in; i++)
 				s += hidden[r * in + i] * w[o * in + i];
 			total += exp(s);
+			for (size_t i = 0; mean && i < in; i++)
+				mean[r * in + i] += exp(s) * w[o * in + i];
 			if (targets[r] == (int32_t)o)
 				picked[r] = s;
 		}
+		for (size_t i = 0; mean && i < in; i++)
+			mean[r * in + i] /= total;
 		lse[r] = log(total);
 	}
 }

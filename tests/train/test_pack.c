@@ -64,7 +64,7 @@ static void test_same_bits(void **state)
 	struct ts_packer p;
 	struct ts_pass *pass;
 	ok(ts_packer_init(&p, total, N, &err));
-	ok(ts_pass_new(&pass, s.model, s.adapter, total, N, -1, &err));
+	ok(ts_pass_new(&pass, s.model, s.adapter, total, N, TS_KEEP_ALL, &err));
 	assert_int_equal(ts_packer_fill(&p, e, batch, N, 0, total), N);
 	ts_pass_forward(pass, &p.packed, 0.1f, 5, 3, together);
 	ts_pass_backward(pass, 0.125f, packed);

@@ -106,7 +106,7 @@ static void test_stop_and_resume(void **state)
 		assert_int_equal(train(&o, at, &part, NULL, NULL, &err), TS_ESTOPPED);
 		assert_int_equal(part.count, at);
 		o.max_rows = at * 30; /* may change */
-		o.kept_layers = (int)at % 4;
+		o.keep = (struct ts_keep){(int)at % 4, 2};
 		ok(train(&o, 0, &part, NULL, &found, &err));
 		expect_same(expected, found, "stopped", at);
 		assert_int_equal(part.count, GOLDEN_STEPS - at);

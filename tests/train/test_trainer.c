@@ -94,12 +94,14 @@ static void test_layout_changes_nothing(void **state)
 {
 	static const struct {
 		size_t max_rows;
-		int kept, threads;
+		struct ts_keep keep;
+		int threads;
 		enum ts_isa isa;
 	} layouts[] = {
-		{1, -1, 2, TS_ISA_AUTO},    {60, -1, 2, TS_ISA_AUTO},   {100, 1, 1, TS_ISA_AUTO},
-		{4096, 0, 2, TS_ISA_AUTO},  {4096, -1, 1, TS_ISA_AUTO}, {4096, 2, 2, TS_ISA_AUTO},
-		{100, -1, 2, TS_ISA_PLAIN}, {100, -1, 1, TS_ISA_AVX2},  {100, -1, 2, TS_ISA_AVX512},
+		{1, {-1, -1}, 2, TS_ISA_AUTO},    {60, {-1, -1}, 2, TS_ISA_AUTO},   {100, {1, 1}, 1, TS_ISA_AUTO},
+		{4096, {0, 0}, 2, TS_ISA_AUTO},   {4096, {-1, -1}, 1, TS_ISA_AUTO}, {4096, {2, 2}, 2, TS_ISA_AUTO},
+		{4096, {0, -1}, 1, TS_ISA_AUTO},  {4096, {1, 2}, 2, TS_ISA_AUTO},   {60, {1, -1}, 1, TS_ISA_AUTO},
+		{100, {-1, -1}, 2, TS_ISA_PLAIN}, {100, {-1, -1}, 1, TS_ISA_AVX2},  {100, {-1, -1}, 2, TS_ISA_AVX512},
 	};
 	struct golden g = golden_open_lora("qwen3", 4);
 	struct ts_example rows[GOLDEN_ROWS];
@@ -116,11 +118,11 @@ static void test_layout_changes_nothing(void **state)
 		if (layouts[i].isa && !ts_isa_available(layouts[i].isa))
 			continue;
 		o.max_rows = layouts[i].max_rows;
-		o.kept_layers = layouts[i].kept;
+		o.keep = layouts[i].keep;
 		float *found = train_short(rows, &o, layouts[i].isa, layouts[i].threads, &seen, &n);
 		if (memcmp(expected, found, n * sizeof(float)))
-			fail_msg("max_rows %zu, kept layers %d, threads %d, %s: another adapter", layouts[i].max_rows, layouts[i].kept,
-				 layouts[i].threads, ts_isa_name(layouts[i].isa));
+			fail_msg("max_rows %zu, kept layers %d, attention %d, threads %d, %s: another adapter", layouts[i].max_rows,
+				 layouts[i].keep.layers, layouts[i].keep.attention, layouts[i].threads, ts_isa_name(layouts[i].isa));
 		for (size_t t = 0; t < first.count; t++) {
 			assert_true(first.steps[t].loss == seen.steps[t].loss);
 			assert_true(first.steps[t].grad_norm == seen.steps[t].grad_norm);

@@ -1,14 +1,15 @@
 /* Backward of attention for whole sequences. With P = exp(S - lse), D_i = sum_d dout_id out_id (Dao et al. 2022, section B.4):
  *   dV = P^T dO,  dP = dO V^T,  dS = P (dP - D) scale,  dQ = dS K,  dK = dS^T Q.
- * A task is one KV head of one segment. Key blocks are walked in ascending order (dq continues in memory), inside them the query heads and
- * blocks of 64 queries in ascending order (dk and dv continue in memory). Masked pairs inside a block take part with P = 0. */
+ * A task is one KV head of one segment. Key blocks are walked in ascending order, a few at once, so that queries are fetched less often (dq
+ * continues in memory); inside them the query heads and blocks of 64 queries in ascending order (dk and dv continue in scratch). Masked pairs
+ * inside a block take part with P = 0. */
 #include "tensor/cpu/kernels/attention.h"
 #include "tensor/cpu/kernels/gemm.h"
 #include "tensor/cpu/kernels/product.h"
 #include "tensor/cpu/kernels/threads.h"
 #include "tensor/cpu/kernels/vec.h"
 
-enum { BLOCK = TS_KV_PAGE, WIDE = BLOCK * TS_HEAD_DIM_MAX };
+enum { BLOCK = TS_KV_PAGE, BLOCKS_MOST = 2 };
 
 struct backward {
 	const struct ts_backend *b;
@@ -19,12 +20,19 @@ struct backward {
 	size_t count;
 };
 
-/* Scratch of one task. Rows of `keys`, `queries`, `douts` are `padded` long. */
+/* Of one block of keys; rows are `padded` long. */
+struct keys {
+	size_t start, n;                               /* positions */
+	real *rows, *turned, *values_turned, *dk, *dv; /* [BLOCK][padded], [dim][BLOCK], [dim][BLOCK], [BLOCK][padded], [BLOCK][padded] */
+};
+
+/* Scratch of one task. */
 struct blocks {
-	size_t padded;
-	real *keys, *keys_turned, *values_turned; /* [BLOCK][padded], [dim][BLOCK], [dim][BLOCK] */
-	real *queries, *douts;                    /* [BLOCK][padded] */
-	real *p, *ds;                             /* [BLOCK queries][BLOCK keys] */
+	size_t padded, count;
+	struct keys keys[BLOCKS_MOST];
+	real *queries, *douts; /* [BLOCK][padded] */
+	real *p, *ds;          /* [BLOCK queries][BLOCK keys] */
+	real d[BLOCK];
 };
 
 static void copy_rows(real *to, size_t ld_to, const real *from, size_t ld_from, size_t rows, size_t columns)
@@ -61,107 +69,157 @@ static void scores_to_gradients(struct blocks *s, size_t i, size_t low, size_t h
 			p[k] = ds[k] = 0;
 }
 
-/* Queries [first, first + n) of `head` against the key block. */
-static void walk_queries(const struct backward *a, struct blocks *s, const struct ts_segment *g, size_t head, size_t block, size_t keys,
-			 size_t first, size_t n)
+/* P and dS of queries [first, first + n) against one block of keys. */
+static void probabilities(const struct backward *a, struct blocks *s, const struct keys *k, const struct ts_segment *g, size_t head,
+			  size_t first, size_t n)
 {
-	size_t dim = a->dim, wide = a->heads * dim, narrow = a->kv_heads * dim, row = g->row + first,
-	       kv_head = head / (a->heads / a->kv_heads);
-	size_t query_at = row * wide + head * dim, key_at = (g->row + block * BLOCK) * narrow + kv_head * dim;
-	real scale = 1 / r_sqrt((real)dim);
-	copy_rows(s->queries, s->padded, a->q + query_at, wide, n, dim);
-	copy_rows(s->douts, s->padded, a->dout + query_at, wide, n, dim);
+	real scale = 1 / r_sqrt((real)a->dim);
 	struct ts_product p = {.c = s->p,
 			       .ldc = BLOCK,
 			       .a = s->queries,
 			       .lda = s->padded,
 			       .layout = A_ROWS,
-			       .b = s->keys_turned,
+			       .b = k->turned,
 			       .panel_step = 16,
 			       .row_step = BLOCK,
 			       .type = TS_F32,
 			       .rows = n,
 			       .cols = BLOCK,
-			       .k = dim};
+			       .k = a->dim};
 	TS_NAME(product)(&p);
 	p.c = s->ds;
 	p.a = s->douts;
-	p.b = s->values_turned;
+	p.b = k->values_turned;
 	TS_NAME(product)(&p);
 	for (size_t i = 0; i < n; i++) {
-		size_t low = 0, high = 0, at = query_at + i * wide;
-		ts_visible(first + i, a->window, block, &low, &high);
-		scores_to_gradients(s, i, low, high, a->lse[(row + i) * a->heads + head], dot(a->dout + at, a->out + at, dim), scale);
+		size_t low = 0, high = 0;
+		ts_visible(first + i, a->window, k->start / BLOCK, &low, &high);
+		scores_to_gradients(s, i, low, high, a->lse[(g->row + first + i) * a->heads + head], s->d[i], scale);
 	}
-	p = (struct ts_product){.c = a->dv + key_at,
-				.ldc = narrow,
-				.a = s->p,
-				.lda = BLOCK,
-				.layout = A_COLUMNS,
-				.b = s->douts,
-				.panel_step = 16,
-				.row_step = s->padded,
-				.type = TS_F32,
-				.rows = keys,
-				.cols = dim,
-				.k = n,
-				.accumulate = true};
+}
+
+/* What these pairs add to dv, dk, dq. */
+static void add_gradients(const struct backward *a, const struct blocks *s, const struct keys *k, real *dq, size_t n)
+{
+	struct ts_product p = {.c = k->dv,
+			       .ldc = s->padded,
+			       .a = s->p,
+			       .lda = BLOCK,
+			       .layout = A_COLUMNS,
+			       .b = s->douts,
+			       .panel_step = 16,
+			       .row_step = s->padded,
+			       .type = TS_F32,
+			       .rows = k->n,
+			       .cols = s->padded,
+			       .k = n,
+			       .accumulate = true};
 	TS_NAME(product)(&p);
-	p.c = a->dk + key_at;
+	p.c = k->dk;
 	p.a = s->ds;
 	p.b = s->queries;
 	TS_NAME(product)(&p);
-	p = (struct ts_product){.c = a->dq + query_at,
-				.ldc = wide,
+	p = (struct ts_product){.c = dq,
+				.ldc = a->heads * a->dim,
 				.a = s->ds,
 				.lda = BLOCK,
 				.layout = A_ROWS,
-				.b = s->keys,
+				.b = k->rows,
 				.panel_step = 16,
 				.row_step = s->padded,
 				.type = TS_F32,
 				.rows = n,
-				.cols = dim,
-				.k = keys,
+				.cols = a->dim,
+				.k = k->n,
 				.accumulate = true};
 	TS_NAME(product)(&p);
 }
 
-static void clear_gradients(const struct backward *a, const struct ts_segment *g, size_t kv_head)
+/* Queries [first, first + n) of `head` against the blocks of keys that they see. */
+static void walk_queries(const struct backward *a, struct blocks *s, const struct ts_segment *g, size_t head, size_t first, size_t n)
+{
+	size_t dim = a->dim, wide = a->heads * dim, at = (g->row + first) * wide + head * dim;
+	copy_rows(s->queries, s->padded, a->q + at, wide, n, dim);
+	copy_rows(s->douts, s->padded, a->dout + at, wide, n, dim);
+	for (size_t i = 0; i < n; i++)
+		s->d[i] = dot(s->douts + i * s->padded, a->out + at + i * wide, dim);
+	for (size_t b = 0; b < s->count; b++) {
+		const struct keys *k = &s->keys[b];
+		if (first < k->start || ts_first_key(first, a->window) >= k->start + BLOCK)
+			continue;
+		probabilities(a, s, k, g, head, first, n);
+		add_gradients(a, s, k, a->dq + at, n);
+	}
+}
+
+static void clear_queries(const struct backward *a, const struct ts_segment *g, size_t kv_head)
 {
 	size_t dim = a->dim, group = a->heads / a->kv_heads;
-	for (size_t row = g->row; row < g->row + g->rows; row++) {
+	for (size_t row = g->row; row < g->row + g->rows; row++)
 		memset(a->dq + (row * a->heads + kv_head * group) * dim, 0, group * dim * sizeof(real));
-		memset(a->dk + (row * a->kv_heads + kv_head) * dim, 0, dim * sizeof(real));
-		memset(a->dv + (row * a->kv_heads + kv_head) * dim, 0, dim * sizeof(real));
+}
+
+static void fetch_keys(const struct backward *a, const struct ts_segment *g, size_t kv_head, size_t padded, struct keys *k)
+{
+	size_t dim = a->dim, narrow = a->kv_heads * dim, at = (g->row + k->start) * narrow + kv_head * dim;
+	if (k->n < BLOCK) { /* lanes without a key must hold something finite */
+		memset(k->turned, 0, dim * BLOCK * sizeof(real));
+		memset(k->values_turned, 0, dim * BLOCK * sizeof(real));
 	}
+	copy_rows(k->rows, padded, a->k + at, narrow, k->n, dim);
+	TS_NAME(transpose)(k->turned, BLOCK, a->k + at, narrow, k->n, dim);
+	TS_NAME(transpose)(k->values_turned, BLOCK, a->v + at, narrow, k->n, dim);
+	memset(k->dk, 0, BLOCK * padded * sizeof(real));
+	memset(k->dv, 0, BLOCK * padded * sizeof(real));
+}
+
+static void store_keys(const struct backward *a, const struct ts_segment *g, size_t kv_head, size_t padded, const struct keys *k)
+{
+	size_t dim = a->dim, narrow = a->kv_heads * dim, at = (g->row + k->start) * narrow + kv_head * dim;
+	for (size_t r = 0; r < k->n; r++) {
+		memcpy(a->dk + at + r * narrow, k->dk + r * padded, dim * sizeof(real));
+		memcpy(a->dv + at + r * narrow, k->dv + r * padded, dim * sizeof(real));
+	}
+}
+
+/* Hands out the scratch; returns how many blocks of keys it holds at once: as many as are there, at least one. */
+static size_t lay_out(struct blocks *s, real *scratch)
+{
+	size_t wide = BLOCK * s->padded, used = 2 * wide + 2 * BLOCK * BLOCK, count = 0;
+	s->queries = scratch;
+	s->douts = scratch + wide;
+	s->p = scratch + 2 * wide;
+	s->ds = s->p + BLOCK * BLOCK;
+	for (; count < BLOCKS_MOST && used + 5 * wide <= TS_LOCAL; count++, used += 5 * wide) {
+		real *from = scratch + used;
+		s->keys[count] = (struct keys){.rows = from,
+					       .turned = from + wide,
+					       .values_turned = from + 2 * wide,
+					       .dk = from + 3 * wide,
+					       .dv = from + 4 * wide};
+	}
+	return count;
 }
 
 static void run_task(const struct backward *a, real *scratch, const struct ts_segment *g, size_t kv_head)
 {
-	size_t dim = a->dim, narrow = a->kv_heads * dim, group = a->heads / a->kv_heads;
-	struct blocks s = {.padded = (dim + 15) & ~(size_t)15,
-			   .keys = scratch,
-			   .keys_turned = scratch + WIDE,
-			   .values_turned = scratch + 2 * WIDE,
-			   .queries = scratch + 3 * WIDE,
-			   .douts = scratch + 4 * WIDE,
-			   .p = scratch + 5 * WIDE,
-			   .ds = scratch + 5 * WIDE + BLOCK * BLOCK};
-	clear_gradients(a, g, kv_head);
-	for (size_t block = 0; block * BLOCK < g->rows; block++) {
-		size_t start = block * BLOCK, keys = g->rows - start < BLOCK ? g->rows - start : BLOCK,
-		       at = (g->row + start) * narrow + kv_head * dim;
-		if (keys < BLOCK) { /* lanes without a key must hold something finite */
-			memset(s.keys_turned, 0, dim * BLOCK * sizeof(real));
-			memset(s.values_turned, 0, dim * BLOCK * sizeof(real));
+	size_t group = a->heads / a->kv_heads;
+	struct blocks s = {.padded = (a->dim + 15) & ~(size_t)15};
+	size_t most = lay_out(&s, scratch);
+	clear_queries(a, g, kv_head);
+	for (size_t start = 0, end; start < g->rows; start = end) {
+		for (s.count = 0, end = start; s.count < most && end < g->rows; s.count++) {
+			struct keys *k = &s.keys[s.count];
+			k->start = end;
+			k->n = g->rows - end < BLOCK ? g->rows - end : BLOCK;
+			fetch_keys(a, g, kv_head, s.padded, k);
+			end += k->n;
 		}
-		copy_rows(s.keys, s.padded, a->k + at, narrow, keys, dim);
-		TS_NAME(transpose)(s.keys_turned, BLOCK, a->k + at, narrow, keys, dim);
-		TS_NAME(transpose)(s.values_turned, BLOCK, a->v + at, narrow, keys, dim);
 		for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++)
-			for (size_t first = start; first < g->rows && ts_first_key(first, a->window) < start + BLOCK; first += BLOCK)
-				walk_queries(a, &s, g, head, block, keys, first, g->rows - first < BLOCK ? g->rows - first : BLOCK);
+			for (size_t first = start; first < g->rows && ts_first_key(first, a->window) < end; first += BLOCK)
+				walk_queries(a, &s, g, head, first, g->rows - first < BLOCK ? g->rows - first : BLOCK);
+		for (size_t i = 0; i < s.count; i++)
+			store_keys(a, g, kv_head, s.padded, &s.keys[i]);
 	}
 }
 
