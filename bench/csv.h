@@ -158,7 +158,7 @@ static inline struct ts_backend *bench_backend(int argc, char **argv, const char
 	enum ts_isa isa = TS_ISA_AUTO;
 	const char *word = bench_option(argc, argv, "--isa", NULL);
 	if (word && ts_isa_parse(word, &isa)) {
-		fprintf(stderr, "bench/%s: --isa: expected plain, avx2 or avx512, found \"%s\"\n", bench, word);
+		fprintf(stderr, "bench/%s: --isa: expected plain, avx2, avx512 or neon, found \"%s\"\n", bench, word);
 		exit(2);
 	}
 	if (ts_backend_cpu_new(&b, isa, atoi(bench_option(argc, argv, "--threads", "1")), &err))
