@@ -1,6 +1,6 @@
 /* What the sampler and the KV cache ask of the host: maxima of blocks, the sum of exponentials, pages copied, work shared out. Every
  * instruction set gives the bits of the plain one, and that one is near the C library's. */
-#include "fixture.h"
+#include "tensor/fixture.h"
 
 #include <math.h>
 
@@ -44,7 +44,7 @@ static void check_size(struct ts_backend *b, const struct ts_backend *plain, siz
 static void sampling(void **state)
 {
 	struct ts_backend *plain = backend(TS_ISA_PLAIN, 1);
-	for (enum ts_isa isa = TS_ISA_PLAIN; isa <= TS_ISA_AVX512; isa++) {
+	for (enum ts_isa isa = TS_ISA_PLAIN; isa <= TS_ISA_NEON; isa++) {
 		if (!ts_isa_available(isa)) {
 			print_message("skipped on this machine: %s\n", ts_isa_name(isa));
 			continue;
