@@ -50,7 +50,6 @@ static int open_responder(struct ts_chat_session *c)
 	struct ts_local l = ts_session_local(s, c->positions);
 	if (c->responder)
 		return 0;
-	l.reuse = true;
 	l.memory = 0; /* the positions are what --memory allows */
 	TS_TRY(ts_local_open(&c->responder, &l, c->announced ? NULL : &s->context, &s->err));
 	c->announced = true;

@@ -168,7 +168,8 @@ int ts_command_chat(const struct ts_command *command, int argc, char **argv)
 		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (128)", TS_OPT_COUNT, &s->chunk, NULL},
 		{"memory", "SIZE", "bound for the KV cache, and so for the conversation (2G)", TS_OPT_BYTES, &s->memory, NULL},
-		{"isa", "NAME", "plain, avx2 or avx512: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &s->isa, NULL},
+		{"numerics", "f32|bf16dot", TS_HELP_NUMERICS, TS_OPT_TEXT, &s->numerics, NULL},
 		{"kv-dtype", "NAME", "f32 (default) or bf16 for the KV cache", TS_OPT_TEXT, &s->kv_dtype, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);

@@ -108,7 +108,7 @@ int ts_command_export(const struct ts_command *command, int argc, char **argv)
 		 &c.options.force, NULL},
 		{"json", NULL, "the summary as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
-		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &s->isa, NULL},
 		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);

@@ -285,6 +285,8 @@ static int run(struct generate *g, struct ts_str *journal)
 					.open = open_engine,
 					.user = g};
 	TS_TRY(ts_sample_stage_run(&stage, g->prompts, json_array_size(g->rows) * g->samples, &s->context, &s->err));
+	if (g->responder)
+		ts_local_say_shared(g->responder, &s->context);
 	if (!(out = json_array()))
 		return ts_fail_memory(&s->err);
 	int status = 0;

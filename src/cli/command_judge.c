@@ -88,6 +88,8 @@ static int judge_with_model(struct judge *j)
 	int status = ts_llama_guard_new(&guard, s->chat, responder, context, &s->err);
 	if (!status)
 		status = guard->run(guard, &source, &s->context, &s->err);
+	if (!status)
+		ts_local_say_shared(responder, &s->context);
 	if (guard)
 		guard->close(guard);
 	responder->close(responder);

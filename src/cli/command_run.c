@@ -64,7 +64,7 @@ static const struct {
 	{"train.objective", "ce", "loss: cross-entropy"},
 	{"alpha_prompts", "N", "unsteered samples for alpha_ref"},
 	{"seed", "N", "seed of the run"},
-	{"numerics", "f32", "class of the arithmetic"},
+	{"numerics", "f32", "class of the arithmetic; bf16dot rounds activations for AVX-512-BF16: faster, other bits"},
 	{"kv_dtype", "f32|bf16", "of the KV cache"},
 	{"weights", "bf16|f32", "what quantised weights of a GGUF file become: rounded or exact"},
 	{"before", "RUN", "refused today: a run whose evaluation is used again"},

@@ -262,7 +262,8 @@ int ts_command_train(const struct ts_command *command, int argc, char **argv)
 		{"max-rows", "N", "tokens of one pass; changes no result", TS_OPT_COUNT, &t.options.max_rows, NULL},
 		{"threads", "N", "threads; changes no result (default: all cores)", TS_OPT_COUNT, &s->threads, NULL},
 		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &s->memory, NULL},
-		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &s->isa, NULL},
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &s->isa, NULL},
+		{"numerics", "f32|bf16dot", TS_HELP_NUMERICS, TS_OPT_TEXT, &s->numerics, NULL},
 		{"quiet", NULL, "no progress", TS_OPT_FLAG, &s->quiet, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, NULL);

@@ -56,7 +56,9 @@ static int check_common(struct ts_session *s)
 	if (s->seed < 0)
 		return ts_session_wrong(s, "--seed: expected 0 or more, found %lld", (long long)s->seed);
 	if (s->isa && ts_isa_parse(s->isa, &isa))
-		return ts_session_wrong(s, "--isa: expected plain, avx2 or avx512, found \"%s\"", s->isa);
+		return ts_session_wrong(s, "--isa: expected " TS_ISA_NAMES ", found \"%s\"", s->isa);
+	if (s->numerics && strcmp(s->numerics, "f32") && strcmp(s->numerics, "bf16dot"))
+		return ts_session_wrong(s, "--numerics: expected f32 or bf16dot, found \"%s\"", s->numerics);
 	if (s->weights && strcmp(s->weights, "f32") && strcmp(s->weights, "bf16"))
 		return ts_session_wrong(s, "--weights: expected bf16 or f32, found \"%s\"", s->weights);
 	if (s->kv_dtype && strcmp(s->kv_dtype, "f32") && strcmp(s->kv_dtype, "bf16"))
@@ -177,7 +179,10 @@ int ts_session_open_backend(struct ts_session *s)
 	enum ts_isa isa = TS_ISA_AUTO;
 	if (s->isa)
 		ts_isa_parse(s->isa, &isa); /* checked with the options */
-	return s->backend ? 0 : ts_backend_cpu_new(&s->backend, isa, (int)s->threads, &s->err);
+	if (s->backend)
+		return 0;
+	TS_TRY(ts_backend_cpu_new(&s->backend, isa, (int)s->threads, &s->err));
+	return ts_backend_use_numerics(s->backend, s->numerics, &s->err);
 }
 
 int ts_session_open_model(struct ts_session *s)

@@ -13,7 +13,7 @@ enum { TS_EXIT_OK = 0, TS_EXIT_FAILED = 1, TS_EXIT_USAGE = 2, TS_EXIT_STOPPED = 
 
 struct ts_session {
 	/* options */
-	const char *model_dir, *pre, *weights, *adapter_dir, *in, *out, *isa, *kv_dtype;
+	const char *model_dir, *pre, *weights, *adapter_dir, *in, *out, *isa, *numerics, *kv_dtype;
 	const char *model_name;                 /* --model as written; model_dir is where a hub id was found */
 	struct ts_str model_path, adapter_path; /* of hub ids */
 	size_t threads, batch, chunk, memory;
@@ -37,9 +37,11 @@ struct ts_session {
 void ts_session_init(struct ts_session *);
 void ts_session_close(struct ts_session *);
 
-#define TS_HELP_HUB     "ORG/NAME of the hub once it was pulled"
-#define TS_HELP_PRE     "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
-#define TS_HELP_WEIGHTS "what quantised weights of a GGUF file become: rounded, or exact and twice as large (bf16)"
+#define TS_HELP_HUB      "ORG/NAME of the hub once it was pulled"
+#define TS_HELP_PRE      "a GGUF file's pre-tokenizer, where the file does not say it or says it wrong"
+#define TS_HELP_WEIGHTS  "what quantised weights of a GGUF file become: rounded, or exact and twice as large (bf16)"
+#define TS_HELP_ISA      "instruction set: same bits, other speed (best found)"
+#define TS_HELP_NUMERICS "class of the arithmetic; bf16dot rounds activations for AVX-512-BF16: faster, other bits (f32)"
 /* The rows of the option table that most commands share; `s` is a struct ts_session *. */
 #define TS_OPTIONS_MODEL(s)                                                                                                                \
 	{                                                                                                                                  \
@@ -55,7 +57,8 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
-		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &(s)->isa, NULL},                                              \
+		{"numerics", "f32|bf16dot", TS_HELP_NUMERICS, TS_OPT_TEXT, &(s)->numerics, NULL},                                          \
 	{                                                                                                                                  \
 		"kv-dtype", "f32|bf16", "of the KV cache (f32)", TS_OPT_TEXT, &(s)->kv_dtype, NULL                                         \
 	}
@@ -65,7 +68,7 @@ void ts_session_close(struct ts_session *);
 		{"batch", "N", "most sequences at once; changes no result (64)", TS_OPT_COUNT, &(s)->batch, NULL},                         \
 		{"chunk", "N", "most prompt tokens computed in one step; changes no result (512)", TS_OPT_COUNT, &(s)->chunk, NULL},       \
 		{"memory", "SIZE", "bound for the whole program, e.g. 512M; changes no result (none)", TS_OPT_BYTES, &(s)->memory, NULL},  \
-		{"isa", "plain|avx2|avx512", "instruction set: same bits, other speed (best found)", TS_OPT_TEXT, &(s)->isa, NULL},        \
+		{"isa", "plain|avx2|avx512|neon", TS_HELP_ISA, TS_OPT_TEXT, &(s)->isa, NULL},                                              \
 	{                                                                                                                                  \
 		"quiet", NULL, "no progress", TS_OPT_FLAG, &(s)->quiet, NULL                                                               \
 	}

@@ -135,6 +135,10 @@ static int clean(const char *s, size_t n, int depth, struct ts_str *out)
 	if (depth > DEPTH_LIMIT)
 		return ts_str_append(out, s, n);
 	for (size_t i = 0; i < n;) {
+		if (is_digit(s[i]) || is_letter(s[i])) { /* no rule and no command begins so */
+			TS_TRY(ts_str_putc(out, s[i++]));
+			continue;
+		}
 		size_t before = i, k = 0, count = sizeof(rules) / sizeof(*rules);
 		while (k < count && !at_word(s, n, i, rules[k].from))
 			k++;

@@ -1,19 +1,18 @@
-/* Is an answer right? `strict` grader, first part: exact numbers and text.
+/* Is an answer right? Two graders side by side: `strict`, mathematically right, and `paper`, the rules of the reference (eval/paper.h), for
+ * comparing with published tables. What follows is of the strict one.
  *
  * The thinking is split off (text/thinking.h). Then, by dataset:
- *   math, aime  the last closed \boxed{}; without any box the last number of the answer; a box cut short is no answer
- *   gsm8k       the last number of: the last closed box, or what follows the last "answer is", or the whole answer;
- *               gold: what follows "####" (or the whole), commas dropped
+ *   math, aime  the last closed \boxed{}; without any box the formula behind the last "answer is", or else the last number; a box cut short
+ *               is no answer; several boxes together may answer a list
+ *   gsm8k       the formula in the last closed box, or behind the last "answer is", or else the last number there, or of the whole;
+ *               gold: what follows "####" (or the whole)
  *   gpqa        the letter A to D that the last closed box starts with, or without a box the last one stated as
  *               "answer is X" or "answer: X"
- * Numbers are compared exactly (eval/number.h: integers, separators, decimals, fractions, mixed numbers, percent, units
- * and currency dropped); a left side with letters is dropped when one of the two has it (x = 4 is 4, m+n = 45 is 45).
+ * It is right when it is the same text as the gold answer (eval/answer_text.h), the same choice (C. 42 is C), or says the same as mathematics
+ * (eval/math_compare.h). docs/grading.md tells it to people.
  *
- * LIMIT. There is no algebra here: whatever is not a number compares as normalised text (eval/answer_text.h). So roots,
- * powers, products, constants, functions, complex numbers, sets and lists in another order, intervals and inequalities
- * written differently, rearranged equations and polynomials, matrices with other numbers inside, number words and
- * decimals that round an exact value are equal only when they are written alike. It errs towards "not equal": what it
- * calls equal is meant to be equal. Mathematical equivalence is a grader of its own. */
+ * It errs towards "not equal": what it calls equal is meant to be equal. Whatever the texts are, one grading takes some tens of
+ * milliseconds at most. */
 #ifndef TS_EVAL_GRADE_H
 #define TS_EVAL_GRADE_H
 
@@ -28,14 +27,23 @@ enum ts_dataset { TS_DATASET_MATH, TS_DATASET_GSM8K, TS_DATASET_AIME, TS_DATASET
 /* "math", "gsm8k", "aime", "gpqa"; anything else fails and is named. */
 int ts_dataset_parse(const char *name, enum ts_dataset *out, struct ts_error *err);
 
+/* Which one of the two verdicts counts. */
+enum ts_grader { TS_GRADER_STRICT, TS_GRADER_PAPER };
+const char *ts_grader_name(enum ts_grader);
+
+/* The words of a recipe's `grader`: a dataset, "strict" (default) or "paper", or both with a space between, such as "gsm8k paper".
+ * `*has_dataset`: one is named. Anything else fails and is named. */
+int ts_grader_parse(const char *words, enum ts_dataset *dataset, bool *has_dataset, enum ts_grader *grader, struct ts_error *err);
+
 /* Can anything equal this reference? gsm8k: there is a number (after "####", or the whole); gpqa: a letter A to D; the others: some text.
  * TS_EFORMAT says what was expected and found. */
 int ts_gold_check(enum ts_dataset, const char *gold, size_t n, struct ts_error *err);
 
 struct ts_grade {
-	bool equal;
+	bool equal;              /* by the strict grader */
+	bool paper;              /* by the reference's */
 	bool found;              /* an answer could be extracted */
-	struct ts_str extracted; /* as written (math), or the number (gsm8k), or the letter (gpqa) */
+	struct ts_str extracted; /* by the strict one: as written (math), or the number (gsm8k), or the letter (gpqa) */
 };
 
 /* `prediction` is a full response, `gold` the reference answer. `out` starts zeroed or holds an earlier result.

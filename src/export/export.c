@@ -27,8 +27,9 @@ int ts_export_options_check(const struct ts_export_options *o, struct ts_error *
 		return ts_fail(err, TS_EINVAL, "--lora writes a GGUF file: expected --out FILE.gguf, found \"%s\"", o->out);
 	if (o->type == TS_EXPORT_Q8_0 && !gguf)
 		return ts_fail(err, TS_EINVAL, "--type q8_0 is a type of GGUF files: expected --out FILE.gguf, found \"%s\"", o->out);
-	if (o->pre && !gguf)
-		return ts_fail(err, TS_EINVAL, "--pre is for GGUF files: expected --out FILE.gguf, found \"%s\"", o->out);
+	if (o->pre && !gguf && !ts_file_exists(o->model))
+		return ts_fail(err, TS_EINVAL, "--pre is for GGUF files: expected --model or --out FILE.gguf, found \"%s\" and \"%s\"",
+			       o->model, o->out);
 	if (o->shard_bytes < 1 << 10)
 		return ts_fail(err, TS_EINVAL, "--shard-size: expected at least 1K, found %llu", (unsigned long long)o->shard_bytes);
 	return 0;
@@ -162,13 +163,13 @@ static int check_disk(struct export *e)
 	return 0;
 }
 
-/* The check does without the template where the result does without what we cannot read: the files of a folder, the metadata of a GGUF source,
- * are copied as they are. */
+/* The check does without the template where the result does without what we cannot read: the files of a folder are copied into a folder as
+ * they are, the metadata of a GGUF file into a GGUF file. */
 static int open_chat(struct export *e)
 {
 	struct ts_error failure = {0};
 	int status = ts_local_open_chat_as(&e->chat, e->options->model, e->weights.from_gguf ? e->options->pre : NULL, &failure);
-	bool copied = !e->gguf || e->weights.from_gguf || e->options->lora;
+	bool copied = e->gguf == e->weights.from_gguf || e->options->lora;
 	if (!status)
 		return 0;
 	if (!copied || (status != TS_ENOTFOUND && status != TS_EUNSUPPORTED))
@@ -187,10 +188,6 @@ static int plan(struct export *e)
 	TS_TRY(ts_model_config_load(&e->config, e->options->model, e->err));
 	TS_TRY(ts_weights_open(&e->weights, e->options->model, &e->config, &both, e->err));
 	e->weights.quantised = TS_F32; /* what is merged is not rounded before */
-	if (e->weights.from_gguf && !e->gguf)
-		return ts_fail(e->err, TS_EUNSUPPORTED, "%s: a GGUF file is written as GGUF alone: expected --out FILE.gguf, found \"%s\"",
-			       e->options->model, e->options->out);
-	e->weights.quantised = TS_F32;
 	TS_TRY(find_head(e, &head));
 	TS_TRY(open_chat(e));
 	if (e->options->lora)
@@ -205,6 +202,8 @@ static int plan(struct export *e)
 	}
 	if (e->gguf)
 		TS_TRY(export_gguf_prepare(e));
+	else if (e->weights.from_gguf)
+		TS_TRY(export_gguf_source(e));
 	return check_disk(e);
 }
 
@@ -362,5 +361,8 @@ int ts_export(const struct ts_export_options *options, struct ts_backend *backen
 	ts_str_release(&e.out);
 	ts_str_release(&e.partial);
 	ts_str_release(&e.header);
+	for (size_t i = 0; i < e.made.len; i++)
+		ts_str_release(&e.made.data[i].text);
+	ts_vec_release(&e.made);
 	return status;
 }

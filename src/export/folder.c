@@ -1,5 +1,5 @@
 /* A Hugging Face folder: model.safetensors, or shards with an index as transformers writes them; config.json; the tokenizer's and the
- * template's files as they are. */
+ * template's files as they are, or made of a GGUF source's metadata. */
 #include "export/internal.h"
 
 #include <stdio.h>
@@ -165,10 +165,27 @@ static int copy_files(struct export *e)
 	return status;
 }
 
+/* config.json and what goes with it: the source's own, or what was made of a GGUF file. */
+static int put_files(struct export *e)
+{
+	struct ts_str config = {0};
+	int status = 0;
+	for (size_t i = 0; i < e->made.len && !status; i++)
+		status = put_text(e, e->made.data[i].name, &e->made.data[i].text);
+	if (status || e->weights.from_gguf)
+		return status;
+	status = export_config_text(e, &config);
+	if (!status)
+		status = put_text(e, "config.json", &config);
+	if (!status)
+		status = copy_files(e);
+	ts_str_release(&config);
+	return status;
+}
+
 int export_folder_write(struct export *e)
 {
 	shards all = {0};
-	struct ts_str config = {0};
 	int status = ts_dir_make(e->partial.data, e->err);
 	if (!status)
 		status = divide(e, &all);
@@ -180,12 +197,7 @@ int export_folder_write(struct export *e)
 	if (!status && all.len > 1)
 		status = put_index(e, &all);
 	if (!status)
-		status = export_config_text(e, &config);
-	if (!status)
-		status = put_text(e, "config.json", &config);
-	if (!status)
-		status = copy_files(e);
-	ts_str_release(&config);
+		status = put_files(e);
 	ts_vec_release(&all);
 	return status;
 }

@@ -21,7 +21,7 @@ uint32_t export_ggml_type(struct export_store store)
 /* --- rotary factors --- */
 
 /* What RoPE "llama3" divides a frequency by, as the converter computes it: long waves by `factor`, short ones by 1, those between by a mean. */
-static float llama3_factor(const struct ts_model_config *c, int i)
+float export_llama3_factor(const struct ts_model_config *c, int i)
 {
 	const double pi = 3.14159265358979323846;
 	double wave = 2 * pi * ts_pow(c->rope_theta, (double)(2 * i) / (double)c->head_dim), old = c->rope_original_positions;
@@ -33,11 +33,9 @@ static float llama3_factor(const struct ts_model_config *c, int i)
 	return (float)(1 / ((1 - smooth) / c->rope_factor + smooth));
 }
 
-#define FACTORS "rope_freqs.weight"
-
 static bool has_factors(const struct export *e)
 {
-	return e->config.rope_type == TS_ROPE_LLAMA3 || ts_weights_has(&e->weights, FACTORS);
+	return e->config.rope_type == TS_ROPE_LLAMA3 || ts_weights_has(&e->weights, EXPORT_FACTORS);
 }
 
 /* Those of a GGUF source as they are. */
@@ -45,15 +43,15 @@ static int put_factors(struct export *e, struct ts_sink *sink)
 {
 	struct ts_weight_view own = {0};
 	size_t half = (size_t)e->config.head_dim / 2;
-	if (ts_weights_has(&e->weights, FACTORS))
-		TS_TRY(ts_weights_need(&e->weights, FACTORS, 1, &half, &own, e->err));
+	if (ts_weights_has(&e->weights, EXPORT_FACTORS))
+		TS_TRY(ts_weights_need(&e->weights, EXPORT_FACTORS, 1, &half, &own, e->err));
 	for (size_t i = 0; i < half; i++) {
 		float factor = 0;
 		unsigned char bytes[4];
 		if (own.data)
 			ts_widen(&factor, (const unsigned char *)own.data + i * ts_dtype_size(own.dtype), own.dtype, 1);
 		else
-			factor = llama3_factor(&e->config, (int)i);
+			factor = export_llama3_factor(&e->config, (int)i);
 		ts_narrow(bytes, TS_F32, &factor, 1);
 		TS_TRY(ts_sink_write(sink, bytes, sizeof(bytes), e->err));
 	}
@@ -67,7 +65,7 @@ static int list_tensors(const struct export *e, struct ts_gguf_writer *w)
 	size_t half = (size_t)e->config.head_dim / 2;
 	bool turned;
 	if (has_factors(e))
-		ts_gguf_put_tensor(w, FACTORS, 1, &half, TS_GGML_F32);
+		ts_gguf_put_tensor(w, EXPORT_FACTORS, 1, &half, TS_GGML_F32);
 	for (size_t i = 0; i < e->list.weights.len; i++) {
 		const struct export_weight *weight = &e->list.weights.data[i];
 		struct export_store store = store_of(e, weight);

@@ -100,6 +100,12 @@ void export_check_release(struct export_check *);
 
 /* --- the whole: what is being written --- */
 
+/* A text file of the result that the source does not have. */
+struct export_file {
+	const char *name;
+	struct ts_str text;
+};
+
 struct export
 {
 	const struct ts_export_options *options;
@@ -118,8 +124,9 @@ struct export
 	bool gguf, began;           /* began: something is there under the name `partial` */
 	struct ts_str out, partial; /* the name it gets, and the one it has until then */
 	struct ts_str header;       /* of a GGUF file */
-	uint64_t planned;           /* bytes of tensors */
-	int total;                  /* tensors */
+	TS_VEC(struct export_file) made;
+	uint64_t planned; /* bytes of tensors */
+	int total;        /* tensors */
 };
 
 /* Writes one weight's rows to the sink; `turned`: in the order of the llama architecture's GGUF files. */
@@ -138,14 +145,20 @@ const char *export_gguf_architecture(const struct ts_model_config *);
 int export_gguf_keys(const struct export *, struct ts_gguf_writer *);
 int export_gguf_tokenizer(const struct export *, struct ts_gguf_writer *);
 uint32_t export_ggml_type(struct export_store);
+/* The tensor of rotary factors, and what RoPE "llama3" divides the i-th frequency by. */
+#define EXPORT_FACTORS "rope_freqs.weight"
+float export_llama3_factor(const struct ts_model_config *, int i);
 
 /* gguf_lora.c: the header, as export_gguf_prepare; the data; and the adapter's numbers replaced by those of the written file. */
 int export_lora_prepare(struct export *);
 int export_lora_put(struct export *, struct ts_sink *);
 int export_lora_read(struct export *);
 
-/* config.c: the config.json of the result, appended to `out`. */
+/* config.c: the config.json of the result, appended to `out`; and its dtype set in an object. */
 int export_config_text(const struct export *, struct ts_str *out);
+int export_config_set_dtype(const struct export *, json_t *root);
+/* gguf_source.c: the text files of a folder whose source is a GGUF file, into e->made. What they cannot say is refused. */
+int export_gguf_source(struct export *);
 /* What every card has in its head, and the key that every GGUF file has among its first: what an export left is known by them. */
 #define EXPORT_TAG "tags: [thinksafe"
 #define EXPORT_KEY "thinksafe.program"

@@ -135,33 +135,90 @@ static int take_parts(const struct ts_gguf *g, bool sentencepiece, struct ts_cha
 	return ts_gguf_text(g, "tokenizer.chat_template", &p->template, &p->template_size, err);
 }
 
-static int open_gguf(struct ts_chat **out, const char *path, const char *pre, struct ts_error *err)
+/* The parts lie in the file's mapping and in what is named here. */
+struct source {
+	struct ts_gguf file;
+	struct ts_chat_parts parts;
+	char *pre; /* the file's own name of it */
+};
+
+static void source_close(struct source *s)
 {
-	struct ts_gguf g;
-	struct ts_chat_parts parts = {.place = path};
+	json_decref(s->parts.tokens);
+	json_decref(s->parts.merges);
+	json_decref(s->parts.scores);
+	json_decref(s->parts.types);
+	ts_free(s->pre);
+	ts_gguf_close(&s->file);
+}
+
+static int source_read(struct source *s, const char *pre, struct ts_error *err)
+{
 	const char *named = NULL;
 	size_t n = 0;
-	char *own = NULL;
-	bool sentencepiece = false;
-	TS_TRY(ts_gguf_open(&g, path, err));
-	int status = find_model(&g, &sentencepiece, err);
+	bool sentencepiece;
+	TS_TRY(find_model(&s->file, &sentencepiece, err));
+	TS_TRY(check_keys(&s->file, err));
+	if (!sentencepiece) /* such a file says "default", which means nothing */
+		TS_TRY(ts_gguf_text(&s->file, KEY("pre"), &named, &n, err));
+	if (!pre && named && !(s->pre = ts_strndup(named, n)))
+		return ts_fail_memory(err);
+	s->parts.pre = pre ? pre : s->pre;
+	return take_parts(&s->file, sentencepiece, &s->parts, err);
+}
+
+static int source_open(struct source *s, const char *path, const char *pre, struct ts_error *err)
+{
+	*s = (struct source){.parts.place = path};
+	TS_TRY(ts_gguf_open(&s->file, path, err));
+	int status = source_read(s, pre, err);
+	if (status)
+		source_close(s);
+	return status;
+}
+
+static int open_gguf(struct ts_chat **out, const char *path, const char *pre, struct ts_error *err)
+{
+	struct source s;
+	TS_TRY(source_open(&s, path, pre, err));
+	int status = ts_chat_open_parts(out, &s.parts, err);
+	source_close(&s);
+	return status;
+}
+
+/* The class that takes tokenizer.json as it is, and the template. Tokens that are not there are said not to be: transformers' class of a
+ * family would add its own. */
+static int complete_config(const struct ts_chat_parts *p, json_t *config, struct ts_error *err)
+{
+	static const char *const named[] = {"bos_token", "eos_token", "unk_token", "pad_token"};
+	int failed = json_object_set_new(config, "tokenizer_class", json_string("PreTrainedTokenizerFast"));
+	failed |= json_object_set_new(config, "clean_up_tokenization_spaces", json_false());
+	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++)
+		if (!json_object_get(config, named[i]))
+			failed |= json_object_set_new(config, named[i], json_null());
+	if (p->template)
+		failed |= json_object_set_new(config, "chat_template", json_stringn(p->template, p->template_size));
+	return failed ? ts_fail_memory(err) : 0;
+}
+
+int ts_local_chat_files(const char *path, const char *pre, json_t **tokenizer, json_t **config, struct ts_error *err)
+{
+	struct source s;
+	*tokenizer = *config = NULL;
+	TS_TRY(source_open(&s, path, pre, err));
+	int status = 0;
+	if (s.parts.scores)
+		status = ts_fail(err, TS_EUNSUPPORTED,
+				 "%s: key \"" KEY("model") "\": \"llama\" cannot become a tokenizer.json, which has no words for how "
+							   "SentencePiece cuts text (expected gpt2)",
+				 path);
+	if (!status && s.parts.template && ts_utf8_check(s.parts.template, s.parts.template_size) < s.parts.template_size)
+		status = ts_fail(err, TS_EFORMAT, "%s: key \"tokenizer.chat_template\" is not UTF-8", path);
 	if (!status)
-		status = check_keys(&g, err);
-	if (!status && !sentencepiece) /* such a file says "default", which means nothing */
-		status = ts_gguf_text(&g, KEY("pre"), &named, &n, err);
-	if (!status && !pre && named && !(own = ts_strndup(named, n)))
-		status = ts_fail_memory(err);
-	parts.pre = pre ? pre : own;
+		status = ts_chat_parts_json(&s.parts, tokenizer, config, err);
 	if (!status)
-		status = take_parts(&g, sentencepiece, &parts, err);
-	if (!status)
-		status = ts_chat_open_parts(out, &parts, err);
-	json_decref(parts.tokens);
-	json_decref(parts.merges);
-	json_decref(parts.scores);
-	json_decref(parts.types);
-	ts_free(own);
-	ts_gguf_close(&g);
+		status = complete_config(&s.parts, *config, err);
+	source_close(&s);
 	return status;
 }
 

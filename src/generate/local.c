@@ -2,6 +2,7 @@
 
 #include "core/mem.h"
 #include "core/str.h"
+#include "generate/pages.h"
 
 enum { MOST_STOP_IDS = 32, MIN_CHUNK = 16 };
 
@@ -25,7 +26,7 @@ static void fixed_parts(struct ts_local_size *s, const struct ts_local_wish *w, 
 	const struct ts_model_config *g = w->config;
 	size_t vocab = (size_t)g->vocab_size, rows = s->batch + s->chunk;
 	size_t lists = sizeof(int32_t) * (s->batch * ((size_t)g->max_positions / TS_KV_PAGE + length) + 2 * rows);
-	s->logits = vocab * (s->batch * sizeof(float) + sizeof(struct ts_candidate));
+	s->logits = vocab * s->batch * sizeof(float) + (size_t)w->backend->threads * ts_sampler_bytes(vocab);
 	s->activations = ts_workspace_bytes(g, rows, s->batch, w->rank) +
 			 w->backend->ops->reserve_bytes(w->backend, rows, ts_model_width(g), w->rank) + lists;
 }
@@ -44,7 +45,8 @@ static bool shrink(struct ts_local_size *s)
 
 bool ts_local_fit(struct ts_local_size *s, const struct ts_local_wish *w)
 {
-	size_t context = (size_t)w->config->max_positions, page = ts_model_kv_page_bytes(w->config, w->kv_dtype), enough;
+	size_t context = (size_t)w->config->max_positions, enough;
+	size_t kv = ts_model_kv_page_bytes(w->config, w->kv_dtype), page = kv + ts_pages_record_bytes();
 	size_t length = w->max_length ? least(w->max_length, context) : context, one = (length + TS_KV_PAGE - 1) / TS_KV_PAGE;
 	*s = (struct ts_local_size){.batch = 1, .chunk = least(w->chunk, MIN_CHUNK)};
 	fixed_parts(s, w, length);
@@ -65,7 +67,8 @@ bool ts_local_fit(struct ts_local_size *s, const struct ts_local_wish *w)
 		if (fits || !shrink(s))
 			break;
 	}
-	s->kv = s->pages * page;
+	s->kv = s->pages * kv;
+	s->activations += s->pages * (page - kv);
 	s->bytes = s->kv + s->logits + s->activations;
 	return fits;
 }
@@ -123,7 +126,6 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 	ts_engine_options_default(&o);
 	o.max_length = l->max_length;
 	o.kv_dtype = l->kv_dtype;
-	o.reuse = l->reuse;
 	struct ts_local_size size = {.batch = l->batch, .chunk = l->chunk};
 	TS_TRY(engine_size(l, &size, err));
 	o.batch = size.batch;
@@ -134,4 +136,12 @@ int ts_local_open(struct ts_responder **out, const struct ts_local *l, const str
 	if (announce)
 		TS_TRY(announce_stops(l, stop, o.stop_count, announce, err));
 	return ts_engine_new(out, l->model, l->adapter, &o, err);
+}
+
+void ts_local_say_shared(const struct ts_responder *engine, const struct ts_context *context)
+{
+	struct ts_engine_stats s = ts_engine_stats(engine);
+	if (s.shared)
+		ts_log(context, TS_LOG_INFO, "prompts: %llu tokens; %llu were found in the KV cache and not computed again",
+		       (unsigned long long)s.prompt_tokens, (unsigned long long)s.shared);
 }

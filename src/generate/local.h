@@ -8,6 +8,7 @@
 #ifndef TS_GENERATE_LOCAL_H
 #define TS_GENERATE_LOCAL_H
 
+#include "core/json.h"
 #include "generate/engine.h"
 #include "text/chat.h"
 
@@ -44,11 +45,13 @@ struct ts_local {
 	size_t used;       /* of the bound by others; 0 = what the process has in memory now, and TS_MEMORY_GROWTH */
 	size_t max_length; /* longest prompt + response; 0 = the model's context */
 	enum ts_dtype kv_dtype;
-	bool reuse; /* engine.h */
 };
 
 /* All that is pointed to must outlive the responder. `announce` may be NULL: nothing is said. */
 int ts_local_open(struct ts_responder **out, const struct ts_local *, const struct ts_context *announce, struct ts_error *err);
+
+/* Says how many of its prompts' tokens a responder of ts_local_open did not have to compute, if there were any. */
+void ts_local_say_shared(const struct ts_responder *, const struct ts_context *);
 
 /* TS_EMISMATCH when the tokenizer knows tokens that the embedding lacks. */
 int ts_local_check_vocabulary(const struct ts_model *, const struct ts_chat *, struct ts_error *err);
@@ -57,5 +60,8 @@ int ts_local_check_vocabulary(const struct ts_model *, const struct ts_chat *, s
 int ts_local_open_chat(struct ts_chat **out, const char *checkpoint, struct ts_error *err);
 /* The same with another pre-tokenizer than the GGUF file says (NULL: its own). TS_EINVAL for a folder, which needs none. */
 int ts_local_open_chat_as(struct ts_chat **out, const char *checkpoint, const char *pre, struct ts_error *err);
+/* What tokenizer.json and tokenizer_config.json (with the template) would say of a GGUF file, for those who read no GGUF. TS_EUNSUPPORTED for a
+ * SentencePiece tokenizer, which no tokenizer.json describes. The two values are for json_decref, after a failure too. */
+int ts_local_chat_files(const char *path, const char *pre, json_t **tokenizer, json_t **config, struct ts_error *err);
 
 #endif

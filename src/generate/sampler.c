@@ -1,123 +1,224 @@
-/* No full sort: a heap gives the candidates in descending order, and top-k and top-p need only its first few. */
+/* The vocabulary is never sorted. One pass finds the maximum of each block of logits. The n-th largest maximum is a bound that at least n
+ * logits reach, so all of the n largest are among those that reach it: these few are gathered, from the blocks that have any, and sorted.
+ * Top-k knows how many it needs; top-p begins with a few and asks for more until its sum is reached. Only where neither bounds what is
+ * kept are all tokens sorted, by the digits of their logits. */
 #include "generate/sampler.h"
 
+#include "core/mem.h"
 #include "tensor/math.h"
 
-#include <stdbool.h>
+#include <string.h>
 
-static bool before(const struct ts_candidate *a, const struct ts_candidate *b)
+enum {
+	FIRST_GUESS = 64, /* of the tokens that top-p keeps */
+	DIGIT_BITS = 11,
+	DIGITS = 1 << DIGIT_BITS,
+	PASSES = 3,
+};
+
+struct ts_sampler {
+	const struct ts_backend_ops *ops;
+	size_t vocab, blocks;
+	float *maxima; /* [blocks] */
+	/* An entry is the logit as a number that ascends when the logit descends, above the id. */
+	uint64_t *entries, *spare; /* [vocab] */
+	struct ts_candidate *candidates;
+};
+
+static size_t blocks_of(size_t vocab)
 {
-	return a->logit != b->logit ? a->logit > b->logit : a->id < b->id;
+	return (vocab + TS_LOGIT_BLOCK - 1) / TS_LOGIT_BLOCK;
 }
 
-static void sift_down(struct ts_candidate *heap, size_t n, size_t i)
+size_t ts_sampler_bytes(size_t vocab)
 {
-	struct ts_candidate moving = heap[i];
-	for (size_t child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && before(&heap[child + 1], &heap[child]))
-			child++;
-		if (!before(&heap[child], &moving))
-			break;
-		heap[i] = heap[child];
-	}
-	heap[i] = moving;
+	return blocks_of(vocab) * sizeof(float) + vocab * (2 * sizeof(uint64_t) + sizeof(struct ts_candidate));
 }
 
-/* Takes the first candidate off the heap of n; it goes to heap[n - 1]. */
-static struct ts_candidate pop(struct ts_candidate *heap, size_t n)
+int ts_sampler_new(struct ts_sampler **out, const struct ts_backend *b, size_t vocab)
 {
-	struct ts_candidate first = heap[0];
-	heap[0] = heap[n - 1];
-	heap[n - 1] = first;
-	sift_down(heap, n - 1, 0);
-	return first;
+	struct ts_sampler *s = *out = ts_calloc(1, sizeof(*s));
+	if (!s)
+		return TS_ENOMEM;
+	*s = (struct ts_sampler){.ops = b->ops, .vocab = vocab, .blocks = blocks_of(vocab)};
+	s->maxima = ts_calloc(s->blocks, sizeof(*s->maxima));
+	s->entries = ts_calloc(vocab, sizeof(*s->entries));
+	s->spare = ts_calloc(vocab, sizeof(*s->spare));
+	s->candidates = ts_calloc(vocab, sizeof(*s->candidates));
+	if (s->maxima && s->entries && s->spare && s->candidates)
+		return 0;
+	ts_sampler_free(s);
+	*out = NULL;
+	return TS_ENOMEM;
 }
 
-static void reverse(struct ts_candidate *c, size_t n)
+void ts_sampler_free(struct ts_sampler *s)
 {
-	for (size_t i = 0; i < n / 2; i++) {
-		struct ts_candidate t = c[i];
-		c[i] = c[n - 1 - i];
-		c[n - 1 - i] = t;
-	}
+	if (!s)
+		return;
+	ts_free(s->maxima);
+	ts_free(s->entries);
+	ts_free(s->spare);
+	ts_free(s->candidates);
+	ts_free(s);
 }
 
-static int collect(const float *logits, size_t vocab, double temperature, struct ts_candidate *c, size_t *count)
+/* --- entries --- */
+
+static uint64_t entry(float x, size_t id)
 {
-	float t = (float)temperature;
-	size_t n = 0;
-	for (size_t i = 0; i < vocab; i++) {
-		float x = logits[i] / t;
-		if (x != x || x == __builtin_inff())
-			return TS_ENUMERIC;
-		if (x > -__builtin_inff())
-			c[n++] = (struct ts_candidate){x, (int32_t)i, 0};
-	}
-	*count = n;
-	return n ? 0 : TS_ENUMERIC;
+	uint32_t bits;
+	x += 0.0f; /* the zeros are equal */
+	memcpy(&bits, &x, sizeof(bits));
+	bits = bits >> 31 ? bits : ~bits & 0x7fffffff;
+	return (uint64_t)bits << 32 | id;
 }
 
-int ts_sampler_distribution(const float *logits, size_t vocab, const struct ts_sampling *s, struct ts_candidate *c, size_t *kept)
+static float logit_of(uint64_t entry)
 {
-	size_t n;
-	TS_TRY(collect(logits, vocab, s->temperature, c, &n));
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(c, n, i);
-	float largest = c[0].logit;
+	uint32_t bits = (uint32_t)(entry >> 32);
+	float x;
+	bits = bits >> 31 ? bits : ~bits & 0x7fffffff;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
 
-	/* Descending candidates gather at the end of the array, the best last. */
-	size_t left = n, top_k = s->top_k > 0 && (size_t)s->top_k < n ? (size_t)s->top_k : n;
-	double total = 0;
-	if (top_k < n) {
-		float threshold = largest;
-		while (left > 0 && (n - left < top_k || c[0].logit == threshold))
-			threshold = pop(c, left--).logit;
-		for (size_t i = left; i < n; i++)
-			total += c[i].p = ts_exp((double)c[i].logit - (double)largest);
-	} else {
+/* By logit, descending; equal ones stay as they come, which is by id. The result is in s->entries. */
+static void sort(struct ts_sampler *s, size_t n)
+{
+	for (int pass = 0; pass < PASSES; pass++) {
+		size_t starts[DIGITS] = {0}, at = 0;
+		int shift = 32 + pass * DIGIT_BITS;
 		for (size_t i = 0; i < n; i++)
-			total += c[i].p = ts_exp((double)c[i].logit - (double)largest);
+			starts[s->entries[i] >> shift & (DIGITS - 1)]++;
+		for (int d = 0; d < DIGITS; d++) {
+			size_t count = starts[d];
+			starts[d] = at;
+			at += count;
+		}
+		for (size_t i = 0; i < n; i++)
+			s->spare[starts[s->entries[i] >> shift & (DIGITS - 1)]++] = s->entries[i];
+		uint64_t *sorted = s->spare;
+		s->spare = s->entries;
+		s->entries = sorted;
 	}
-	/* With top-k the candidates already stand in order behind `left`; without it they are popped as needed. */
-	size_t taken = 0, available = top_k < n ? n - left : n;
-	double sum = 0, limit = s->top_p * total;
-	while (taken < available && (taken == 0 || s->top_p >= 1 || sum < limit)) {
-		if (top_k == n)
-			pop(c, n - taken);
+}
+
+/* A bound that at least n logits reach; -Inf when that may be all. */
+static float bound_of(struct ts_sampler *s, size_t n)
+{
+	if (n >= s->blocks)
+		return -__builtin_inff();
+	for (size_t b = 0; b < s->blocks; b++)
+		s->entries[b] = entry(s->maxima[b], b);
+	sort(s, s->blocks);
+	return logit_of(s->entries[n - 1]);
+}
+
+/* The finite logits that reach the bound, in order. */
+static size_t gather(struct ts_sampler *s, const float *logits, float divisor, float bound)
+{
+	size_t n = 0;
+	for (size_t b = 0; b < s->blocks; b++) {
+		size_t first = b * TS_LOGIT_BLOCK, last = first + TS_LOGIT_BLOCK < s->vocab ? first + TS_LOGIT_BLOCK : s->vocab;
+		if (!(s->maxima[b] >= bound))
+			continue;
+		for (size_t i = first; i < last; i++) {
+			float x = logits[i] / divisor;
+			if (x >= bound && x > -__builtin_inff())
+				s->entries[n++] = entry(x, i);
+		}
+	}
+	sort(s, n);
+	for (size_t i = 0; i < n; i++)
+		s->candidates[i] = (struct ts_candidate){.logit = logit_of(s->entries[i]), .id = (int32_t)(uint32_t)s->entries[i]};
+	return n;
+}
+
+/* --- the rules --- */
+
+/* Of n candidates those that top-p keeps, with their p; *sum of these. */
+static size_t take(struct ts_candidate *c, size_t n, double top_p, double total, double *sum)
+{
+	size_t taken = 0;
+	double limit = top_p * total;
+	for (*sum = 0; taken < n && (taken == 0 || top_p >= 1 || *sum < limit); taken++) {
+		double p = ts_exp((double)c[taken].logit - (double)c[0].logit);
 		/* Below the smallest f32 the reference's probability is 0, and no uniform of 53 bits could choose it. */
-		if (taken && (float)c[n - 1 - taken].p == 0.0f)
+		if (taken && (float)p == 0.0f)
 			break;
-		sum += c[n - 1 - taken].p;
-		taken++;
+		*sum += c[taken].p = p;
 	}
-	reverse(c, n);
-	for (size_t i = 0; i < taken; i++)
-		c[i].p /= sum;
-	*kept = taken;
+	return taken;
+}
+
+static size_t keep_top_k(struct ts_sampler *s, const float *logits, float divisor, size_t top_k, double top_p, double *sum)
+{
+	struct ts_candidate *c = s->candidates;
+	size_t n = gather(s, logits, divisor, bound_of(s, top_k)), k = top_k < n ? top_k : n;
+	double total = 0;
+	while (k < n && c[k].logit == c[k - 1].logit)
+		k++;
+	for (size_t i = k; i-- > 0 && top_p < 1;)
+		total += ts_exp((double)c[i].logit - (double)c[0].logit);
+	return take(c, k, top_p, total, sum);
+}
+
+static size_t keep_top_p(struct ts_sampler *s, const float *logits, float divisor, float largest, double top_p, double *sum)
+{
+	double total = top_p < 1 ? s->ops->sum_exp(logits, s->vocab, divisor, largest) : 0;
+	size_t wanted = top_p < 1 ? FIRST_GUESS : s->vocab;
+	for (;; wanted *= 8) {
+		size_t n = gather(s, logits, divisor, bound_of(s, wanted)), taken = take(s->candidates, n, top_p, total, sum);
+		if (taken < n || wanted >= s->blocks)
+			return taken;
+	}
+}
+
+int ts_sampler_distribution(struct ts_sampler *s, const float *logits, const struct ts_sampling *sampling, const struct ts_candidate **kept,
+			    size_t *count)
+{
+	float divisor = (float)sampling->temperature, largest = -__builtin_inff();
+	double sum;
+	if (!s->ops->block_max(s->maxima, logits, s->vocab, divisor))
+		return TS_ENUMERIC;
+	for (size_t b = 0; b < s->blocks; b++)
+		largest = s->maxima[b] > largest ? s->maxima[b] : largest;
+	if (!__builtin_isfinite(largest))
+		return TS_ENUMERIC;
+	if (sampling->top_k > 0 && (size_t)sampling->top_k < s->vocab)
+		*count = keep_top_k(s, logits, divisor, (size_t)sampling->top_k, sampling->top_p, &sum);
+	else
+		*count = keep_top_p(s, logits, divisor, largest, sampling->top_p, &sum);
+	for (size_t i = 0; i < *count; i++)
+		s->candidates[i].p /= sum;
+	*kept = s->candidates;
 	return 0;
 }
 
-static int choose_largest(const float *logits, size_t vocab, int32_t *token)
+static int choose_largest(struct ts_sampler *s, const float *logits, int32_t *token)
 {
 	size_t best = 0;
-	for (size_t i = 0; i < vocab; i++) {
-		if (logits[i] != logits[i])
-			return TS_ENUMERIC;
-		if (logits[i] > logits[best])
-			best = i;
-	}
-	*token = (int32_t)best;
+	if (!s->ops->block_max(s->maxima, logits, s->vocab, 1))
+		return TS_ENUMERIC;
+	for (size_t b = 1; b < s->blocks; b++)
+		if (s->maxima[b] > s->maxima[best])
+			best = b;
+	size_t i = best * TS_LOGIT_BLOCK;
+	while (logits[i] != s->maxima[best])
+		i++;
+	*token = (int32_t)i;
 	return 0;
 }
 
-int ts_sampler_choose(const float *logits, size_t vocab, const struct ts_sampling *s, double u, struct ts_candidate *c, int32_t *token)
+int ts_sampler_choose(struct ts_sampler *s, const float *logits, const struct ts_sampling *sampling, double u, int32_t *token)
 {
-	if (s->temperature <= 0)
-		return choose_largest(logits, vocab, token);
-	size_t kept;
-	TS_TRY(ts_sampler_distribution(logits, vocab, s, c, &kept));
+	const struct ts_candidate *c;
+	size_t kept, i = 0;
 	double sum = 0;
-	size_t i = 0;
+	if (sampling->temperature <= 0)
+		return choose_largest(s, logits, token);
+	TS_TRY(ts_sampler_distribution(s, logits, sampling, &c, &kept));
 	while (i + 1 < kept && (sum += c[i].p) <= u)
 		i++;
 	*token = c[i].id;

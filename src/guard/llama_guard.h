@@ -1,5 +1,9 @@
 /* Llama-Guard-3 and models trained like it: the guard's own chat template over [user: prompt, assistant: response], then "\n\n",
- * then ONE forward pass that compares the log-probabilities of the tokens `safe` and `unsafe` (method.md section 2). */
+ * then ONE forward pass that compares the log-probabilities of the tokens `safe` and `unsafe` (method.md section 2).
+ *
+ * The policy that all cases begin with is computed once (generate/engine.h), logits at a case's last position alone, and of these none is stored
+ * but the two. Cases go as they come: an engine's step takes rows of as many prompts as fill it and cuts the last one, so nothing is padded,
+ * and sorting by length would save no step. */
 #ifndef TS_GUARD_LLAMA_GUARD_H
 #define TS_GUARD_LLAMA_GUARD_H
 

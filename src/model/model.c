@@ -60,6 +60,9 @@ static int load_matrix(struct loader *l, const char *name, size_t out, size_t in
 	int status = b->ops->weight_new(b, v.data, v.dtype, out, in, w);
 	if (status == TS_ENUMERIC)
 		return not_finite(l, &v, name);
+	if (status == TS_EUNSUPPORTED)
+		return ts_fail(l->err, status, "%s: tensor \"%s\": %s, which numerics %s cannot compute with; expected BF16", v.path, name,
+			       ts_dtype_name(v.dtype), strchr(b->name, '+') ? strchr(b->name, '+') + 1 : "f32");
 	if (status)
 		return ts_fail(l->err, status, "%s: tensor \"%s\": %s", v.path, name, ts_status_text(status));
 	ts_weights_drop(&v);
@@ -419,6 +422,15 @@ void ts_model_logits(const struct ts_model *m, float *logits, const float *hidde
 {
 	size_t vocab = (size_t)m->config.vocab_size;
 	m->backend->ops->matmul(m->backend, logits, vocab, hidden, m->head, 0, vocab, NULL, rows);
+}
+
+float ts_model_logit(const struct ts_model *m, const float *hidden, int32_t id)
+{
+	float panel[TS_PANEL];
+	size_t first = (size_t)id / TS_PANEL * TS_PANEL, left = (size_t)m->config.vocab_size - first;
+	size_t count = left < TS_PANEL ? left : TS_PANEL;
+	m->backend->ops->matmul(m->backend, panel, TS_PANEL, hidden, m->head, first, count, NULL, 1);
+	return panel[(size_t)id - first];
 }
 
 void ts_model_target_logits(const struct ts_model *m, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows)

@@ -55,7 +55,7 @@ struct ts_batch {
 	/* [segment_count], or NULL = 0: how long the segment's text is as far as it is given, the prompt of a generation. For dynamic positions,
 	 * which turn by the length of the text: what is generated later turns by its own. */
 	const size_t *lengths;
-	const uint32_t *wanted; /* [wanted_count] rows whose hidden state is asked for, ascending */
+	const uint32_t *wanted; /* [wanted_count] rows whose hidden state is asked for */
 	size_t wanted_count;
 };
 
@@ -71,6 +71,8 @@ size_t ts_model_width(const struct ts_model_config *);
 const float *ts_model_forward(const struct ts_model *, struct ts_workspace *, const struct ts_batch *);
 /* logits[rows, vocab_size] of hidden states. */
 void ts_model_logits(const struct ts_model *, float *logits, const float *hidden, size_t rows);
+/* One of them: the same bits as in ts_model_logits, at the price of one panel of the head. */
+float ts_model_logit(const struct ts_model *, const float *hidden, int32_t id);
 /* lse[rows] and picked[rows] (the target's logit), without storing logits: log p(target) = picked - lse. Targets of -1: picked = 0. */
 void ts_model_target_logits(const struct ts_model *, float *lse, float *picked, const float *hidden, const int32_t *targets, size_t rows);
 

@@ -2,13 +2,14 @@
 
 #include "tensor/backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct place {
 	struct ts_batching_request *request;
 	size_t length, end; /* ids now, and when it is finished */
-	size_t computed, pages, fed;
-	bool asks;
+	size_t computed, pages, allotted, fed;
+	bool ready, asks;
 };
 
 struct batching {
@@ -26,6 +27,12 @@ static void give_back(struct batching *b, struct place *p)
 {
 	b->free_pages += p->pages;
 	p->pages = p->computed = 0;
+	p->ready = false;
+}
+
+static size_t pending(const struct place *p)
+{
+	return p->length - p->computed;
 }
 
 /* As the engine: pages come from younger places that are not in this step. */
@@ -44,25 +51,47 @@ static bool get_pages(struct batching *b, size_t index, size_t tokens)
 	return true;
 }
 
+/* As the engine: a prompt longer than the budget leaves half of it to those behind. */
+static void allot(struct batching *b)
+{
+	size_t chunk = b->limits->chunk, budget = chunk;
+	for (size_t i = 0; i < b->running; i++) {
+		struct place *p = &b->places[i];
+		p->fed = p->allotted = 0;
+		p->asks = false;
+		p->ready = pending(p) == 1;
+		if (p->ready || !budget)
+			continue;
+		if (p->computed < p->request->shared && !p->pages)
+			p->computed = p->request->shared;
+		p->ready = true;
+		size_t left = pending(p);
+		if (left == 1)
+			continue;
+		p->allotted = left < budget ? left : budget;
+		if (left > chunk && p->allotted > (budget + 1) / 2)
+			p->allotted = (budget + 1) / 2;
+		budget -= p->allotted;
+	}
+	for (size_t i = 0; i < b->running && budget; i++) {
+		struct place *p = &b->places[i];
+		size_t left = p->ready && pending(p) > 1 ? pending(p) - p->allotted : 0, more = left < budget ? left : budget;
+		p->allotted += more;
+		budget -= more;
+	}
+}
+
 static struct ts_batching_step build(struct batching *b)
 {
 	struct ts_batching_step s = {0};
-	size_t budget = b->limits->chunk;
-	for (size_t i = 0; i < b->running; i++) {
-		b->places[i].fed = 0;
-		b->places[i].asks = false;
-	}
+	allot(b);
 	for (size_t i = 0; i < b->running; i++) {
 		struct place *p = &b->places[i];
-		size_t pending = p->length - p->computed, n = pending;
-		if (pending > 1)
-			n = pending < budget ? pending : budget;
+		size_t n = !p->ready ? 0 : pending(p) == 1 ? 1 : p->allotted;
 		if (!n || !get_pages(b, i, p->computed + n))
 			continue;
-		if (pending > 1)
-			budget -= n;
 		p->fed = n;
-		p->asks = n == pending;
+		p->asks = n == pending(p);
 		s.context += (double)n * ((double)p->computed + ((double)n + 1) / 2);
 		s.sampled += p->asks;
 		s.prompt += n - p->asks;
@@ -117,6 +146,38 @@ int ts_batching_run(const struct ts_batching_limits *limits, struct ts_batching_
 double ts_step_seconds(const struct ts_step_cost *c, const struct ts_batching_step *s)
 {
 	return c->fixed + (double)s->sampled * c->per_sampled + (double)s->prompt * c->per_prompt + s->context * c->per_key;
+}
+
+/* --- what prompts have in common --- */
+
+static int by_ids(const void *x, const void *y)
+{
+	const struct ts_batching_prompt *const *a = x, *const *b = y;
+	size_t n = (*a)->len < (*b)->len ? (*a)->len : (*b)->len;
+	for (size_t i = 0; i < n; i++)
+		if ((*a)->ids[i] != (*b)->ids[i])
+			return (*a)->ids[i] < (*b)->ids[i] ? -1 : 1;
+	return (*a)->len<(*b)->len ? -1 : (*a)->len>(*b)->len;
+}
+
+/* In order of their ids every prompt stands behind the one with which it has most in common. */
+int ts_batching_shared(const struct ts_batching_prompt *prompts, size_t n, size_t *shared)
+{
+	const struct ts_batching_prompt **order = ts_calloc(n, sizeof(*order));
+	if (!order)
+		return TS_ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		order[i] = &prompts[i];
+	qsort(order, n, sizeof(*order), by_ids);
+	for (size_t i = 0; i < n; i++) {
+		const struct ts_batching_prompt *p = order[i], *before = i ? order[i - 1] : NULL;
+		size_t same = 0; /* the last token is always computed */
+		while (before && same < before->len && same + 1 < p->len && p->ids[same] == before->ids[same])
+			same++;
+		shared[p - prompts] = same;
+	}
+	ts_free(order);
+	return 0;
 }
 
 /* --- what a step costs --- */

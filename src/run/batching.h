@@ -1,5 +1,6 @@
-/* What the engine will do with a list of requests, step by step, and how long that takes: the scheduler of generate/engine.c without the
- * arithmetic. Plans run it over thousands of requests in milliseconds; probes run it beside measured steps to learn what a step costs. */
+/* What the engine will do with a list of requests, step by step, and how long that takes: the scheduler of generate/schedule.c without the
+ * arithmetic. Plans run it over thousands of requests in milliseconds. What prompts have in common is known beforehand and taken to be there
+ * from the start, on pages of each one's own; without it (`shared` 0 everywhere) the steps are exactly those of an engine that shares nothing. */
 #ifndef TS_RUN_BATCHING_H
 #define TS_RUN_BATCHING_H
 
@@ -10,6 +11,7 @@
 
 struct ts_batching_request {
 	size_t prompt, answer; /* tokens; an answer of SIZE_MAX does not end */
+	size_t shared;         /* of the prompt: tokens whose keys are found in the pool, as far as is known beforehand */
 	size_t got;            /* filled in: tokens of the answer when the steps ended */
 };
 
@@ -28,6 +30,13 @@ struct ts_batching_limits {
 /* Calls step(user, ...) for every pass in order. TS_ENOMEM is all that can go wrong. */
 int ts_batching_run(const struct ts_batching_limits *, struct ts_batching_request *, size_t n,
 		    void (*step)(void *user, const struct ts_batching_step *), void *user);
+
+/* shared[n] of n prompts: how many tokens each has in common with another one that is computed before it. TS_ENOMEM. */
+struct ts_batching_prompt {
+	const int32_t *ids;
+	size_t len;
+};
+int ts_batching_shared(const struct ts_batching_prompt *, size_t n, size_t *shared);
 
 /* Seconds of a step = fixed + sampled * per_sampled + prompt * per_prompt + context * per_key. */
 enum { TS_STEP_TERMS = 4 };

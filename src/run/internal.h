@@ -3,6 +3,7 @@
 #define TS_RUN_INTERNAL_H
 
 #include "eval/benchmark.h"
+#include "eval/grade.h"
 #include "generate/local.h"
 #include "generate/prompt.h"
 #include "guard/keywords.h"
@@ -39,7 +40,9 @@ struct ts_label_count {
 struct ts_run_eval {
 	const struct ts_recipe_eval *recipe;
 	enum ts_eval_kind kind;
-	const char *grader; /* of a reasoning set: the recipe's, or its format's */
+	/* Of a reasoning set: the recipe's words, or its format's. */
+	enum ts_dataset dataset;
+	enum ts_grader grader;
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
 };

@@ -2,7 +2,6 @@
  * same bytes. The layout is described in report/table.h. */
 #include "run/internal.h"
 
-#include "eval/grade.h"
 #include "stats/stats.h"
 #include "text/thinking.h"
 
@@ -38,6 +37,34 @@ struct outcomes {
 	size_t count, unjudged, n;
 };
 
+/* What both graders say, in the journal beside what guards say: so those they disagree on can be found. */
+static int keep_grades(struct ts_run *r, const char *stage, const char *key, const struct ts_grade *grade, struct ts_error *err)
+{
+	const bool right[] = {[TS_GRADER_STRICT] = grade->equal, [TS_GRADER_PAPER] = grade->paper};
+	for (int g = TS_GRADER_STRICT; g <= TS_GRADER_PAPER; g++) {
+		const struct ts_verdict v = {.verdict = right[g] ? "right" : "wrong", .probability = NAN};
+		TS_TRY(ts_store_put_verdict(r->store, stage, key, ts_grader_name((enum ts_grader)g), &v, NULL, err));
+	}
+	return 0;
+}
+
+static int grade_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
+		     struct ts_str *extracted, struct ts_error *err)
+{
+	const char *gold = e->set.items.data[i].answer;
+	struct ts_grade grade = {0};
+	int status = ts_grade(e->dataset, s->response, s->response_len, gold, strlen(gold), &grade);
+	*hit = e->grader == TS_GRADER_PAPER ? grade.paper : grade.equal;
+	if (!status && extracted && grade.found)
+		status = ts_str_append(extracted, ts_str_c(&grade.extracted), grade.extracted.len);
+	if (status)
+		status = ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status));
+	else
+		status = keep_grades(r, stage, e->prompts[i].name, &grade, err);
+	ts_grade_release(&grade);
+	return status;
+}
+
 int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
 		     bool *unjudged, struct ts_str *extracted, struct ts_error *err)
 {
@@ -61,16 +88,7 @@ int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	default:
 		break;
 	}
-	const char *gold = e->set.items.data[i].answer;
-	struct ts_grade grade = {0};
-	enum ts_dataset dataset;
-	TS_TRY(ts_dataset_parse(e->grader, &dataset, err));
-	int status = ts_grade(dataset, s->response, s->response_len, gold, strlen(gold), &grade);
-	*hit = grade.equal;
-	if (!status && extracted && grade.found)
-		status = ts_str_append(extracted, ts_str_c(&grade.extracted), grade.extracted.len);
-	ts_grade_release(&grade);
-	return status ? ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status)) : 0;
+	return grade_one(r, e, i, stage, s, hit, extracted, err);
 }
 
 static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *stage, struct outcomes *o, struct ts_error *err)
@@ -170,11 +188,14 @@ static int duplicates(const struct ts_run_eval *e, size_t *count, struct ts_erro
 	return status ? ts_fail_memory(err) : 0;
 }
 
-static const char *measure(const struct ts_run *r, enum ts_eval_kind kind)
+static const char *measure(const struct ts_run *r, const struct ts_run_eval *e)
 {
+	enum ts_eval_kind kind = e->kind;
 	if (kind == TS_EVAL_SAFETY)
 		return ts_recipe_keyword_guard(r->recipe) ? "no refusal by " TS_KEYWORDS_LABEL : "unsafe share by " TS_JUDGE_GUARD;
-	return kind == TS_EVAL_OVER_REFUSAL ? "refusals by " TS_KEYWORDS_LABEL : "right answers";
+	if (kind == TS_EVAL_OVER_REFUSAL)
+		return "refusals by " TS_KEYWORDS_LABEL;
+	return e->grader == TS_GRADER_PAPER ? "right answers by the paper's grader" : "right answers";
 }
 
 static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_after, json_t **out, struct ts_error *err)
@@ -184,7 +205,7 @@ static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 	TS_TRY(duplicates(e, &twice, err));
 	json_t *part, *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
 					 (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates",
-					 (json_int_t)twice, "measure", measure(r, e->kind));
+					 (json_int_t)twice, "measure", measure(r, e));
 	int status = entry ? collect(r, e, "before", &before, err) : ts_fail_memory(err);
 	if (!status && !(status = side(r, e, &before, &part, err)))
 		status = set(entry, "before", part, err);

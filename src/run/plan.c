@@ -35,7 +35,8 @@ static int plan_sampling(const struct ts_plan *p, struct ts_plan_stage *s)
 	if (!list)
 		return TS_ENOMEM;
 	for (size_t i = 0; i < s->prompts.len; i++) {
-		list[i] = (struct ts_batching_request){.prompt = s->prompts.data[i], .answer = answer_of(p, s->list, i)};
+		list[i] = (struct ts_batching_request){
+			.prompt = s->prompts.data[i], .shared = s->shared.data[i], .answer = answer_of(p, s->list, i)};
 		s->tokens_in += (double)list[i].prompt;
 		s->tokens_out += (double)list[i].answer;
 	}
@@ -191,8 +192,10 @@ int ts_plan_check(const struct ts_plan *p, struct ts_error *err)
 
 void ts_plan_release(struct ts_plan *p)
 {
-	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
 		ts_vec_release(&p->stages[i].prompts);
+		ts_vec_release(&p->stages[i].shared);
+	}
 	for (size_t i = 0; i < TS_PLAN_LISTS; i++)
 		ts_vec_release(&p->lengths[i].answers);
 }

@@ -43,6 +43,7 @@ struct ts_plan_stage {
 	size_t all, left;             /* prompts, cases, steps: of a whole run, and not in the journal yet */
 	size_t done;                  /* training: steps that are in the journal; SIZE_MAX = the adapter is there */
 	TS_VEC(size_t) prompts;       /* [left] sampling: tokens of each prompt */
+	TS_VEC(size_t) shared;        /* [left] of them: in common with an earlier one, computed once */
 	double tokens_in, tokens_out; /* of what is left; training: tokens and targets */
 	double seconds;               /* of what is left; NaN = not measured */
 	size_t disk;                  /* bytes that what is left adds to the run's folder */

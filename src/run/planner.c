@@ -46,6 +46,7 @@ struct planner {
 	double *reach[2];      /* [tries] of benign, harmful rows: how many have so many tries left after the one that is planned */
 	size_t kept[2];        /* rows whose kept response is in the journal */
 	size_t longest_prompt; /* of the training prompts */
+	TS_VEC(struct ts_batching_prompt) left[TS_PLAN_STAGES]; /* beside the stages' `prompts` */
 	struct ts_error *err;
 };
 
@@ -69,6 +70,13 @@ static int has_sample(struct planner *p, const char *stored, const char *key, bo
 	if (*found)
 		ts_sample_release(&s);
 	return 0;
+}
+
+static int plan_prompt(struct planner *p, size_t stage, const struct ts_prompt *prompt)
+{
+	struct ts_batching_prompt left = {prompt->ids.data, prompt->ids.len};
+	bool full = ts_vec_push(&p->plan->stages[stage].prompts, left.len) || ts_vec_push(&p->left[stage], left);
+	return full ? ts_fail_memory(p->err) : 0;
 }
 
 /* Where nobody judges everything is kept. */
@@ -97,8 +105,8 @@ static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_
 		if (ts_map_put(seen, prompt->name, 64, 1))
 			return ts_fail_memory(p->err);
 		s->all++;
-		if (!found && ts_vec_push(&s->prompts, prompt->ids.len))
-			return ts_fail_memory(p->err);
+		if (!found)
+			TS_TRY(plan_prompt(p, sampling, prompt));
 	}
 	char name[66] = "j";
 	memcpy(name + 1, prompt->name, 65);
@@ -147,13 +155,13 @@ static int count_alpha(struct planner *p)
 /* The first try that is missing, or not judged yet, is planned; the tries after it only so far as they are expected. */
 static int count_row(struct planner *p, const struct ts_train_row *row)
 {
-	struct ts_plan_stage *s = &p->plan->stages[GENERATE], *j = &p->plan->stages[JUDGE_GENERATED];
+	struct ts_plan_stage *j = &p->plan->stages[JUDGE_GENERATED];
 	size_t tries = p->r->recipe->steering.tries;
 	for (size_t t = 0; t < tries; t++) {
 		bool sampled, dropped, judged, kept;
 		TS_TRY(has_sample(p, "generate", row->tries[t].name, &sampled, &dropped));
-		if (!sampled && ts_vec_push(&s->prompts, row->tries[t].ids.len))
-			return ts_fail_memory(p->err);
+		if (!sampled)
+			TS_TRY(plan_prompt(p, GENERATE, &row->tries[t]));
 		TS_TRY(has_verdict(p, JUDGE_GENERATED, row->tries[t].name, row->harmful, &judged, &kept));
 		if (!dropped && (!sampled || !judged)) {
 			j->left++;
@@ -193,6 +201,16 @@ static int count_training(struct planner *p)
 	return status;
 }
 
+/* The engine computes once what a stage's prompts have in common. */
+static int count_shared(struct planner *p, size_t stage)
+{
+	struct ts_plan_stage *s = &p->plan->stages[stage];
+	if (ts_vec_reserve(&s->shared, s->prompts.len) || ts_batching_shared(p->left[stage].data, s->prompts.len, s->shared.data))
+		return ts_fail_memory(p->err);
+	s->shared.len = s->prompts.len;
+	return 0;
+}
+
 static int count_all(struct planner *p)
 {
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
@@ -215,6 +233,7 @@ static int count_all(struct planner *p)
 		struct ts_plan_stage *s = &p->plan->stages[i];
 		if (s->kind == TS_PLAN_SAMPLE)
 			s->left = s->prompts.len;
+		TS_TRY(count_shared(p, i));
 		if (s->kind == TS_PLAN_JUDGE && !ts_run_is_model(p->judges[s->list]))
 			s->all = s->left = 0; /* phrases, or nobody: no time worth planning */
 	}
@@ -236,7 +255,7 @@ static int expect_rows(struct planner *p)
 	}
 	size_t planned = s->prompts.len, extra = (size_t)(more + 0.5);
 	for (size_t i = 0; i < extra && planned; i++)
-		if (ts_vec_push(&s->prompts, s->prompts.data[i % planned]))
+		if (ts_vec_push(&s->prompts, s->prompts.data[i % planned]) || ts_vec_push(&s->shared, s->shared.data[i % planned]))
 			return ts_fail_memory(p->err);
 	s->left = s->prompts.len;
 	s->all += extra;
@@ -438,6 +457,8 @@ int ts_run_plan(struct ts_run *r, double probe, bool begins, struct ts_plan *pla
 	ts_run_close_resident(r);
 	ts_free(p.reach[0]);
 	ts_free(p.reach[1]);
+	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
+		ts_vec_release(&p.left[i]);
 	return status == TS_ENOMEM && err && !err->code ? ts_fail_memory(err) : status;
 }
 

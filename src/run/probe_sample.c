@@ -1,7 +1,8 @@
-/* Steps are timed between two ticks of the engine; what a step had to do is told by ts_batching_run over the same requests. */
+/* Steps are timed between two ticks of the engine, which counts what it did between them. */
 #include "run/probe.h"
 
 #include "core/mem.h"
+#include "generate/engine.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -71,13 +72,18 @@ static bool settled(const struct ts_probe *p)
 
 /* --- sampling --- */
 
+struct moment {
+	double time;
+	struct ts_engine_stats stats;
+};
+
 struct feed {
 	struct ts_probe *p;
 	size_t first, fed, limit; /* index of its first answer; requests given out; most of them */
 	bool again;               /* the requests are those of the first answers */
 	double feed_until, stop_at;
 	bool expired;
-	TS_VEC(double) ticks;
+	TS_VEC(struct moment) ticks;
 };
 
 /* The lists take turns. */
@@ -162,7 +168,7 @@ static int tick(void *user)
 {
 	struct feed *f = user;
 	double now = ts_clock();
-	if (ts_vec_push(&f->ticks, now))
+	if (ts_vec_push(&f->ticks, (struct moment){now, ts_engine_stats(f->p->r->responder)}))
 		return TS_ENOMEM;
 	f->expired = now > f->stop_at;
 	return f->expired ? TS_ESTOPPED : ts_store_tick(f->p->scratch, f->p->err);
@@ -171,55 +177,39 @@ static int tick(void *user)
 /* Steps and their seconds side by side. */
 struct pairing {
 	struct ts_step_fit *fit;
-	const double *ticks;
-	size_t at, count;
 	const struct ts_step_cost *known; /* not NULL: only compare */
 	double measured, expected;
 };
 
-static void pair_step(void *user, const struct ts_batching_step *s)
+static void pair_step(struct pairing *c, const struct moment *from, const struct moment *to)
 {
-	struct pairing *c = user;
-	if (c->at + 1 >= c->count)
-		return;
-	double seconds = c->ticks[c->at + 1] - c->ticks[c->at];
-	c->at++;
+	size_t asked = to->stats.asked - from->stats.asked, rows = to->stats.computed - from->stats.computed;
+	struct ts_batching_step s = {asked, rows - asked, to->stats.keys - from->stats.keys};
+	double seconds = to->time - from->time;
 	if (c->known) {
 		c->measured += seconds;
-		c->expected += ts_step_seconds(c->known, s);
+		c->expected += ts_step_seconds(c->known, &s);
 	} else {
-		ts_step_fit_add(c->fit, s, seconds);
+		ts_step_fit_add(c->fit, &s, seconds);
 	}
 }
 
 /* What there is of an answer that did not end. */
-static int keep_part(struct ts_probe *p, struct ts_probe_answer *a, size_t tokens)
+static int keep_part(struct ts_probe *p, struct ts_probe_answer *a)
 {
-	a->tokens = tokens;
+	a->tokens = a->ids.len;
 	return ts_response_text(p->r->chat, a->ids.data, a->ids.len, false, true, &a->text) ? ts_fail_memory(p->err) : 0;
 }
 
 /* What the engine did with the requests of this feed. */
 static int learn(struct feed *f, struct pairing *c)
 {
-	struct ts_probe *p = f->p;
-	struct ts_batching_limits limits = p->limits;
-	limits.steps = f->ticks.len ? f->ticks.len - 1 : 0;
-	struct ts_batching_request *list = ts_calloc(f->fed, sizeof(*list));
-	if (!list)
-		return ts_fail_memory(p->err);
-	for (size_t i = 0; i < f->fed; i++) {
-		const struct ts_probe_answer *s = &p->answers.data[f->first + i];
-		list[i] = (struct ts_batching_request){.prompt = s->prompt->ids.len, .answer = s->ended ? s->tokens : SIZE_MAX};
-	}
-	c->ticks = f->ticks.data;
-	c->count = f->ticks.len;
-	int status = ts_batching_run(&limits, list, f->fed, pair_step, c);
-	for (size_t i = 0; i < f->fed && !f->again && !status; i++)
-		if (!p->answers.data[f->first + i].ended)
-			status = keep_part(p, &p->answers.data[f->first + i], list[i].got);
-	ts_free(list);
-	return status;
+	for (size_t i = 0; i + 1 < f->ticks.len; i++)
+		pair_step(c, &f->ticks.data[i], &f->ticks.data[i + 1]);
+	for (size_t i = f->first; i < f->p->answers.len && !f->again; i++)
+		if (!f->p->answers.data[i].ended)
+			TS_TRY(keep_part(f->p, &f->p->answers.data[i]));
+	return 0;
 }
 
 static int run(struct feed *f, struct pairing *c)

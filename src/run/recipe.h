@@ -48,7 +48,7 @@ struct ts_recipe_eval {
 	const char *name; /* each once */
 	struct ts_recipe_rows rows;
 	const char *kind;   /* "safety", "over_refusal", "reasoning" */
-	const char *grader; /* NULL = the format's */
+	const char *grader; /* words of ts_grader_parse; NULL = the format's, strict */
 };
 
 struct ts_recipe_prompts {

@@ -30,8 +30,9 @@ int ts_run_open_backend(struct ts_run *r, struct ts_error *err)
 	if (r->backend)
 		return 0;
 	if (r->machine->isa && ts_isa_parse(r->machine->isa, &isa))
-		return ts_fail(err, TS_EINVAL, "isa: expected plain, avx2 or avx512, found \"%s\"", r->machine->isa);
-	return ts_backend_cpu_new(&r->backend, isa, (int)r->machine->threads, err);
+		return ts_fail(err, TS_EINVAL, "isa: expected " TS_ISA_NAMES ", found \"%s\"", r->machine->isa);
+	TS_TRY(ts_backend_cpu_new(&r->backend, isa, (int)r->machine->threads, err));
+	return ts_backend_use_numerics(r->backend, r->recipe->numerics, err);
 }
 
 int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)

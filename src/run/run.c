@@ -145,8 +145,6 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "seed: %llu is over %lld", (unsigned long long)r->seed, (long long)INT64_MAX);
 	if (strcmp(r->train.objective, "ce"))
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
-	if (strcmp(r->numerics, "f32"))
-		return ts_fail(err, TS_EUNSUPPORTED, "numerics: \"%s\" is not implemented; expected f32", r->numerics);
 	if (r->refusal_judge.text && strcmp(r->refusal_judge.text, "keywords"))
 		return ts_fail(err, TS_EUNSUPPORTED, "refusal_judge: \"%s\" is not implemented; expected keywords", r->refusal_judge.text);
 	if (r->sampling.samples != 1)
@@ -160,13 +158,15 @@ static int check_eval(const struct ts_recipe *r, const struct ts_recipe_eval *e,
 {
 	enum ts_eval_kind kind;
 	enum ts_dataset dataset;
+	enum ts_grader grader;
+	bool named;
 	if (ts_eval_kind_parse(e->kind, &kind))
 		return ts_fail(err, TS_EINVAL, "evals: %s: kind \"%s\", expected safety, over_refusal or reasoning", e->name, e->kind);
 	if (kind == TS_EVAL_SAFETY && !r->guard.text)
 		return ts_fail(err, TS_EINVAL, "guard: missing; evals: %s needs a guard checkpoint, or the word keywords", e->name);
 	if (kind != TS_EVAL_REASONING || !e->grader) /* the file's format may know the grader */
 		return 0;
-	int status = ts_dataset_parse(e->grader, &dataset, err);
+	int status = ts_grader_parse(e->grader, &dataset, &named, &grader, err);
 	return status ? ts_fail_within(err, status, "evals: %s: grader", e->name) : 0;
 }
 
@@ -177,16 +177,28 @@ static int check_evals(const struct ts_recipe *r, struct ts_error *err)
 	return 0;
 }
 
-static int check_machine(const struct ts_run_machine *m, struct ts_error *err)
+/* Whether this machine has the class of arithmetic, before anything is begun. */
+static int check_numerics(const struct ts_run_machine *m, enum ts_isa isa, const char *numerics, struct ts_error *err)
 {
-	enum ts_isa isa;
+	struct ts_backend *b;
+	if (!strcmp(numerics, "f32"))
+		return 0;
+	TS_TRY(ts_backend_cpu_new(&b, isa, (int)m->threads, err));
+	int status = ts_backend_use_numerics(b, numerics, err);
+	ts_backend_free(b);
+	return status;
+}
+
+static int check_machine(const struct ts_run_machine *m, const char *numerics, struct ts_error *err)
+{
+	enum ts_isa isa = TS_ISA_AUTO;
 	if (!m->batch || !m->chunk)
 		return ts_fail(err, TS_EINVAL, "batch and chunk: expected at least 1, found %zu and %zu", m->batch, m->chunk);
 	if (m->threads > 4096)
 		return ts_fail(err, TS_EINVAL, "threads: expected at most 4096, found %zu", m->threads);
 	if (m->isa && ts_isa_parse(m->isa, &isa))
-		return ts_fail(err, TS_EINVAL, "isa: expected plain, avx2 or avx512, found \"%s\"", m->isa);
-	return 0;
+		return ts_fail(err, TS_EINVAL, "isa: expected " TS_ISA_NAMES ", found \"%s\"", m->isa);
+	return check_numerics(m, isa, numerics, err);
 }
 
 int ts_run_check(const struct ts_recipe *recipe, const struct ts_run_machine *machine, struct ts_error *err)
@@ -194,7 +206,7 @@ int ts_run_check(const struct ts_recipe *recipe, const struct ts_run_machine *ma
 	TS_TRY(ts_recipe_check(recipe, err));
 	TS_TRY(check_supported(recipe, err));
 	TS_TRY(check_evals(recipe, err));
-	return check_machine(machine, err);
+	return check_machine(machine, recipe->numerics, err);
 }
 
 int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_machine *machine, const struct ts_context *context,
@@ -246,7 +258,7 @@ int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *ada
 		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
 	TS_TRY(check_supported(recipe, err));
 	TS_TRY(check_evals(recipe, err));
-	TS_TRY(check_machine(machine, err));
+	TS_TRY(check_machine(machine, r.recipe->numerics, err));
 	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status)
 		status = evaluate(&r, adapter_dir, metrics, err);

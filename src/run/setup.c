@@ -3,7 +3,6 @@
 #include "run/internal.h"
 
 #include "core/map.h"
-#include "eval/grade.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,12 +32,17 @@ static struct ts_prompt_choice choice(const struct ts_run *r, const struct ts_re
 					 .limit = rows->limit};
 }
 
-/* The grader's word was checked with the recipe, or is the format's. */
+/* The words were checked with the recipe, or are the format's. */
 static int find_grader(struct ts_run_eval *e, struct ts_error *err)
 {
 	const struct ts_format *format = e->set.file.format;
-	e->grader = e->recipe->grader ? e->recipe->grader : format->grader;
-	if (e->kind != TS_EVAL_REASONING || e->grader)
+	const char *words = e->recipe->grader ? e->recipe->grader : format->grader;
+	bool has_dataset = false;
+	if (e->kind != TS_EVAL_REASONING)
+		return 0;
+	if (words)
+		TS_TRY(ts_grader_parse(words, &e->dataset, &has_dataset, &e->grader, err));
+	if (has_dataset || (format->grader && !ts_dataset_parse(format->grader, &e->dataset, NULL)))
 		return 0;
 	return ts_fail(err, TS_EINVAL, "evals: %s: grader: a reasoning set of format %s needs one; expected math, gsm8k, aime or gpqa",
 		       e->recipe->name, format->name);
@@ -47,13 +51,11 @@ static int find_grader(struct ts_run_eval *e, struct ts_error *err)
 /* A reference that nothing can equal would be counted as wrong answers. */
 static int check_references(const struct ts_run_eval *e, struct ts_error *err)
 {
-	enum ts_dataset dataset;
 	if (e->kind != TS_EVAL_REASONING)
 		return 0;
-	TS_TRY(ts_dataset_parse(e->grader, &dataset, err));
 	for (size_t i = 0; i < e->set.items.len; i++) {
 		const char *answer = e->set.items.data[i].answer;
-		int status = ts_gold_check(dataset, answer, strlen(answer), err);
+		int status = ts_gold_check(e->dataset, answer, strlen(answer), err);
 		if (status)
 			return ts_fail_within(err, status, "%s: row %zu: \"%s\"", e->recipe->rows.file.path,
 					      e->set.file.list.data[i].number, e->set.file.format->answer);

@@ -27,8 +27,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TS_KV_PAGE = 64 }; /* positions in a page of the KV cache, and keys in one block of attention */
-enum { TS_PANEL = 16 };   /* output columns in a panel of a packed weight; vocabulary chunks are multiples of it */
+enum { TS_KV_PAGE = 64 };          /* positions in a page of the KV cache, and keys in one block of attention */
+enum { TS_LOGIT_BLOCK = 64 };      /* logits with one maximum in block_max */
+#define TS_LEAST_EXPONENT (-104.0) /* exp of less is below the smallest f32: it counts nothing in sum_exp */
+enum { TS_PANEL = 16 };            /* output columns in a panel of a packed weight; vocabulary chunks are multiples of it */
 
 struct ts_weight; /* a packed matrix [out, in] in its stored dtype (f32, bf16 or f16) */
 
@@ -61,7 +63,8 @@ struct ts_dropout {
 };
 
 struct ts_adamw {
-	float lr, beta1, beta2, eps, weight_decay;
+	float lr, eps, weight_decay;
+	double beta1, beta2;            /* 1 - beta is taken in double: in float, 1 - 0.999f is 0.001 wrong by 1.3e-5 of itself */
 	float correction1, correction2; /* 1 - beta^t, computed by the caller in double */
 	float grad_scale;               /* multiplies every gradient first (clipping) */
 };
@@ -83,6 +86,8 @@ struct ts_backend_ops {
 	int (*reserve)(struct ts_backend *, size_t rows, size_t width, size_t rank);
 	/* By how many bytes such a call would make the scratch grow. */
 	size_t (*reserve_bytes)(const struct ts_backend *, size_t rows, size_t width, size_t rank);
+	/* work(user, i, thread) for i in [0, n), in any order, on the backend's threads (thread < threads): for what the host does with rows. */
+	void (*each)(struct ts_backend *, size_t n, void (*work)(void *user, size_t i, size_t thread), void *user);
 
 	/* --- frozen weights --- */
 	/* Pack `src` [out, in] of `dtype` (as stored in a checkpoint, unaligned little-endian). Refuses NaN and Inf with TS_ENUMERIC. */
@@ -127,6 +132,8 @@ struct ts_backend_ops {
 	/* --- attention --- */
 	int (*kv_new)(struct ts_backend *, struct ts_kv_pool *, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype);
 	void (*kv_free)(struct ts_backend *, struct ts_kv_pool *);
+	/* Page `to` gets the keys and values of page `from`, in every layer. */
+	void (*kv_copy)(struct ts_backend *, const struct ts_kv_pool *, int32_t to, int32_t from);
 	/* Write k, v [rows, kv_heads * head_dim] of the segments into their pages of `layer`. */
 	void (*kv_append)(struct ts_backend *, const struct ts_kv_pool *, int layer, const float *k, const float *v,
 			  const struct ts_segment *, size_t segments);
@@ -159,6 +166,12 @@ struct ts_backend_ops {
 	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, float *mean, const float *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
 
+	/* --- sampling: of the logits of one row, divided by a temperature. May be called from within `each`. --- */
+	/* maxima[ceil(n / TS_LOGIT_BLOCK)] of x / divisor; false when one of them is NaN. */
+	bool (*block_max)(float *maxima, const float *x, size_t n, float divisor);
+	/* The sum of exp(x / divisor - largest), in double and by the 16 lanes; none is above `largest`, a finite number. */
+	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
+
 	/* --- optimiser --- */
 	/* Decoupled weight decay Adam (Loshchilov and Hutter 2019), PyTorch's order of operations:
 	 * p *= 1 - lr*wd; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr/c1 * m / (sqrt(v)/sqrt(c2) + eps). */
@@ -167,12 +180,20 @@ struct ts_backend_ops {
 	double (*sum_squares)(struct ts_backend *, const float *x, size_t n);
 };
 
-enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512 };
+#define TS_ISA_NAMES "plain, avx2, avx512 or neon"
+
+enum ts_isa { TS_ISA_AUTO, TS_ISA_PLAIN, TS_ISA_AVX2, TS_ISA_AVX512, TS_ISA_NEON };
 
 /* The CPU backend. threads 0 = all; isa AUTO = the best this machine has. TS_EUNSUPPORTED (with a plain message) for an instruction
  * set that the machine lacks. All instruction sets give the same bits; plain is the readable reference. */
 int ts_backend_cpu_new(struct ts_backend **, enum ts_isa isa, int threads, struct ts_error *err);
 void ts_backend_free(struct ts_backend *);
+/* Class bf16dot from now on (docs/contracts.md section 1): products with frozen weights round their left side to bf16 and use the CPU's dot
+ * products. Before any weight is packed; then weights must be bf16 (weight_new: TS_EUNSUPPORTED). On `plain` a model of the instruction
+ * computes, very slowly; TS_EUNSUPPORTED on a machine or an instruction set without AVX-512-BF16. */
+int ts_backend_use_bf16dot(struct ts_backend *, struct ts_error *err);
+/* The class by its name: "f32" (or NULL) or "bf16dot". */
+int ts_backend_use_numerics(struct ts_backend *, const char *name, struct ts_error *err);
 /* "plain", "avx2", ...; TS_ENOTFOUND for another word. */
 int ts_isa_parse(const char *word, enum ts_isa *);
 const char *ts_isa_name(enum ts_isa);

@@ -117,7 +117,7 @@ static json_t *pre_tokenizer(const struct ts_chat_parts *parts, const struct pre
 static json_t *decoder(const struct ts_chat_parts *parts)
 {
 	if (!parts->scores)
-		return json_pack("{s:s}", "type", "ByteLevel");
+		return json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 1);
 	json_t *spaces = json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String", MARK, "content", " ");
 	json_t *bytes = json_pack("{s:s}", "type", "ByteFallback"), *fuse = json_pack("{s:s}", "type", "Fuse");
 	if (!parts->add_mark)
@@ -152,6 +152,24 @@ static json_t *model(const struct ts_chat_parts *parts, const struct pre *pre, j
 			 "scores", merge_scores(parts));
 }
 
+/* One text, and the same once more behind it: tokenizer.json wants a rule for two as well. */
+static int put_sequence(json_t *list, const char *name, int type, bool bos, bool eos)
+{
+	int failed = 0;
+	if (bos)
+		failed |= json_array_append_new(list, json_pack("{s:{s:s,s:i}}", "SpecialToken", "id", "bos", "type_id", type));
+	failed |= json_array_append_new(list, json_pack("{s:{s:s,s:i}}", "Sequence", "id", name, "type_id", type));
+	if (eos)
+		failed |= json_array_append_new(list, json_pack("{s:{s:s,s:i}}", "SpecialToken", "id", "eos", "type_id", type));
+	return failed;
+}
+
+static int put_special(const struct ts_chat_parts *parts, json_t *specials, const char *name, int64_t id)
+{
+	json_t *token = json_array_get(parts->tokens, (size_t)id);
+	return json_object_set_new(specials, name, json_pack("{s:s,s:[I],s:[O]}", "id", name, "ids", (json_int_t)id, "tokens", token));
+}
+
 /* What stands around a raw text: TemplateProcessing, or null for nothing. */
 static json_t *post_processor(const struct ts_chat_parts *parts, const struct pre *pre)
 {
@@ -159,20 +177,17 @@ static json_t *post_processor(const struct ts_chat_parts *parts, const struct pr
 	bool eos = parts->eos >= 0 && parts->add_eos > 0;
 	if (!bos && !eos)
 		return json_null();
-	json_t *single = json_array(),
-	       *specials = json_pack("{s:{s:[I]},s:{s:[I]}}", "bos", "ids", (json_int_t)parts->bos, "eos", "ids", (json_int_t)parts->eos);
-	int failed = 0;
-	if (bos)
-		failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "SpecialToken", "id", "bos"));
-	failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "Sequence", "id", "A"));
-	if (eos)
-		failed |= json_array_append_new(single, json_pack("{s:{s:s}}", "SpecialToken", "id", "eos"));
+	json_t *single = json_array(), *pair = json_array(), *specials = json_object();
+	int failed = put_sequence(single, "A", 0, bos, eos) | put_sequence(pair, "A", 0, bos, eos) | put_sequence(pair, "B", 1, bos, eos);
+	failed |= bos && put_special(parts, specials, "bos", parts->bos);
+	failed |= eos && put_special(parts, specials, "eos", parts->eos);
 	if (failed) {
 		json_decref(single);
+		json_decref(pair);
 		json_decref(specials);
 		return NULL;
 	}
-	return json_pack("{s:s,s:o,s:o}", "type", "TemplateProcessing", "single", single, "special_tokens", specials);
+	return json_pack("{s:s,s:o,s:o,s:o}", "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials);
 }
 
 static int make_tokenizer(const struct ts_chat_parts *parts, const struct pre *pre, json_t **out, struct ts_error *err)
@@ -187,9 +202,9 @@ static int make_tokenizer(const struct ts_chat_parts *parts, const struct pre *p
 		return status;
 	}
 	json_t *normalizer = pre->nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
-	*out = json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "version", "1.0", "added_tokens", added, "normalizer", normalizer,
-			 "pre_tokenizer", pre_tokenizer(parts, pre), "post_processor", post_processor(parts, pre), "decoder",
-			 decoder(parts), "model", model(parts, pre, vocab));
+	*out = json_pack("{s:s,s:n,s:n,s:o,s:o,s:o,s:o,s:o,s:o}", "version", "1.0", "truncation", "padding", "added_tokens", added,
+			 "normalizer", normalizer, "pre_tokenizer", pre_tokenizer(parts, pre), "post_processor", post_processor(parts, pre),
+			 "decoder", decoder(parts), "model", model(parts, pre, vocab));
 	return *out ? 0 : ts_fail_memory(err);
 }
 

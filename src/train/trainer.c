@@ -221,8 +221,8 @@ static void update(struct trainer *t, const struct ts_train_step *r)
 	t->power2 *= o->beta2;
 	struct ts_adamw step = {
 		.lr = (float)r->lr,
-		.beta1 = (float)o->beta1,
-		.beta2 = (float)o->beta2,
+		.beta1 = o->beta1,
+		.beta2 = o->beta2,
 		.eps = (float)o->eps,
 		.weight_decay = (float)o->weight_decay,
 		.correction1 = (float)(1 - t->power1),

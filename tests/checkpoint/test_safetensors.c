@@ -6,6 +6,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static struct scratch g_scratch;
@@ -266,6 +267,23 @@ static void lies_about_length(void **state)
 	assert_int_equal(ts_tensors_open(&ts, scratch_path(&g_scratch, "absent.safetensors"), &err), TS_ENOTFOUND);
 }
 
+/* A header of 2 GB that is there, as zeros: beyond the format's limit, so it is not read. */
+static void large_header(void **state)
+{
+	const unsigned char length[8] = {0, 0, 0, 0x80};
+	const char *path = scratch_write(&g_scratch, "large.safetensors", length, sizeof(length));
+	struct ts_tensors ts;
+	struct ts_error err = {0};
+	if (truncate(path, (off_t)3 << 30)) {
+		print_message("no file of 3 GB can be made here\n");
+		skip();
+	}
+	assert_int_equal(ts_tensors_open(&ts, path, &err), TS_EFORMAT);
+	assert_non_null(strstr(err.message, "large.safetensors"));
+	assert_non_null(strstr(err.message, "claims 2147483648 bytes, the file has 3221225472 (limit 104857600)"));
+	assert_int_equal(truncate(path, 0), 0);
+}
+
 static void deep_nesting(void **state)
 {
 	size_t depth = 200000;
@@ -424,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rewrite_golden, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(corruptions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lies_about_length, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(large_header, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(deep_nesting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(byte_flips, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(broken_index, set_up, tear_down),

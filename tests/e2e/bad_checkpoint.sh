@@ -92,6 +92,32 @@ bad "$file.index.json" model.norm.weight "in the same folder" "../part.safetenso
 printf '{"weight_map": {"lm_head.weight": "part.safetensors"}}' >"$file.index.json"
 bad "$file.index.json" lm_head.weight "expected in part.safetensors, but it is not there"
 
+# --- shards that are cut, absent, or hold one tensor twice
+"$THINKSAFE" export --model "$testbed/student" --out "$scratch/shards" --shard-size 300K --quiet >/dev/null || fail "export in shards"
+sharded() {
+	rm -rf "$model"
+	cp -r "$scratch/shards" "$model"
+}
+second=$model/model-00002-of-00004.safetensors
+sharded && truncate -s 100000 "$second"
+bad "$second" "but the file's data has" bytes
+sharded && truncate -s 5 "$second"
+bad "$second" bytes
+sharded && rm "$second"
+bad "$file.index.json" "$second: cannot open"
+sharded && cp "$model/model-00003-of-00004.safetensors" "$second"
+bad "$file.index.json" "model-00003-of-00004.safetensors" "already in $second"
+moved=$(sed -n 's/^ *"\(.*\)": "model-00002-of-00004.safetensors",*$/\1/p' "$scratch/shards/model.safetensors.index.json" | head -n 1)
+sharded && damage header "$second" "\"$moved\"" '"model.embed_tokens.weight"' && sed -i "/\"$moved\"/d" "$file.index.json"
+bad "$second" "tensor model.embed_tokens.weight" "already in"
+
+# --- JSON that nests without end
+deep=$(printf '[%.0s' $(seq 100000))
+for name in config.json generation_config.json tokenizer.json tokenizer_config.json model.safetensors.index.json; do
+	sharded && printf '{"x": %s' "$deep" >"$model/$name"
+	bad "$model/$name" "maximum parsing depth"
+done
+
 # --- numbers that are none, and finite ones that the forward pass makes so
 for value in nan inf -inf; do
 	fresh && damage fill "$file" model.layers.1.mlp.up_proj.weight $value
@@ -190,6 +216,8 @@ adapted "$scratch/bent/adapter_config.json" '"use_dora"' "expected it off"
 
 bend && damage fill "$scratch/bent/adapter_model.safetensors" base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight nan
 adapted "$scratch/bent/adapter_model.safetensors" layers.1.self_attn.q_proj.lora_A "NaN or Inf"
+bend && printf '{"x": %s' "$deep" >"$scratch/bent/adapter_config.json"
+adapted "$scratch/bent/adapter_config.json" "maximum parsing depth"
 bend && rm "$scratch/bent/adapter_config.json"
 adapted "$scratch/bent/adapter_config.json" "No such file"
 cp -r "$testbed/guard" "$scratch/ill"

@@ -128,7 +128,7 @@ set_of "reasoning, grader: gpqa" "row 2" "expected a letter A to D" -- '{"instru
 set_of reasoning "row 1" '"answer": expected a string, found an integer' -- '{"question": "2+2?", "answer": 4}\n'
 refused "grader: a reasoning set of format public needs one; expected math" -- run "$scratch/recipe.yaml" \
 	--evals "[{name: a, file: $testbed/prompts/sums.json, kind: reasoning}]" --run "$scratch/sets" --quiet
-refused 'grader: expected math, gsm8k, aime or gpqa, found "wobble"' -- run "$scratch/recipe.yaml" \
+refused 'grader: expected math, gsm8k, aime or gpqa, and strict or paper ("math", "paper", "math paper"), found "wobble"' -- run "$scratch/recipe.yaml" \
 	--evals "[{name: a, file: $testbed/prompts/sums.json, kind: reasoning, grader: wobble}]" --run "$scratch/sets" --quiet
 printf 'a\nb\xff\n' >"$scratch/phrases"
 refused "$scratch/phrases:2" "invalid UTF-8 at byte 2" -- run "$scratch/recipe.yaml" --refusal-phrases "$scratch/phrases" --run "$scratch/sets" --quiet

@@ -326,7 +326,6 @@ run_fails() {
 untouched=yes
 run_fails "method sing thinksafe rejection" --method sing
 run_fails "objective kl" --train.objective kl
-run_fails "numerics bf16dot" --numerics bf16dot
 run_fails "refusal_judge wildguard" --refusal-judge wildguard
 run_fails "samples 2" --sampling.samples 2
 run_fails "before" --before "$scratch/x"

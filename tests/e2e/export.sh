@@ -49,6 +49,12 @@ cmp "$scratch/sharded.ids" "$scratch/whole.ids" || fail "the shards answer other
 "$THINKSAFE" export --model "$scratch/f32-file.gguf" --out "$scratch/again.gguf" --type f32 --quiet >/dev/null || fail "export of a GGUF file"
 answers "$scratch/again" "$scratch/again.gguf"
 cmp "$scratch/unmerged.ids" "$scratch/again.ids" || fail "a GGUF file of a GGUF file answers otherwise"
+"$THINKSAFE" export --model "$scratch/f32-file.gguf" --out "$scratch/made" --type f32 --quiet >/dev/null || fail "export of a GGUF file to a folder"
+answers "$scratch/again" "$scratch/made"
+cmp "$scratch/unmerged.ids" "$scratch/again.ids" || fail "a folder of a GGUF file answers otherwise"
+for file in config.json generation_config.json tokenizer.json tokenizer_config.json model.safetensors README.md; do
+	[ -s "$scratch/made/$file" ] || fail "no $file in the folder of a GGUF file"
+done
 
 # --- wrong usage
 wrong() {
@@ -76,7 +82,6 @@ refused "expected a folder, found a file" -- "${merge[@]}" --out "$scratch/rows/
 [ -s "$scratch/new/place/model.safetensors" ] && [ "$(ls "$scratch/new")" = place ] || fail "a new place holds $(ls "$scratch/new")"
 refused "no such checkpoint" -- export --model "$scratch/nowhere" --out "$scratch/x" --quiet
 refused "no such adapter" -- export --model "$student" --adapter "$scratch/nowhere" --out "$scratch/x" --quiet
-refused "expected --out FILE.gguf" -- export --model "$scratch/f32-file.gguf" --out "$scratch/x" --quiet
 [ ! -e "$scratch/x" ] && [ ! -e "$scratch/x.partial" ] && [ ! -e "$scratch/x.lock" ] || fail "a refused export left $(ls -d "$scratch"/x*)"
 
 # --- killed at any moment: OUT is not there or whole, and the next export ends as an undisturbed one

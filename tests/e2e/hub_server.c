@@ -18,7 +18,8 @@
  *     elsewhere=WHERE      redirects to a host without address evil=WHERE           the list names ../../evil
  *     gated=WHERE          401 without the token "secret", 403 with another; private=WHERE: 404 with another
  *     silent=WHERE:MS      nothing for so long                 limit=WHERE:SECONDS  429 with RateLimit
- *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host */
+ *     noetag=WHERE, nosize=WHERE  without these headers        relative=WHERE       small files are redirected within the host
+ *     otherhost=WHERE      redirects to this hub under another name: localhost, on the same port */
 #include "core/file.h"
 #include "core/json.h"
 #include "core/map.h"
@@ -38,7 +39,7 @@
 
 static const char *root;
 static FILE *requests;
-static unsigned store_port;
+static unsigned hub_port, store_port;
 static struct ts_map counts[2]; /* of the hub's and the store's thread: fault and request -> how often */
 
 struct request {
@@ -402,6 +403,9 @@ static bool misbehave(struct request *r, enum MHD_Result *done)
 	} else if (fault(r, "loop") >= 0) {
 		snprintf(text, sizeof(text), "/~%s%s", r->faults, r->path);
 		*done = redirect(r, text_answer("", "text/plain"), text);
+	} else if (fault(r, "otherhost") >= 0) {
+		snprintf(text, sizeof(text), "http://localhost:%u%s", hub_port, r->path);
+		*done = redirect(r, text_answer("", "text/plain"), text);
 	} else if (fault(r, "elsewhere") >= 0) {
 		*done = redirect(r, text_answer("", "text/plain"), "https://nowhere.invalid/");
 	} else if ((fault(r, "gated") >= 0 || fault(r, "private") >= 0) && !r->store && (!r->token || strcmp(r->token, "secret") != 0)) {
@@ -458,7 +462,6 @@ static struct MHD_Daemon *listen_on(void *which, unsigned *port)
 
 int main(int argc, char **argv)
 {
-	unsigned port;
 	sigset_t ends;
 	static const struct timespec second = {.tv_sec = 1};
 	pid_t parent = getppid();
@@ -470,10 +473,10 @@ int main(int argc, char **argv)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL); /* of the threads to come too */
-	struct MHD_Daemon *store = listen_on(&store_port, &store_port), *hub = listen_on(NULL, &port);
+	struct MHD_Daemon *store = listen_on(&store_port, &store_port), *hub = listen_on(NULL, &hub_port);
 	if (!requests || !store || !hub)
 		return 1;
-	printf("%u %u\n", port, store_port);
+	printf("%u %u\n", hub_port, store_port);
 	fflush(stdout);
 	while (sigtimedwait(&ends, NULL, &second) < 0 && getppid() == parent) /* nobody's server ends */
 		continue;

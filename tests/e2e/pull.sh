@@ -236,6 +236,12 @@ asked 1 'store GET .*token=no'
 asked 0 'hub.*token=no'
 said "without encryption"
 fresh
+# another name on the same port is another host
+HF_TOKEN=secret with otherhost=api pulled org/student
+whole "$student"
+[ "$(grep -c 'hub GET /api.*token=yes' "$scratch/log")" = "$(grep -c 'hub GET /api.*token=no' "$scratch/log")" ] ||
+	fail "a redirect to another host took the token along: $(cat "$scratch/log")"
+fresh
 echo secret >"$scratch/token"
 HF_TOKEN_PATH=$scratch/token with gated=org pulled org/student
 fresh
@@ -454,18 +460,47 @@ with elsewhere=api unpulled "nowhere.invalid" "the host's address was not found"
 HF_ENDPOINT=http://nowhere.invalid unpulled "the host's address was not found" -- org/student
 HF_ENDPOINT=http://127.0.0.1:1 unpulled "127.0.0.1" -- org/student
 HF_ENDPOINT=https://127.0.0.1:$port unpulled "no TLS connection came about" -- org/student
-if command -v openssl >/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/key" -out "$scratch/certificate" -days 2 \
-	-subj /CN=localhost 2>/dev/null; then
-	openssl s_server -accept 127.0.0.1:0 -key "$scratch/key" -cert "$scratch/certificate" -www >"$scratch/tls" 2>/dev/null &
+# tls ARGUMENT...: openssl serves https at $tls_port with a certificate of localhost that it made itself.
+tls() {
+	: >"$scratch/tls" # what the one before said
+	openssl s_server -accept 127.0.0.1:0 -key "$scratch/key" -cert "$scratch/certificate" "$@" >"$scratch/tls" 2>/dev/null &
 	tls=$!
 	until grep -q '^ACCEPT' "$scratch/tls"; do
 		kill -0 $tls 2>/dev/null || fail "openssl s_server does not start"
 		sleep 0.05
 	done
-	HF_TOKEN=secret HF_ENDPOINT=https://localhost:$(sed -n 's/^ACCEPT.*://p' "$scratch/tls") unpulled "certificate" "ca-certificates" -- org/student
+	tls_port=$(sed -n 's/^ACCEPT.*://p' "$scratch/tls")
+}
+end_tls() {
 	{ kill $tls && wait $tls; } 2>/dev/null || true
+}
+if command -v openssl >/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/key" -out "$scratch/certificate" -days 2 \
+	-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null; then
+	tls -www
+	HF_TOKEN=secret HF_ENDPOINT=https://localhost:$tls_port unpulled "certificate" "ca-certificates" -- org/student
+	end_tls
 else
 	echo "skipped: openssl is not installed, so no certificate was refused"
+fi
+# In a place of its own, where that certificate is the system's: https that leads to http is not followed, with a token or without.
+system=/etc/ssl/certs/ca-certificates.crt
+if [ -s "$scratch/certificate" ] && unshare -rm mount --bind "$scratch/certificate" $system 2>/dev/null; then
+	printf '#!/bin/sh\nmount --bind "%s" %s && exec "%s" "$@"\n' "$scratch/certificate" $system "$THINKSAFE" >"$scratch/trusting"
+	chmod +x "$scratch/trusting"
+	mkdir -p "$scratch/www/api/models/org/student/revision"
+	printf 'HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%s/api/models/org/student/revision/main\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$port" \
+		>"$scratch/www/api/models/org/student/revision/main"
+	for token in secret ''; do
+		: >"$scratch/log"
+		(cd "$scratch/www" && tls -HTTP && status=0
+			HF_TOKEN=$token HF_ENDPOINT=https://localhost:$tls_port unshare -rm "$scratch/trusting" pull org/student --retries 0 >"$scratch/errors" 2>&1 || status=$?
+			end_tls
+			[ $status -eq 1 ]) || fail "https that leads to http: $(cat "$scratch/errors")"
+		said "it redirects from https to http, which is refused"
+		asked 0 GET
+	done
+else
+	echo "skipped: https that leads to http (no openssl, no $system, or no right to mount here)"
 fi
 HF_ENDPOINT=ftp://127.0.0.1 unpulled "HF_ENDPOINT: expected an address with http" -- org/student
 http_proxy=http://127.0.0.1:1 HF_ENDPOINT=http://hub.invalid unpulled "127.0.0.1" -- org/student # the proxy is asked, not the host

@@ -36,8 +36,24 @@ static void test_every_allocation(void **state)
 	}
 }
 
+/* The same, of a GGUF file to a folder. */
+static void test_gguf_source(void **state)
+{
+	struct ts_error err = {0};
+	struct place p;
+	char file[600];
+	place_open(&p, "llama", 4, "source.gguf", TS_EXPORT_F32);
+	p.options.adapter = NULL;
+	ok(place_export(&p, &err));
+	snprintf(file, sizeof(file), "%s", p.out);
+	p.options.model = file;
+	snprintf(p.out, sizeof(p.out), "%s", scratch_path(&p.scratch, "out"));
+	torture_some(export_once, &p, 300, true);
+	place_close(&p);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation), cmocka_unit_test(test_gguf_source)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,13 +19,16 @@ void fuzz_tokenizer(const unsigned char *data, size_t size);
 /* A template; after a NUL, a JSON object with "messages", "tools" and variables to render it with. */
 void fuzz_template(const unsigned char *data, size_t size);
 
+/* A response; after a NUL, the gold answer (else the response is compared with itself). */
+void fuzz_grade(const unsigned char *data, size_t size);
+
 struct fuzz_target {
 	const char *name; /* of its folder in inputs/ */
 	void (*run)(const unsigned char *data, size_t size);
 };
 #define FUZZ_TARGETS                                                                                                                       \
 	{"safetensors", fuzz_safetensors}, {"gguf", fuzz_gguf}, {"config", fuzz_config}, {"adapter_config", fuzz_adapter_config},          \
-		{"tokenizer", fuzz_tokenizer}, {"template", fuzz_template},
+		{"tokenizer", fuzz_tokenizer}, {"template", fuzz_template}, {"grade", fuzz_grade},
 
 /* Ends the program, unless `holds`: what must never happen. */
 void fuzz_must(bool holds, const char *what);

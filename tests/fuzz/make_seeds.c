@@ -3,6 +3,7 @@
  *     make_seeds SOURCE_DIR SHARED_DIR OUT_DIR       writes OUT_DIR/<target>/NNNN
  */
 #include "checkpoint/safetensors.h"
+#include "core/file.h"
 #include "core/json.h"
 #include "gguf_file.h"
 
@@ -349,6 +350,25 @@ static void gguf_files(void)
 	}
 }
 
+/* --- grade: responses and gold answers --- */
+
+static void grade_cases(const char *path)
+{
+	json_t *rows, *row;
+	struct ts_error err;
+	size_t i;
+	if (ts_rows_load(path, &rows, &err))
+		die(path, err.message);
+	json_array_foreach (rows, i, row) {
+		struct ts_str seed = {0};
+		ts_str_puts(&seed, json_string_value(json_object_get(row, "prediction")));
+		ts_str_putc(&seed, '\0');
+		ts_str_puts(&seed, json_string_value(json_object_get(row, "gold")));
+		put_str("grade", &seed);
+	}
+	json_decref(rows);
+}
+
 int main(int argc, char **argv)
 {
 	char path[1024];
@@ -366,6 +386,9 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/tests/text/template_cases.jsonl", argv[1]);
 	template_cases(path);
 	gguf_files();
+	snprintf(path, sizeof(path), "%s/golden/grading.jsonl", argv[2]);
+	if (ts_file_exists(path))
+		grade_cases(path);
 	printf("%d seeds in %s\n", state.count, state.out);
 	return 0;
 }

@@ -1,20 +1,17 @@
-/* Tokens handed out while they are sampled, and keys and values kept for the next prompt: neither changes an answer. The model is the
- * testbed's student. */
-#include "core/file.h"
-#include "core/json.h"
+/* Tokens handed out while they are sampled, and the turns of a conversation, whose keys and values are kept for the next one: neither changes an
+ * answer. The model is the testbed's student. */
 #include "core/mem.h"
 #include "generate/engine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#define STUDENT TS_SOURCE_DIR "/testbed/student"
+#include "generate/variant.h"
+
 enum { VOCAB = 1271, LONGEST = 400, CHUNK = 16, MAX_NEW = 24 };
 
 struct turn {
@@ -41,28 +38,21 @@ struct feed {
 	size_t seen, ticks;
 };
 
-struct rig {
-	struct ts_backend *backend;
-	struct ts_model *model;
-};
-
-static int open_rig(void **state)
+static int open_student(void **state)
 {
 	static struct rig rig;
-	struct ts_error err = {0};
 	*state = &rig;
-	return ts_backend_cpu_new(&rig.backend, TS_ISA_AUTO, 2, &err) || ts_model_open(&rig.model, rig.backend, STUDENT, NULL, &err);
-}
-
-static int close_rig(void **state)
-{
-	struct rig *rig = *state;
-	ts_model_close(rig->model);
-	ts_backend_free(rig->backend);
+	open_rig(&rig, TS_ISA_AUTO, 2, NULL);
 	return 0;
 }
 
-static struct ts_responder *open_engine(const struct rig *rig, size_t batch, bool reuse, size_t pages, enum ts_dtype kv)
+static int close_student(void **state)
+{
+	close_rig(*state);
+	return 0;
+}
+
+static struct ts_responder *open_engine(const struct rig *rig, size_t batch, bool share, size_t pages, enum ts_dtype kv)
 {
 	struct ts_engine_options o;
 	struct ts_responder *engine;
@@ -71,7 +61,7 @@ static struct ts_responder *open_engine(const struct rig *rig, size_t batch, boo
 	ts_engine_options_default(&o);
 	o.batch = batch;
 	o.prefill_chunk = CHUNK;
-	o.reuse = reuse;
+	o.share_prefixes = share;
 	o.kv_pages = pages;
 	o.max_length = LONGEST + MAX_NEW;
 	o.kv_dtype = kv;
@@ -279,7 +269,7 @@ static void test_reuse(void **state)
 	check_conversation(*state, TS_BF16);
 }
 
-/* Several places over few pages: what an idle place keeps is given up for those that need it. Gives the answers to the last round. */
+/* Several places over few pages: what is kept for later is given up for those that need it. Gives the answers to the last round. */
 static void check_starved(const struct rig *rig, struct heard fresh[8])
 {
 	static struct turn turns[8];
@@ -326,37 +316,15 @@ static void test_reuse_starved(void **state)
 		ts_vec_release(&answers[i].ids);
 }
 
-/* The student with dynamic positions and a first context of 128, in a folder of its own. */
-static void open_dynamic(struct rig *rig, const char *dir)
-{
-	struct ts_error err = {0};
-	char path[256];
-	json_t *config;
-	struct ts_str text = {0};
-	assert_int_equal(ts_json_load(STUDENT "/config.json", &config, &err), 0);
-	json_object_set_new(config, "max_position_embeddings", json_integer(128));
-	json_object_set_new(config, "rope_scaling", json_pack("{s:s, s:f}", "type", "dynamic", "factor", 4.0));
-	assert_int_equal(ts_json_dump_pretty(config, &text), 0);
-	snprintf(path, sizeof(path), "%s/config.json", dir);
-	assert_int_equal(ts_file_write(path, text.data, text.len, &err), 0);
-	snprintf(path, sizeof(path), "%s/model.safetensors", dir);
-	assert_int_equal(symlink(STUDENT "/model.safetensors", path), 0);
-	if (ts_backend_cpu_new(&rig->backend, TS_ISA_AUTO, 2, &err) || ts_model_open(&rig->model, rig->backend, dir, NULL, &err))
-		fail_msg("%s", err.message);
-	ts_str_release(&text);
-	json_decref(config);
-}
-
 /* Dynamic positions turn by the length of the text: not one answer may depend on neighbours, kept keys or pages given up. The shortest
  * prompts stay inside the first context, and some begin inside and end beyond it. */
 static void test_dynamic(void **state)
 {
-	char dir[] = "/tmp/thinksafe-test-XXXXXX";
 	struct rig rig;
 	struct heard stretched[8], plain[8];
 	size_t differ = 0;
-	assert_non_null(mkdtemp(dir));
-	open_dynamic(&rig, dir);
+	open_rig(&rig, TS_ISA_AUTO, 2,
+		 json_pack("{s:i, s:{s:s, s:f}}", "max_position_embeddings", 128, "rope_scaling", "type", "dynamic", "factor", 4.0));
 	assert_int_equal(ts_model_config(rig.model)->max_positions, 512);
 	check_starved(&rig, stretched);
 	check_starved(*state, plain);
@@ -369,9 +337,7 @@ static void test_dynamic(void **state)
 		ts_vec_release(&plain[i].ids);
 	}
 	assert_true(differ > 0);
-	ts_model_close(rig.model);
-	ts_backend_free(rig.backend);
-	assert_int_equal(ts_path_remove(dir, NULL), 0);
+	close_rig(&rig);
 }
 
 int main(void)
@@ -380,5 +346,5 @@ int main(void)
 		cmocka_unit_test(test_tokens),        cmocka_unit_test(test_stop_inside), cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_reuse_starved), cmocka_unit_test(test_dynamic),
 	};
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, open_student, close_student);
 }

@@ -228,7 +228,8 @@ static void formats_of_evals(void **state)
 	assert_int_equal(ts_chat_open(&r.chat, f->recipe.model.path, &err), 0);
 	if (ts_run_load_evals(&r, &err))
 		fail_msg("%s", err.message);
-	assert_string_equal(r.evals.data[0].grader, "gsm8k");
+	assert_int_equal(r.evals.data[0].dataset, TS_DATASET_GSM8K);
+	assert_int_equal(r.evals.data[0].grader, TS_GRADER_STRICT);
 	assert_non_null(strstr(f->warnings, "evals: x: 1 of 2 prompts are labelled harmful, which is not what over_refusal measures"));
 	ts_run_release_data(&r);
 	snprintf(sets, sizeof(sets), "[{name: s, file: %s/sums.json, kind: reasoning}]", f->scratch.dir);

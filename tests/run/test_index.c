@@ -106,6 +106,15 @@ static void every_row(void **state)
 		assert_int_equal(ts_store_each_prompt(seen.store, check, &seen, &err), 0);
 		assert_int_equal(seen.count, ROWS);
 		assert_int_equal(seen.plain, 4);
+		/* Both graders' verdicts of both sums. */
+		static const char *const stages[] = {"before", "after"}, *const graders[] = {"strict", "paper"};
+		for (int k = 0; k < 4; k++) {
+			uint64_t all, right;
+			assert_int_equal(ts_store_count_verdicts(seen.store, stages[k / 2], graders[k % 2], NULL, &all, &err), 0);
+			assert_int_equal(ts_store_count_verdicts(seen.store, stages[k / 2], graders[k % 2], "right", &right, &err), 0);
+			assert_int_equal(all, 2);
+			assert_int_equal(right, k < 2 ? 1 : 2);
+		}
 		ts_store_close(seen.store, NULL);
 	}
 }

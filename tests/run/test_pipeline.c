@@ -245,7 +245,6 @@ static void not_implemented(void **state)
 	static const char *const cases[][3] = {
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
-		{"numerics", "bf16dot", "numerics: \"bf16dot\" is not implemented"},
 		{"refusal_judge", "wildguard", "refusal_judge: \"wildguard\" is not implemented"},
 		{"sampling.samples", "2", "sampling.samples: 2 is not implemented"},
 		{"before", "runs/x", "before: using another run's evaluation again is not implemented"},

@@ -275,8 +275,8 @@ static void test_mixed_steps(void **state)
 			power1 *= 0.9;
 			power2 *= 0.999;
 			struct ts_adamw o = {.lr = (float)number(step, "lr"),
-					     .beta1 = 0.9f,
-					     .beta2 = 0.999f,
+					     .beta1 = 0.9,
+					     .beta2 = 0.999,
 					     .eps = 1e-8f,
 					     .correction1 = (float)(1 - power1),
 					     .correction2 = (float)(1 - power2),

@@ -109,7 +109,7 @@ class Comparison:
         for name, folder in self.tiny.items():
             rows, examples = lora.random_examples(self.vocab[name], 6, 11)
             self.run(name, lora.compare_training, folder, rows, examples, "--targets", lora.ALL, "--rank", 6)
-        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 14)
+        rows, examples = lora.random_examples(decoder.SIZES["vocab_size"], 6, 13)
         for name in ("llama, biases everywhere", "llama, rope yarn, attention factor", "qwen3, windows by list", "mistral, window 16"):
             self.run(name, lora.compare_training, decoder.save_variant(self.program, name), rows, examples, "--targets", "all-linear",
                      "--rank", 6, "--rslora")
@@ -154,6 +154,10 @@ class Comparison:
             lists = decoder.random_ids(self.vocab.get(name, 1280), (1, 40, 130), 9)
             self.run(name, export.compare_folder, folder, adapter, lists)
             self.run(name, export.compare_gguf, folder, adapter)
+            if name == "mistral":
+                self.run(name, export.expect_no_folder, folder)
+            else:
+                self.run(name, export.compare_from_gguf, folder, lists, self.prompts, self.pairs)
             other = lora.save_theirs(self.program, folder, **{**few, "r": 5, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"]})
             self.run(name, export.compare_llama_cpp, folder, other, export.TEXTS)
         mixed = lora.save_theirs(self.program, self.student, **{**few, "rank_pattern": {"k_proj": 3}, "alpha_pattern": {"v_proj": 5}})

@@ -6,7 +6,8 @@ import numpy
 import torch
 from safetensors.torch import load_file
 
-from program import largest_difference, load_reference, reference_logits
+import text
+from program import expect_failure, largest_difference, load_reference, reference_logits
 
 F32 = 2e-4   # as for every comparison of logits
 BF16 = 5e-3  # a number that the two sides round to neighbours; the adapter moves the logits by 7 and more
@@ -107,6 +108,36 @@ def compare_gguf(program, report, name, folder, adapter):
         report.same(f"{name}: GGUF, {kind}: bytes of every tensor", names, [found.get(gguf_name(n)) for n in names],
                     [packed(numpy.ascontiguousarray(turned(n, weights[n], config)), kind) for n in names])
         report.same(f"{name}: GGUF, {kind}: tensors", ["number"], [len(found)], [len(weights)])
+
+
+def compare_made_folder(program, report, name, file, lists, texts, pairs):
+    """transformers reads the folder that is made of a GGUF file as the program reads the file itself."""
+    from transformers import AutoTokenizer
+    out, _ = export(program, file, None, "-from-gguf", "--type", "f32")
+    what = f"{name}: folder of the GGUF file"
+    report.near(f"{what}: logits", largest_difference(program.logits(file, lists), reference_logits(load_reference(out), lists)), F32)
+    tok = AutoTokenizer.from_pretrained(out)
+    texts = texts + text.random_texts(tok, 300, 1) + [""]
+    for special in (False, True):
+        report.same(f"{what}: token ids{', with specials' if special else ''}", texts, program.tokenize(file, texts, special),
+                    [tok.encode(t, add_special_tokens=special) for t in texts])
+    lists = [tok.encode(t) for t in texts]
+    report.same(f"{what}: ids to text", lists, program.decode(file, lists),
+                [tok.decode(i, clean_up_tokenization_spaces=False) for i in lists])
+    both = [[{"role": "user", "content": p}, {"role": "assistant", "content": r}] for p, r in pairs]
+    report.same(f"{what}: template", *text.render_both(program, tok, file, both + text.CONVERSATIONS))
+
+
+def compare_from_gguf(program, report, name, folder, *rest):
+    for kind in ("f32", "q8_0"):
+        file, _ = export(program, folder, None, ".gguf", "--type", kind)
+        compare_made_folder(program, report, f"{name}, {kind}", file, *rest)
+
+
+def expect_no_folder(program, report, name, folder):
+    """A SentencePiece tokenizer of a GGUF file has no tokenizer.json."""
+    file, _ = export(program, folder, None, ".gguf", "--type", "f32")
+    expect_failure(report, f"{name}: folder of a GGUF file refused", lambda: export(program, file, None, "-from-gguf"))
 
 
 # --- llama.cpp ---

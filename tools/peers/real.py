@@ -2,6 +2,7 @@
 import os
 
 import decoder
+import export
 import lora
 import text
 from program import largest_difference, load_reference, load_tokenizer, reference_logits
@@ -68,3 +69,4 @@ def compare(run, file, prompts, pairs):
     rows = [{"instruction": p, "response": r} for p, r in pairs[:16]]
     run(name, lora.compare_ours, file, rows, lists[:3], "--epochs", 1, "--rank", 8, "--targets", lora.ALL, tolerance=LOGITS)
     run(f"{name}, all-linear", lora.compare_theirs, file, lists[:3], LOGITS, r=5, lora_alpha=7, target_modules="all-linear", task_type="CAUSAL_LM")
+    run(name, export.compare_made_folder, file, lists, prompts + DIGITS, pairs)

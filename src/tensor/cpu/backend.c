@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const isa_names[] = {
-	[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512"};
+	[TS_ISA_AUTO] = "auto", [TS_ISA_PLAIN] = "plain", [TS_ISA_AVX2] = "avx2", [TS_ISA_AVX512] = "avx512", [TS_ISA_NEON] = "neon"};
 
 const char *ts_isa_name(enum ts_isa isa)
 {
@@ -35,7 +35,9 @@ bool ts_isa_available(enum ts_isa isa)
 	bool avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-	return isa == TS_ISA_AVX2 ? avx2 : avx512;
+	return isa == TS_ISA_AVX2 ? avx2 : isa == TS_ISA_AVX512 && avx512;
+#elif defined(__aarch64__)
+	return isa == TS_ISA_NEON;
 #else
 	return false;
 #endif
@@ -91,14 +93,14 @@ static bool finite_bits(uint32_t bits, enum ts_dtype t)
 	return (bits & exponent) != exponent;
 }
 
-/* One panel: rows first .. first + rows of src; false when a value is not finite. Bytes are put together, since src is little-endian and
- * unaligned. */
+/* One panel (kernels/kernels.h): `rows` rows of src; false when a value is not finite. Bytes are put together, since src is little-endian
+ * and unaligned. */
 static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size_t rows, size_t in)
 {
 	size_t size = ts_dtype_size(t);
 	bool finite = true;
-	if (rows < 16)
-		memset(to, 0, 16 * in * size);
+	if (rows < 16 || in % 2)
+		memset(to, 0, ts_panel_size(t, in) * size);
 	for (size_t r = 0; r < rows; r++) {
 		const unsigned char *s = src + r * in * size;
 		for (size_t k = 0; k < in; k++, s += size) {
@@ -107,7 +109,7 @@ static bool pack_panel(void *to, const unsigned char *src, enum ts_dtype t, size
 				bits |= (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
 				((uint32_t *)to)[16 * k + r] = bits;
 			} else {
-				((uint16_t *)to)[16 * k + r] = (uint16_t)bits;
+				((uint16_t *)to)[t == TS_BF16 ? (k / 2 * 16 + r) * 2 + k % 2 : 16 * k + r] = (uint16_t)bits;
 			}
 			finite &= finite_bits(bits, t);
 		}
@@ -125,7 +127,7 @@ static void weight_free(struct ts_backend *b, struct ts_weight *w)
 
 static size_t weight_size(enum ts_dtype dtype, size_t out, size_t in)
 {
-	return (out + 15) / 16 * 16 * in * ts_dtype_size(dtype);
+	return (out + 15) / 16 * ts_panel_size(dtype, in) * ts_dtype_size(dtype);
 }
 
 static size_t weight_bytes(const struct ts_weight *w)
@@ -136,10 +138,10 @@ static size_t weight_bytes(const struct ts_weight *w)
 static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, size_t out, size_t in, struct ts_weight **result)
 {
 	*result = NULL;
-	if (t != TS_F32 && t != TS_BF16 && t != TS_F16)
+	if ((t != TS_F32 && t != TS_BF16 && t != TS_F16) || (((const struct ts_cpu *)b->state)->dot && t != TS_BF16))
 		return TS_EUNSUPPORTED;
 	size_t padded, elements, size = ts_dtype_size(t), panels;
-	if (!ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16 * 16, in, &elements))
+	if (in > SIZE_MAX / 32 || !ts_add_size(out, 15, &padded) || !ts_mul_size(padded / 16, ts_panel_size(t, in), &elements))
 		return TS_ENOMEM;
 	struct ts_weight *w = ts_calloc(1, sizeof(*w));
 	if (!w)
@@ -154,8 +156,8 @@ static int weight_new(struct ts_backend *b, const void *src, enum ts_dtype t, si
 #pragma omp parallel for num_threads(b->threads) reduction(|| : bad) schedule(static) if (elements > 100000)
 	for (size_t p = 0; p < panels; p++) {
 		size_t rows = out - 16 * p < 16 ? out - 16 * p : 16;
-		bad = !pack_panel((char *)w->data + 16 * p * in * size, (const unsigned char *)src + 16 * p * in * size, t, rows, in) ||
-		      bad;
+		void *panel = (char *)w->data + p * ts_panel_size(t, in) * size;
+		bad = !pack_panel(panel, (const unsigned char *)src + 16 * p * in * size, t, rows, in) || bad;
 	}
 	if (bad) {
 		weight_free(b, w);
@@ -206,6 +208,48 @@ static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int
 	return TS_ENOMEM;
 }
 
+void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
+{
+	ops->matmul = k->matmul;
+	ops->matmul_dx = k->matmul_dx;
+	ops->embed = k->embed;
+	ops->rmsnorm = k->rmsnorm;
+	ops->rmsnorm_backward = k->rmsnorm_backward;
+	ops->rope_table = k->rope_table;
+	ops->rope = k->rope;
+	ops->swiglu = k->swiglu;
+	ops->swiglu_backward = k->swiglu_backward;
+	ops->add = k->add;
+	ops->kv_append = k->kv_append;
+	ops->attention = k->attention;
+	ops->attention_backward = k->attention_backward;
+	ops->lora = k->lora;
+	ops->lora_backward = k->lora_backward;
+	ops->vocab_forward = k->vocab_forward;
+	ops->adamw = k->adamw;
+	ops->sum_squares = k->sum_squares;
+	ops->block_max = k->block_max;
+	ops->sum_exp = k->sum_exp;
+}
+
+static void kv_copy(struct ts_backend *b, const struct ts_kv_pool *pool, int32_t to, int32_t from)
+{
+	(void)b;
+	size_t bytes = (size_t)pool->kv_heads * (size_t)pool->head_dim * TS_KV_PAGE * ts_dtype_size(pool->dtype);
+	for (int i = 0; i < pool->layers; i++) {
+		char *k = pool->k[i], *v = pool->v[i];
+		memcpy(k + (size_t)to * bytes, k + (size_t)from * bytes, bytes);
+		memcpy(v + (size_t)to * bytes, v + (size_t)from * bytes, bytes);
+	}
+}
+
+static void each(struct ts_backend *b, size_t n, void (*work)(void *user, size_t i, size_t thread), void *user)
+{
+#pragma omp parallel for num_threads(b->threads) schedule(dynamic, 1) if (n > 1 && b->threads > 1)
+	for (size_t i = 0; i < n; i++)
+		work(user, i, (size_t)omp_get_thread_num());
+}
+
 static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 {
 	struct ts_kernels k;
@@ -218,6 +262,11 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		ts_kernels_avx512(&k);
 		break;
 #endif
+#ifdef __aarch64__
+	case TS_ISA_NEON:
+		ts_kernels_neon(&k);
+		break;
+#endif
 	default:
 		ts_kernels_plain(&k);
 	}
@@ -226,37 +275,25 @@ static void fill_ops(struct ts_backend_ops *ops, enum ts_isa isa)
 		.free = release,
 		.reserve = reserve,
 		.reserve_bytes = reserve_bytes,
+		.each = each,
 		.weight_new = weight_new,
 		.weight_free = weight_free,
 		.weight_bytes = weight_bytes,
 		.weight_size = weight_size,
 		.kv_new = kv_new,
 		.kv_free = kv_free,
-		.matmul = k.matmul,
-		.matmul_dx = k.matmul_dx,
-		.embed = k.embed,
-		.rmsnorm = k.rmsnorm,
-		.rmsnorm_backward = k.rmsnorm_backward,
-		.rope_table = k.rope_table,
-		.rope = k.rope,
-		.swiglu = k.swiglu,
-		.swiglu_backward = k.swiglu_backward,
-		.add = k.add,
-		.kv_append = k.kv_append,
-		.attention = k.attention,
-		.attention_backward = k.attention_backward,
-		.lora = k.lora,
-		.lora_backward = k.lora_backward,
-		.vocab_forward = k.vocab_forward,
-		.adamw = k.adamw,
-		.sum_squares = k.sum_squares,
+		.kv_copy = kv_copy,
 	};
+	ts_cpu_use(ops, &k);
 }
 
 static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 {
 	if (*isa == TS_ISA_AUTO) {
-		*isa = ts_isa_available(TS_ISA_AVX512) ? TS_ISA_AVX512 : ts_isa_available(TS_ISA_AVX2) ? TS_ISA_AVX2 : TS_ISA_PLAIN;
+		*isa = ts_isa_available(TS_ISA_AVX512) ? TS_ISA_AVX512
+		       : ts_isa_available(TS_ISA_AVX2) ? TS_ISA_AVX2
+		       : ts_isa_available(TS_ISA_NEON) ? TS_ISA_NEON
+						       : TS_ISA_PLAIN;
 #ifdef __x86_64__
 		if (*isa == TS_ISA_PLAIN)
 			return ts_fail(err, TS_EUNSUPPORTED,
@@ -266,8 +303,54 @@ static int choose_isa(enum ts_isa *isa, struct ts_error *err)
 	}
 	if (!ts_isa_available(*isa))
 		return ts_fail(err, TS_EUNSUPPORTED, "instruction set %s: this CPU needs %s and lacks some of it", isa_names[*isa],
-			       *isa == TS_ISA_AVX2 ? "AVX2, FMA and F16C" : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
+			       *isa == TS_ISA_AVX2   ? "AVX2, FMA and F16C"
+			       : *isa == TS_ISA_NEON ? "to be an arm64 one"
+						     : "AVX2, FMA, F16C and AVX-512 F, BW, VL and DQ");
 	return 0;
+}
+
+static bool has_dot(void)
+{
+#ifdef __x86_64__
+	unsigned leaf = 7, b, c = 1, d; /* bit 5 of eax; older compilers' __builtin_cpu_supports does not know it */
+	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+	return ts_isa_available(TS_ISA_AVX512) && leaf >> 5 & 1;
+#else
+	return false;
+#endif
+}
+
+int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
+{
+	struct ts_cpu *cpu = b->state;
+	struct ts_kernels k = {.matmul = NULL};
+	if (!strcmp(b->name, "cpu/plain")) {
+		ts_kernels_plaindot(&k);
+#ifdef __x86_64__
+	} else if (!strcmp(b->name, "cpu/avx512") && has_dot()) {
+		ts_kernels_avx512dot(&k);
+#endif
+	} else {
+		return ts_fail(err, TS_EUNSUPPORTED,
+			       "numerics bf16dot: expected a CPU with AVX-512-BF16, found %s%s; \"f32\" runs here, and with the "
+			       "instruction set \"plain\" a model of the instruction, very slowly",
+			       b->name, has_dot() ? ", which was asked for" : "");
+	}
+	cpu->ops.matmul = k.matmul;
+	cpu->ops.matmul_dx = k.matmul_dx;
+	cpu->ops.vocab_forward = k.vocab_forward;
+	cpu->dot = true;
+	strcat(b->name, "+bf16dot");
+	return 0;
+}
+
+int ts_backend_use_numerics(struct ts_backend *b, const char *name, struct ts_error *err)
+{
+	if (!name || !strcmp(name, "f32"))
+		return 0;
+	if (!strcmp(name, "bf16dot"))
+		return ts_backend_use_bf16dot(b, err);
+	return ts_fail(err, TS_EINVAL, "numerics: expected f32 or bf16dot, found \"%s\"", name);
 }
 
 int ts_backend_cpu_new(struct ts_backend **out, enum ts_isa isa, int threads, struct ts_error *err)

@@ -81,9 +81,10 @@ static void adamw_part(const void *argument, size_t thread, size_t threads)
 {
 	const struct arrays *a = argument;
 	const struct ts_adamw *o = a->adamw;
-	real beta1 = o->beta1, beta2 = o->beta2;
-	v16 keep = v_set1(1 - (real)o->lr * (real)o->weight_decay), scale = v_set1(o->grad_scale), b1 = v_set1(beta1), b2 = v_set1(beta2);
-	v16 rest1 = v_set1(1 - beta1), rest2 = v_set1(1 - beta2), step = v_set1(-((real)o->lr / (real)o->correction1));
+	v16 keep = v_set1(1 - (real)o->lr * (real)o->weight_decay), scale = v_set1(o->grad_scale), b1 = v_set1((real)o->beta1),
+	    b2 = v_set1((real)o->beta2);
+	v16 rest1 = v_set1((real)(1 - o->beta1)), rest2 = v_set1((real)(1 - o->beta2)),
+	    step = v_set1(-((real)o->lr / (real)o->correction1));
 	v16 root = v_set1(r_sqrt((real)o->correction2)), eps = v_set1(o->eps);
 	EACH_SIXTEEN(a->n)
 	{

@@ -6,19 +6,25 @@
 #include "tensor/cpu/kernels/threads.h"
 #include "tensor/cpu/kernels/vec.h"
 
-enum { PACK_WIDTH = 512, PACK_ROWS = 4, PACKED_MOST = 128 };
+enum { PACK_WIDTH = 512, PACK_ROWS = 4, PACKED_MOST = 128, PACKED_MOST_DX = 256, PACKED_TERMS = 1024 };
 
 struct matmul {
 	const struct ts_backend *b;
 	struct ts_product p;
+	const struct ts_weight *w;
+	size_t first;
 	const real *x;
-	size_t ldx, at, rows; /* rows [at, at + rows) of this round */
+	size_t ldx, row, rows, at, k; /* this round: rows [row, row + rows), terms [at, at + k) of the sum */
 	bool by_rows;
 };
 
-const void *TS_NAME(panel)(const struct ts_weight *w, size_t first)
+void TS_NAME(use_weight)(struct ts_product *p, const struct ts_weight *w, size_t first, size_t k)
 {
-	return (const char *)w->data + first * w->in * v_elements_size(w->dtype);
+	p->type = w->dtype;
+	p->pairs = w->dtype == TS_BF16;
+	p->panel_step = ts_panel_size(w->dtype, w->in);
+	p->row_step = p->pairs ? 32 : 16;
+	p->b = (const char *)w->data + (first / 16 * p->panel_step + 16 * k) * v_elements_size(w->dtype);
 }
 
 static void pack_part(const void *argument, size_t i, size_t n)
@@ -26,105 +32,171 @@ static void pack_part(const void *argument, size_t i, size_t n)
 	const struct matmul *m = argument;
 	size_t first, last;
 	ts_share(m->rows, 1, i, n, &first, &last);
-	TS_NAME(pack_blocks)((real *)m->p.a, m->x, m->ldx, NULL, m->rows, m->p.k, first, last);
+	TS_NAME(pack_blocks)((real *)m->p.a, m->x + m->row * m->ldx + m->at, m->ldx, NULL, m->rows, m->k, first, last);
 }
 
 static void matmul_part(const void *argument, size_t i, size_t n)
 {
 	const struct matmul *m = argument;
 	struct ts_product p = m->p;
-	size_t first, last;
+	size_t first = 0, last;
 	if (m->by_rows) {
-		ts_share(p.rows, V_ROWS, i, n, &first, &last);
-		p.a += first * p.lda;
-		p.c += first * p.ldc;
-		p.rows = last - first;
+		size_t row;
+		ts_share(p.rows, V_ROWS, i, n, &row, &last);
+		p.a += row * p.lda;
+		p.c += row * p.ldc;
+		p.rows = last - row;
 	} else {
 		ts_share(p.cols, 16 * 4, i, n, &first, &last);
-		p.b = (const char *)p.b + first / 16 * p.panel_step * v_elements_size(p.type);
 		p.c += first;
 		p.cols = last - first;
 		p.bias = p.bias ? p.bias + first : NULL;
 	}
+	TS_NAME(use_weight)(&p, m->w, m->first + first, m->at);
 	TS_NAME(product)(&p);
 }
 
-/* Rows at a time that are packed, 0 = leave x as it is. */
-static size_t packed_rows(const struct ts_backend *b, size_t rows, size_t width)
+/* One round over all terms of the sum, in pieces whose left side stays in a cache near the core: `part` computes with each. */
+static void packed_round(struct matmul *m, size_t threads, size_t terms, real *c, bool accumulate, const real *bias,
+			 void (*part)(const void *, size_t, size_t))
 {
-	size_t fit = ((const struct ts_cpu *)b->state)->shared_count / (width ? width : 1);
-	return rows < PACK_ROWS || width < PACK_WIDTH || fit < PACK_ROWS ? 0 : fit;
+	size_t pieces = (terms + PACKED_TERMS - 1) / PACKED_TERMS, piece = (terms / pieces + 31) / 16 * 16;
+	m->p.c = c;
+	m->p.rows = m->rows;
+	m->p.accumulate = accumulate;
+	m->p.bias = NULL;
+	for (m->at = 0; m->at < terms; m->at += m->k) {
+		m->p.k = m->p.lda = m->k = terms - m->at < piece ? terms - m->at : piece;
+		if (m->at + m->k == terms)
+			m->p.bias = bias;
+		ts_spread(threads, pack_part, m);
+		ts_spread(threads, part, m);
+		m->p.accumulate = true;
+	}
+}
+
+/* Rows at a time that are packed, 0 = leave x as it is. */
+static size_t packed_rows(const struct ts_backend *b, size_t rows, size_t width, size_t most)
+{
+	size_t terms = width < PACKED_TERMS + 16 ? width : PACKED_TERMS + 16, fit;
+	if (rows < PACK_ROWS || width < PACK_WIDTH)
+		return 0;
+	fit = ((const struct ts_cpu *)b->state)->shared_count / terms;
+	return fit < PACK_ROWS ? 0 : fit < most ? fit : most;
 }
 
 static void matmul(struct ts_backend *b, real *y, size_t ldy, const real *x, const struct ts_weight *w, size_t first, size_t count,
 		   const real *bias, size_t rows)
 {
-	struct matmul m = {.b = b,
-			   .x = x,
-			   .ldx = w->in,
-			   .p = {.c = y,
-				 .ldc = ldy,
-				 .a = x,
-				 .lda = w->in,
-				 .layout = A_ROWS,
-				 .b = TS_NAME(panel)(w, first),
-				 .panel_step = 16 * w->in,
-				 .row_step = 16,
-				 .type = w->dtype,
-				 .rows = rows,
-				 .cols = count,
-				 .k = w->in,
-				 .bias = bias}};
-	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, w->in);
+	struct matmul m = {
+		.b = b,
+		.w = w,
+		.first = first,
+		.x = x,
+		.ldx = w->in,
+		.p = {.c = y, .ldc = ldy, .a = x, .lda = w->in, .layout = A_ROWS, .rows = rows, .cols = count, .k = w->in, .bias = bias}};
+	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, w->in, PACKED_MOST);
 	if (!pack) {
 		m.by_rows = rows >= 2 * V_ROWS * threads;
 		ts_spread(threads, matmul_part, &m);
 		return;
 	}
-	pack = pack < PACKED_MOST ? pack : PACKED_MOST;
 	m.p.a = ((const struct ts_cpu *)b->state)->shared;
 	m.p.layout = A_BLOCKS;
-	for (size_t at = 0; at < rows; at += pack) {
-		m.rows = m.p.rows = rows - at < pack ? rows - at : pack;
-		m.x = x + at * w->in;
-		m.p.c = y + at * ldy;
-		ts_spread(threads, pack_part, &m);
-		ts_spread(threads, matmul_part, &m);
+	for (; m.row < rows; m.row += m.rows) {
+		m.rows = rows - m.row < pack ? rows - m.row : pack;
+		packed_round(&m, threads, w->in, y + m.row * ldy, false, bias, matmul_part);
 	}
 }
 
-/* to[n][TS_TURN_COLUMNS] = W[first + n][column ..], n < count: panels turned round. Rows of `to` come in sixteens. */
-void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, size_t count, size_t column, size_t columns)
+#ifdef TS_DOT
+/* A block of sixteen outputs and 32 inputs: to[output / 2][input][output % 2], the inputs from 16 on in the next panel. */
+static void turn_to_pairs(uint16_t *low, uint16_t *high, const uint16_t *from)
 {
-	size_t padded = (columns + 15) & ~(size_t)15, size = v_elements_size(w->dtype);
-	for (size_t n = 0; n < count; n += 16) {
-		const char *panel = TS_NAME(panel)(w, first + n);
-		for (size_t j = 0; j < padded; j += 16) {
-			real wide[256];
-			for (size_t i = 0; i < 16; i++) {
-				const char *from = panel + (column + j + i) * 16 * size;
-				v16 v = j + i >= columns      ? v_zero()
-					: w->dtype == TS_F32  ? v_load_as(from, TS_F32)
-					: w->dtype == TS_BF16 ? v_load_as(from, TS_BF16)
-							      : v_load_as(from, TS_F16);
-				v_store(wide + 16 * i, v);
-			}
-			v_transpose(to + n * TS_TURN_COLUMNS + j, TS_TURN_COLUMNS, wide, 16);
+	real turned[256];
+	v_transpose(turned, 16, (const real *)(const void *)from, 16);
+	for (size_t o = 0; o < 16; o += 2) {
+		const uint16_t *even = (const uint16_t *)(const void *)(turned + 16 * o), *odd = even + 32;
+		for (size_t i = 0; i < 16; i++) {
+			low[16 * o + 2 * i] = even[i];
+			low[16 * o + 2 * i + 1] = odd[i];
+			high[16 * o + 2 * i] = even[16 + i];
+			high[16 * o + 2 * i + 1] = odd[16 + i];
 		}
 	}
 }
 
-struct matmul_dx {
-	const struct ts_backend *b;
-	struct ts_product p;
-	const struct ts_weight *w;
-	size_t first, count;
-	bool by_rows;
-};
+void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, size_t count, size_t column, size_t columns)
+{
+	uint16_t *halves = (uint16_t *)(void *)to, unused[256];
+	size_t panel_size = ts_panel_size(w->dtype, w->in);
+	for (size_t n = 0; n < count; n += 16) {
+		const uint16_t *panel = (const uint16_t *)w->data + (first + n) / 16 * panel_size;
+		for (size_t j = 0; j < columns; j += 32) {
+			uint16_t *low = halves + j * TS_TURN_ROWS + 16 * n, *high = j + 16 < columns ? low + 16 * TS_TURN_ROWS : unused;
+			size_t left = (w->in + 1 - column - j) / 2;
+			uint16_t block[16 * 32] = {0};
+			const uint16_t *from = panel + (column + j) * 16;
+			if (left < 16)
+				from = memcpy(block, from, left * 32 * sizeof(*from));
+			turn_to_pairs(low, high, from);
+		}
+	}
+}
+#else
+/* A block of sixteen outputs and 32 inputs that lies only partly inside the panel. */
+static void turn_edge(real *low, real *high, const uint16_t *from, size_t pairs)
+{
+	uint16_t block[16 * 32] = {0};
+	memcpy(block, from, pairs * 32 * sizeof(*from));
+	v_turn_pairs(low, high, block);
+}
 
+static void turn_bf16(real *to, const uint16_t *panel, size_t inputs, size_t column, size_t columns)
+{
+	real unused[256];
+	for (size_t j = 0; j < columns; j += 32) {
+		real *low = to + j * TS_TURN_ROWS, *high = j + 16 < columns ? low + 16 * TS_TURN_ROWS : unused;
+		const uint16_t *from = panel + (column + j) * 16;
+		size_t left = (inputs + 1 - column - j) / 2;
+		if (left >= 16)
+			v_turn_pairs(low, high, from);
+		else
+			turn_edge(low, high, from, left);
+	}
+}
+
+static void turn_wide(real *to, const void *panel, enum ts_dtype type, size_t column, size_t columns)
+{
+	for (size_t j = 0; j < columns; j += 16) {
+		real wide[256];
+		for (size_t i = 0; i < 16; i++) {
+			size_t at = (column + j + i) * 16;
+			v_store(wide + 16 * i, j + i >= columns ? v_zero()
+					       : type == TS_F32 ? v_load((const real *)panel + at)
+								: v_load_f16((const uint16_t *)panel + at));
+		}
+		v_transpose(to + j * TS_TURN_ROWS, 16, wide, 16);
+	}
+}
+
+void TS_NAME(turn_panels)(real *to, const struct ts_weight *w, size_t first, size_t count, size_t column, size_t columns)
+{
+	size_t panel_bytes = ts_panel_size(w->dtype, w->in) * v_elements_size(w->dtype);
+	for (size_t n = 0; n < count; n += 16) {
+		const void *panel = (const char *)w->data + (first + n) / 16 * panel_bytes;
+		if (w->dtype == TS_BF16)
+			turn_bf16(to + 16 * n, panel, w->in, column, columns);
+		else
+			turn_wide(to + 16 * n, panel, w->dtype, column, columns);
+	}
+}
+#endif
+
+/* dx of this round's rows: for each block of columns the weights are turned once and serve all rows. */
 static void dx_part(const void *argument, size_t thread, size_t n)
 {
-	const struct matmul_dx *m = argument;
+	const struct matmul *m = argument;
 	real *turned = ts_local(m->b, thread);
 	struct ts_product part = m->p;
 	size_t first = 0, last = m->w->in, row, end;
@@ -141,9 +213,9 @@ static void dx_part(const void *argument, size_t thread, size_t n)
 		p.cols = last - column < TS_TURN_COLUMNS ? last - column : TS_TURN_COLUMNS;
 		p.c += column;
 		p.b = turned;
-		for (size_t at = 0; at < m->count; at += TS_TURN_ROWS) {
-			p.k = m->count - at < TS_TURN_ROWS ? m->count - at : TS_TURN_ROWS;
-			TS_NAME(turn_panels)(turned, m->w, m->first + at, p.k, column, p.cols);
+		for (size_t at = 0; at < m->k; at += TS_TURN_ROWS) {
+			p.k = m->k - at < TS_TURN_ROWS ? m->k - at : TS_TURN_ROWS;
+			TS_NAME(turn_panels)(turned, m->w, m->first + m->at + at, p.k, column, p.cols);
 			p.from = p.layout == A_BLOCKS ? at : 0;
 			p.a = part.a + (p.layout == A_BLOCKS ? 0 : at);
 			TS_NAME(product)(&p);
@@ -155,36 +227,33 @@ static void dx_part(const void *argument, size_t thread, size_t n)
 static void matmul_dx(struct ts_backend *b, real *dx, const real *dy, size_t ldy, const struct ts_weight *w, size_t first, size_t count,
 		      size_t rows, bool accumulate)
 {
-	struct matmul_dx m = {.b = b,
-			      .w = w,
-			      .first = first,
-			      .count = count,
-			      .p = {.c = dx,
-				    .ldc = w->in,
-				    .a = dy,
-				    .lda = ldy,
-				    .layout = A_ROWS,
-				    .panel_step = 16,
-				    .row_step = TS_TURN_COLUMNS,
-				    .type = TS_F32,
-				    .rows = rows,
-				    .accumulate = accumulate}};
-	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, count);
+	struct matmul m = {.b = b,
+			   .w = w,
+			   .first = first,
+			   .x = dy,
+			   .ldx = ldy,
+			   .k = count,
+			   .p = {.c = dx,
+				 .ldc = w->in,
+				 .a = dy,
+				 .lda = ldy,
+				 .layout = A_ROWS,
+				 .panel_step = 16 * TS_TURN_ROWS,
+				 .row_step = 16,
+				 .type = TS_F32,
+				 .rows = rows,
+				 .accumulate = accumulate}};
+	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, count, PACKED_MOST_DX);
 	if (!pack) {
 		m.by_rows = rows >= 128 * threads;
 		ts_spread(threads, dx_part, &m);
 		return;
 	}
-	struct matmul packing = {.ldx = ldy, .p = {.a = ((const struct ts_cpu *)b->state)->shared, .k = count}};
-	m.p.a = packing.p.a;
+	m.p.a = ((const struct ts_cpu *)b->state)->shared;
 	m.p.layout = A_BLOCKS;
-	m.p.lda = count;
-	for (size_t at = 0; at < rows; at += pack) {
-		packing.rows = m.p.rows = rows - at < pack ? rows - at : pack;
-		packing.x = dy + at * ldy;
-		m.p.c = dx + at * w->in;
-		ts_spread(threads, pack_part, &packing);
-		ts_spread(threads, dx_part, &m);
+	for (; m.row < rows; m.row += m.rows) {
+		m.rows = rows - m.row < pack ? rows - m.row : pack;
+		packed_round(&m, threads, count, dx + m.row * w->in, accumulate, NULL, dx_part);
 	}
 }
 
@@ -192,17 +261,16 @@ static void embed(struct ts_backend *b, real *y, const int32_t *ids, const struc
 {
 	(void)b;
 	for (size_t r = 0; r < rows; r++, y += w->in) {
-		size_t id = (size_t)ids[r], lane = id % 16;
-		const void *panel = TS_NAME(panel)(w, id - lane);
+		size_t id = (size_t)ids[r], lane = id % 16, panel = id / 16 * ts_panel_size(w->dtype, w->in);
 		if (w->dtype == TS_F32)
 			for (size_t i = 0; i < w->in; i++)
-				y[i] = ((const real *)panel)[16 * i + lane];
+				y[i] = ((const real *)w->data + panel)[16 * i + lane];
 		else if (w->dtype == TS_BF16)
 			for (size_t i = 0; i < w->in; i++)
-				y[i] = (real)ts_bf16_to_f32(((const uint16_t *)panel)[16 * i + lane]);
+				y[i] = (real)ts_bf16_to_f32(((const uint16_t *)w->data + panel)[(i / 2 * 16 + lane) * 2 + i % 2]);
 		else
 			for (size_t i = 0; i < w->in; i++)
-				y[i] = (real)ts_f16_to_f32(((const uint16_t *)panel)[16 * i + lane]);
+				y[i] = (real)ts_f16_to_f32(((const uint16_t *)w->data + panel)[16 * i + lane]);
 	}
 }
 

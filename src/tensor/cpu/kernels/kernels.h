@@ -29,12 +29,21 @@ enum {
 	TS_SMALL_WORK = 1000000, /* multiply-adds: about 8 us with AVX-512, several times what waking a thread costs */
 };
 
-/* Panels of 16 output columns: element (o, k) is data[(o / 16 * in + k) * 16 + o % 16]; the last panel is padded with zeros. */
+/* Panels of 16 output columns, one after the other; what `out` or `in` lack is padded with zeros. Element (o, k) of a panel:
+ *   f32, f16   [k][o % 16]
+ *   bf16       [k / 2][o % 16][k % 2]: one load holds two k for sixteen columns, each widened by one shift or one mask, and it is what
+ *              the dot products of hardware take */
 struct ts_weight {
 	enum ts_dtype dtype;
 	size_t out, in;
 	void *data;
 };
+
+/* Elements of a panel. */
+static inline size_t ts_panel_size(enum ts_dtype type, size_t in)
+{
+	return 16 * (type == TS_BF16 ? (in + 1) / 2 * 2 : in);
+}
 
 /* ts_backend.state */
 struct ts_cpu {
@@ -43,6 +52,7 @@ struct ts_cpu {
 	size_t shared_count;
 	real *local;       /* [threads][TS_LOCAL] */
 	size_t small_work; /* operations of fewer multiply-adds run on one thread */
+	bool dot;          /* class bf16dot */
 };
 
 struct ts_kernels {
@@ -77,6 +87,8 @@ struct ts_kernels {
 			      const int32_t *targets, size_t rows);
 	void (*adamw)(struct ts_backend *, real *param, const real *grad, real *m, real *v, size_t n, const struct ts_adamw *);
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
+	bool (*block_max)(float *maxima, const float *x, size_t n, float divisor);
+	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
 };
 
 /* Fill the table with the kernels of one instruction set. */
@@ -86,7 +98,15 @@ void ts_kernels_plain64(struct ts_kernels *);
 void ts_kernels_plain(struct ts_kernels *);
 void ts_kernels_avx2(struct ts_kernels *);
 void ts_kernels_avx512(struct ts_kernels *);
+void ts_kernels_neon(struct ts_kernels *);
+void ts_kernels_lowered(struct ts_kernels *); /* only in tests: vec.h */
+/* Class bf16dot: they fill in what differs from the class f32. */
+void ts_kernels_plaindot(struct ts_kernels *);
+void ts_kernels_avx512dot(struct ts_kernels *);
 #endif
+
+/* What the kernels do of a backend's operations. */
+void ts_cpu_use(struct ts_backend_ops *, const struct ts_kernels *);
 
 static inline real *ts_local(const struct ts_backend *b, size_t thread)
 {

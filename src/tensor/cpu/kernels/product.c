@@ -4,7 +4,12 @@
 
 #include "tensor/cpu/kernels/vec.h"
 
-enum { MAX_ACCUMULATORS = 24, MAX_PANELS = 8, MAX_ROWS = 12 };
+enum {
+	MAX_ACCUMULATORS = 24,
+	MAX_PANELS = 8,
+	MAX_ROWS = 12,
+	PREFETCH_BYTES = 3072, /* ahead in each panel: the best of 512 to 8192 for 1 to 64 rows (bench/kernels) */
+};
 
 struct tile {
 	real *c;
@@ -18,7 +23,32 @@ struct tile {
 	bool accumulate;
 };
 
-INLINE void run_tile(const struct tile *t, const int rows, const int panels, const enum ts_dtype type, const bool columns)
+enum b_kind { B_F32, B_F16, B_BF16, B_PAIRS };
+
+/* Step `k` (of a pair 0 or 1, else 0) of the tile: sixteen columns of one row of B in each panel, times that row of A. */
+INLINE void multiply(v16 *sum, const real *a, size_t lda, const char *b, size_t panel_bytes, const int rows, const int panels,
+		     const enum b_kind kind, const bool columns, const int k)
+{
+	v16 w[MAX_PANELS];
+	UNROLL
+	for (int p = 0; p < panels; p++) {
+		const void *from = b + (size_t)p * panel_bytes;
+		w[p] = kind == B_F32    ? v_load(from)
+		       : kind == B_F16  ? v_load_f16(from)
+		       : kind == B_BF16 ? v_load_bf16(from)
+		       : k              ? v_load_odd(from)
+					: v_load_even(from);
+	}
+	UNROLL
+	for (int r = 0; r < rows; r++) {
+		v16 x = v_set1(columns ? a[(size_t)k * lda + (size_t)r] : a[(size_t)r * lda + (size_t)k]);
+		UNROLL
+		for (int p = 0; p < panels; p++)
+			sum[r * panels + p] = v_fma(x, w[p], sum[r * panels + p]);
+	}
+}
+
+INLINE void run_tile(const struct tile *t, const int rows, const int panels, const enum b_kind kind, const bool columns)
 {
 	v16 sum[MAX_ACCUMULATORS];
 	UNROLL
@@ -38,21 +68,21 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels, con
 	const real *a = t->a;
 	const char *b = t->b;
 	size_t lda = t->lda, panel_bytes = t->panel_bytes, row_bytes = t->row_bytes;
-	for (size_t left = t->k; left; left--) {
-		v16 w[MAX_PANELS];
-		UNROLL
-		for (int p = 0; p < panels; p++)
-			w[p] = v_load_as(b + (size_t)p * panel_bytes, type);
-		UNROLL
-		for (int r = 0; r < rows; r++) {
-			v16 x = v_set1(columns ? a[r] : a[(size_t)r * lda]);
+	const size_t step = kind == B_PAIRS ? 2 : 1;
+	for (size_t left = t->k / step; left; left--) {
+		if (kind == B_PAIRS) { /* weights come from memory */
 			UNROLL
 			for (int p = 0; p < panels; p++)
-				sum[r * panels + p] = v_fma(x, w[p], sum[r * panels + p]);
+				__builtin_prefetch(b + (size_t)p * panel_bytes + PREFETCH_BYTES);
 		}
-		a += columns ? lda : 1;
+		multiply(sum, a, lda, b, panel_bytes, rows, panels, kind, columns, 0);
+		if (kind == B_PAIRS)
+			multiply(sum, a, lda, b, panel_bytes, rows, panels, kind, columns, 1);
+		a += columns ? step * lda : step;
 		b += row_bytes;
 	}
+	if (kind == B_PAIRS && t->k % 2)
+		multiply(sum, a, lda, b, panel_bytes, rows, panels, kind, columns, 0);
 	UNROLL
 	for (int r = 0; r < rows; r++) {
 		UNROLL
@@ -68,11 +98,11 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels, con
 #define TILE(rows, panels)                                                                                                                 \
 	case (rows) * 16 + (panels):                                                                                                       \
 		if ((rows) <= V_ROWS && (panels) <= V_PANELS(rows))                                                                        \
-			run_tile(t, rows, panels, type, columns);                                                                          \
+			run_tile(t, rows, panels, kind, columns);                                                                          \
 		break;
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 4) TILE(rows, 8)
 
-INLINE void choose_tile(const struct tile *t, size_t rows, size_t panels, const enum ts_dtype type, const bool columns)
+INLINE void choose_tile(const struct tile *t, size_t rows, size_t panels, const enum b_kind kind, const bool columns)
 {
 	switch (rows * 16 + panels) {
 		TILES(1)
@@ -92,17 +122,19 @@ INLINE void choose_tile(const struct tile *t, size_t rows, size_t panels, const 
 	}
 }
 
-#define CHOOSER(name, type, columns)                                                                                                       \
+#define CHOOSER(name, kind, columns)                                                                                                       \
 	static void name(const struct tile *t, size_t rows, size_t panels)                                                                 \
 	{                                                                                                                                  \
-		choose_tile(t, rows, panels, type, columns);                                                                               \
+		choose_tile(t, rows, panels, kind, columns);                                                                               \
 	}
-CHOOSER(f32_rows, TS_F32, false)
-CHOOSER(f32_columns, TS_F32, true)
-CHOOSER(bf16_rows, TS_BF16, false)
-CHOOSER(bf16_columns, TS_BF16, true)
-CHOOSER(f16_rows, TS_F16, false)
-CHOOSER(f16_columns, TS_F16, true)
+CHOOSER(f32_rows, B_F32, false)
+CHOOSER(f32_columns, B_F32, true)
+CHOOSER(f16_rows, B_F16, false)
+CHOOSER(f16_columns, B_F16, true)
+CHOOSER(bf16_rows, B_BF16, false)
+CHOOSER(bf16_columns, B_BF16, true)
+CHOOSER(pairs_rows, B_PAIRS, false)
+CHOOSER(pairs_columns, B_PAIRS, true)
 
 /* Columns that do not fill the last panel go through a small copy, so that tiles only know whole ones. */
 static void run_narrow(void (*run)(const struct tile *, size_t, size_t), struct tile t, size_t rows, size_t cols)
@@ -136,11 +168,12 @@ static size_t block_rows(size_t rows, size_t blocks, size_t block)
 
 void TS_NAME(product)(const struct ts_product *p)
 {
-	static void (*const choosers[3][2])(const struct tile *, size_t, size_t) = {
-		[TS_F32] = {f32_rows, f32_columns}, [TS_BF16] = {bf16_rows, bf16_columns}, [TS_F16] = {f16_rows, f16_columns}};
+	static void (*const choosers[][2])(const struct tile *, size_t, size_t) = {
+		{f32_rows, f32_columns}, {f16_rows, f16_columns}, {bf16_rows, bf16_columns}, {pairs_rows, pairs_columns}};
+	enum b_kind kind = p->pairs ? B_PAIRS : p->type == TS_F32 ? B_F32 : p->type == TS_F16 ? B_F16 : B_BF16;
 	if (!p->rows)
 		return;
-	void (*run)(const struct tile *, size_t, size_t) = choosers[p->type][p->layout != A_ROWS];
+	void (*run)(const struct tile *, size_t, size_t) = choosers[kind][p->layout != A_ROWS];
 	size_t size = v_elements_size(p->type), blocks = block_count(p->rows), most = V_PANELS(block_rows(p->rows, blocks, 0));
 	struct tile t = {.ldc = p->ldc,
 			 .lda = p->lda,

@@ -24,6 +24,7 @@ struct ts_product {
 	const void *b;
 	size_t panel_step, row_step;
 	enum ts_dtype type; /* of B */
+	bool pairs;         /* B is bf16 in pairs of rows (kernels.h): row_step is then that of a pair, and B begins at an even row */
 	size_t rows, cols, k;
 	const real *bias; /* [cols] added after the chain, or NULL */
 	bool accumulate;

@@ -9,4 +9,5 @@ void TS_NAME(kernels)(struct ts_kernels *k)
 	TS_NAME(fill_attention_backward)(k);
 	TS_NAME(fill_lora)(k);
 	TS_NAME(fill_vocab)(k);
+	TS_NAME(fill_sample)(k);
 }

@@ -4,9 +4,13 @@
 
 #include "tensor/cpu/kernels/vec_x86.h"
 
+#ifdef TS_ISA_lowered
+#include "tensor/cpu/kernels/tiles_avx512.h"
+#else
 /* 16 registers: at most 12 accumulators, two of weights, one of the left side */
 #define V_ROWS         6
 #define V_PANELS(rows) ((rows) == 1 ? 4 : (rows) <= 3 ? 2 : 1)
+#endif
 
 typedef struct {
 	__m256 a, b;
@@ -54,6 +58,21 @@ INLINE v16 v_load_bf16(const uint16_t *p)
 {
 	return (v16){v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)p)),
 		     v_widen8_(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)))};
+}
+
+INLINE v16 v_load_even(const uint16_t *p)
+{
+	const __m256i *q = (const __m256i *)(const void *)p;
+	return (v16){_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(q), 16)),
+		     _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(q + 1), 16))};
+}
+
+INLINE v16 v_load_odd(const uint16_t *p)
+{
+	const __m256i *q = (const __m256i *)(const void *)p;
+	__m256i high = _mm256_set1_epi32((int)0xffff0000);
+	return (v16){_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(q), high)),
+		     _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(q + 1), high))};
 }
 
 INLINE v16 v_load_f16(const uint16_t *p)

@@ -4,9 +4,7 @@
 
 #include "tensor/cpu/kernels/vec_x86.h"
 
-/* 32 registers: at most 24 accumulators, four of weights, some of the left side */
-#define V_ROWS         12
-#define V_PANELS(rows) ((rows) <= 2 ? 8 : (rows) <= 6 ? 4 : 2)
+#include "tensor/cpu/kernels/tiles_avx512.h"
 
 typedef __m512 v16;
 
@@ -43,6 +41,16 @@ INLINE void v_store_n(float *p, v16 x, size_t n)
 INLINE v16 v_load_bf16(const uint16_t *p)
 {
 	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
+}
+
+INLINE v16 v_load_even(const uint16_t *p)
+{
+	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+
+INLINE v16 v_load_odd(const uint16_t *p)
+{
+	return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000)));
 }
 
 INLINE v16 v_load_f16(const uint16_t *p)

@@ -61,6 +61,18 @@ INLINE v16 v_load_bf16(const uint16_t *p)
 	return r;
 }
 
+INLINE v16 v_load_even(const uint16_t *p)
+{
+	v16 r;
+	V_LANES r.l[i] = (real)ts_bf16_to_f32(p[2 * i]);
+	return r;
+}
+
+INLINE v16 v_load_odd(const uint16_t *p)
+{
+	return v_load_even(p + 1);
+}
+
 INLINE v16 v_load_f16(const uint16_t *p)
 {
 	v16 r;

@@ -37,10 +37,7 @@ static void chunk_logits(const struct vocab *v, struct ts_product rows, real *lo
 {
 	rows.c = logits;
 	rows.ldc = VOCAB_CHUNK;
-	rows.b = TS_NAME(panel)(v->w, chunk);
-	rows.panel_step = 16 * v->w->in;
-	rows.row_step = 16;
-	rows.type = v->w->dtype;
+	TS_NAME(use_weight)(&rows, v->w, chunk, 0);
 	rows.cols = n;
 	rows.k = v->w->in;
 	TS_NAME(product)(&rows);
@@ -92,8 +89,8 @@ static void add_rows(const struct vocab *v, const real *weights, real *turned, s
 				       .lda = VOCAB_CHUNK,
 				       .layout = A_ROWS,
 				       .b = turned,
-				       .panel_step = 16,
-				       .row_step = TS_TURN_COLUMNS,
+				       .panel_step = 16 * TS_TURN_ROWS,
+				       .row_step = 16,
 				       .type = TS_F32,
 				       .rows = n,
 				       .cols = wide,
