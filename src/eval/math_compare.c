@@ -305,19 +305,23 @@ static bool may_be_lists(const char *s, size_t n)
 	return true;
 }
 
+/* *next: how to read once more where that may make a difference, or -1. */
 static int compare_once(struct ts_arena *arena, const char *a, size_t a_n, const char *b, size_t b_n, int how,
-			enum ts_math_verdict *verdict, bool *again)
+			enum ts_math_verdict *verdict, int *next)
 {
 	struct ts_math_answer x, y;
 	struct ts_math_work work = {.arena = arena, .budget = TS_MATH_BUDGET};
 	int status = ts_math_parse(arena, a, a_n, how, &x);
 	if (!status)
 		status = ts_math_parse(arena, b, b_n, how, &y);
-	*again = false;
+	*next = -1;
 	*verdict = TS_MATH_UNREAD;
 	if (status)
 		return status == TS_ENOMEM ? status : 0;
-	*again = how & TS_MATH_GROUPED && (x.grouped || y.grouped) && (x.list || y.list) && may_be_lists(a, a_n) && may_be_lists(b, b_n);
+	if ((x.grouped || y.grouped) && (x.list || y.list) && may_be_lists(a, a_n) && may_be_lists(b, b_n))
+		*next = 0;
+	else if (without_names(x.tree) != without_names(y.tree))
+		*next = TS_MATH_GROUPED | TS_MATH_UNITS;
 	*verdict = ts_math_same(&work, x.tree, y.tree) ? TS_MATH_EQUAL : TS_MATH_DIFFERENT;
 	return 0;
 }
@@ -335,11 +339,11 @@ int ts_math_reads(const char *s, size_t n, bool *reads)
 int ts_math_compare(const char *a, size_t a_n, const char *b, size_t b_n, enum ts_math_verdict *verdict)
 {
 	struct ts_arena arena = {0};
-	bool again = false;
+	int next = -1;
 	size_t failures = ts_mem_failures();
-	int status = compare_once(&arena, a, a_n, b, b_n, TS_MATH_GROUPED, verdict, &again);
-	if (!status && *verdict != TS_MATH_EQUAL && again)
-		status = compare_once(&arena, a, a_n, b, b_n, 0, verdict, &again);
+	int status = compare_once(&arena, a, a_n, b, b_n, TS_MATH_GROUPED, verdict, &next);
+	if (!status && *verdict != TS_MATH_EQUAL && next >= 0)
+		status = compare_once(&arena, a, a_n, b, b_n, next, verdict, &next);
 	ts_arena_release(&arena);
 	/* The comparison takes a tree that could not be made for one that is not settled. */
 	return status ? status : ts_mem_failures() > failures ? TS_ENOMEM : 0;

@@ -13,6 +13,11 @@ static node *list_of(struct ts_math_work *w, enum ts_math_kind kind, int op, int
 	return ts_math_make(w->arena, &(struct ts_math){.kind = kind, .op = op, .close = close, .count = count, .parts = parts});
 }
 
+static bool is_minus_one(node *m)
+{
+	return m->kind == TS_MATH_NEGATIVE && m->parts[0]->kind == TS_MATH_NUMBER && !strcmp(m->parts[0]->text, "1");
+}
+
 /* A left side that only names what is asked: x, f(x), m + n, (x, y), \sin A. No number stands in it. */
 static bool is_label(node *m, bool top)
 {
@@ -29,6 +34,8 @@ static bool is_label(node *m, bool top)
 		if (m->op >= TS_MATH_ABS)
 			return false;
 		break;
+	case TS_MATH_POWER: /* f^{-1}, a function's inverse */
+		return m->parts[0]->kind == TS_MATH_NAME && is_minus_one(m->parts[1]);
 	case TS_MATH_SUM:
 	case TS_MATH_PRODUCT:
 	case TS_MATH_QUOTIENT:

@@ -167,7 +167,7 @@ static int number(struct lexer *x, size_t most)
 	return status ? status : put_token(x, t);
 }
 
-/* A1F_{16}: digits beyond 9. Plain runs of letters without such a subscript are none. */
+/* A1F_{16}: digits beyond 9; without any other only in base 16. Plain runs of letters without such a subscript are none. */
 static bool based_digits(const struct lexer *x, size_t *len)
 {
 	size_t i = x->at;
@@ -175,10 +175,10 @@ static bool based_digits(const struct lexer *x, size_t *len)
 	while (i < x->n && (is_digit(x->s[i]) || (x->s[i] >= 'A' && x->s[i] <= 'Z')))
 		digit = is_digit(x->s[i++]) || digit;
 	*len = i - x->at;
-	if (*len < 2 || !digit || i >= x->n || x->s[i] != '_')
+	if (*len < 2 || i >= x->n || x->s[i] != '_')
 		return false;
 	i += 1 + (i + 1 < x->n && x->s[i + 1] == '{');
-	return digits_at(x, i) == 2 && (x->s[i] == '1' || x->s[i] == '2' || x->s[i] == '3');
+	return digits_at(x, i) == 2 && (digit || !memcmp(x->s + i, "16", 2)) && (x->s[i] == '1' || x->s[i] == '2' || x->s[i] == '3');
 }
 
 /* --- letters --- */
@@ -191,8 +191,11 @@ static bool after_number(const struct lexer *x)
 
 static int letter(struct lexer *x, const char *s)
 {
-	if (x->words && after_number(x) && strchr("mgsLlhVAKJNWC", *s))
-		return put_text(x, TS_TOKEN_WORD, s, 1); /* a unit */
+	const struct ts_math_token *t = last(x);
+	bool temperature = t && t->type == TS_TOKEN_DEGREE && (*s == 'C' || *s == 'F');
+	bool unit = after_number(x) && (x->words || (x->how & TS_MATH_UNITS && x->spaced));
+	if (temperature || (unit && strchr("mgsLlhVAKJNWC", *s)))
+		return put_text(x, TS_TOKEN_WORD, s, 1);
 	if (*s == 'e' || *s == 'i')
 		return put(x, TS_TOKEN_CONSTANT, *s);
 	return put_text(x, TS_TOKEN_NAME, s, 1);

@@ -93,10 +93,19 @@ int ts_math_parse_factor(struct parser *p, const struct ts_math **out)
 	}
 }
 
+/* cm^2, s^-1; any other power, and it is no unit. */
+static int unit_power(struct parser *p)
+{
+	const struct ts_math *power;
+	if (!take(p, '^'))
+		return 0;
+	TS_TRY(ts_math_parse_argument(p, &power));
+	return ts_math_is_minus_one(power) || (ts_math_is_whole(power) && strlen(power->text) == 1) ? 0 : TS_EFORMAT;
+}
+
 /* The words after a value: its unit, dropped with its powers and slashes. */
 static int parse_unit(struct parser *p, const struct ts_math **value)
 {
-	const struct ts_math *dropped;
 	if (p->how & TS_MATH_BARE)
 		return TS_EFORMAT;
 	while (next_is(p, TS_TOKEN_WORD)) {
@@ -113,17 +122,14 @@ static int parse_unit(struct parser *p, const struct ts_math **value)
 		} else if (!strcasecmp(word, "degrees") || !strcasecmp(word, "degree")) {
 			TS_TRY(wrap(p, TS_MATH_DEGREE, 0, value));
 		}
-		if (take(p, '^')) {
-			TS_TRY(ts_math_parse_argument(p, &dropped));
-			/* cm^2, s^-1; else it is no unit */
-			if (!ts_math_is_whole(dropped) ? !ts_math_is_minus_one(dropped) : strlen(dropped->text) > 1)
-				return TS_EFORMAT;
-		}
+		TS_TRY(unit_power(p));
 		int after = next_is(p, TS_TOKEN_END) ? TS_TOKEN_END : p->tokens[p->at + 1].type;
-		if (next_is(p, '/') && after == TS_TOKEN_NAME) /* km/h */
+		if (next_is(p, '/') && after == TS_TOKEN_NAME) { /* km/h, m/s^2 */
 			p->at += 2;
-		else if ((next_is(p, '/') || next_is(p, '-') || next_is(p, '*')) && after == TS_TOKEN_WORD)
+			TS_TRY(unit_power(p));
+		} else if ((next_is(p, '/') || next_is(p, '-') || next_is(p, '*')) && after == TS_TOKEN_WORD) {
 			p->at++;
+		}
 	}
 	return 0;
 }

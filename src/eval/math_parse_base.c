@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int plain_number(struct parser *p, const struct ts_math **out)
 {
@@ -259,6 +260,25 @@ static int parse_name(struct parser *p, const struct ts_math **out)
 	return NODE(p, out, .kind = TS_MATH_NAME, .text = name);
 }
 
+/* Texts that are sets. */
+static const struct {
+	const char *text;
+	enum ts_math_kind kind;
+} sets[] = {
+	{"all real numbers", TS_MATH_DOMAIN}, {"all reals", TS_MATH_DOMAIN},      {"real numbers", TS_MATH_DOMAIN},
+	{"the real numbers", TS_MATH_DOMAIN}, {"no solution", TS_MATH_SET},       {"no solutions", TS_MATH_SET},
+	{"no real solution", TS_MATH_SET},    {"no real solutions", TS_MATH_SET}, {"empty set", TS_MATH_SET},
+	{"the empty set", TS_MATH_SET},
+};
+
+static int text_or_set(struct parser *p, const char *text, const struct ts_math **out)
+{
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
+		if (!strcasecmp(sets[i].text, text))
+			return NODE(p, out, .kind = sets[i].kind, .op = sets[i].kind == TS_MATH_DOMAIN ? 'R' : 0);
+	return NODE(p, out, .kind = TS_MATH_TEXT, .text = text);
+}
+
 /* Words that no value stands before: the answer is a text. */
 static int parse_words(struct parser *p, const struct ts_math **out)
 {
@@ -276,7 +296,7 @@ static int parse_words(struct parser *p, const struct ts_math **out)
 		status = status ? status : ts_str_puts(&text, peek(p)->text);
 	}
 	if (!status)
-		status = NODE(p, out, .kind = TS_MATH_TEXT, .text = ts_str_c(&text));
+		status = text_or_set(p, ts_str_c(&text), out);
 	ts_str_release(&text);
 	return status;
 }
