@@ -162,7 +162,24 @@ static int extract_formula(const char *s, size_t n, struct ts_grade *out)
 	return append_trimmed(&out->extracted, s, n);
 }
 
-/* The formula that stands behind the last "answer is", or the last number of that line, of what follows it, or of all. */
+/* The number that s begins with, where words follow it: 18 dollars a day for 7 days. */
+static int extract_first_number(const char *s, size_t n, struct ts_grade *out)
+{
+	struct ts_str cleaned = {0};
+	size_t len;
+	int status = ts_answer_clean(s, n, &cleaned);
+	const char *text = ts_str_c(&cleaned);
+	size_t start = strspn(text, " *:([");
+	if (!status && ts_number_at(text, cleaned.len, start, &len) && text[start + len] == ' ' && is_letter(text[start + len + 1])) {
+		out->found = true;
+		status = ts_str_append(&out->extracted, text + start, len);
+	}
+	ts_str_release(&cleaned);
+	return status;
+}
+
+/* The formula that stands behind the last "answer is", or the number there that words follow, or the last number of that line, of what
+ * follows it, or of all. */
 static int extract_statement(const char *s, size_t n, struct ts_grade *out)
 {
 	size_t from = after_last(s, n, "answer is");
@@ -174,6 +191,8 @@ static int extract_statement(const char *s, size_t n, struct ts_grade *out)
 	}
 	if (from)
 		TS_TRY(extract_formula(s + from, line, out));
+	if (!out->found && from)
+		TS_TRY(extract_first_number(s + from, line, out));
 	if (!out->found && from && stop)
 		TS_TRY(extract_number(s + from, line, out));
 	/* Nothing on the line of "answer is": the number may stand below it, or the phrase led nowhere. */

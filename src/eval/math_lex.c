@@ -201,6 +201,16 @@ static int letter(struct lexer *x, const char *s)
 	return put_text(x, TS_TOKEN_NAME, s, 1);
 }
 
+/* The letter x between two numbers: 2 x 3. */
+static bool times(const struct lexer *x)
+{
+	const struct ts_math_token *t = last(x);
+	size_t i = x->at;
+	while (i < x->n && x->s[i] == ' ')
+		i++;
+	return !(x->how & TS_MATH_BARE) && t && t->type == TS_TOKEN_NUMBER && digits_at(x, i) > 0;
+}
+
 /* A run of letters: a function, a word, or variables side by side. */
 static int run(struct lexer *x)
 {
@@ -212,6 +222,8 @@ static int run(struct lexer *x)
 	x->at += n;
 	if ((type = ts_math_word_type(s, n, &op)))
 		return put(x, type, op);
+	if (n == 1 && *s == 'x' && times(x))
+		return put(x, '*', 0);
 	if (n == 1)
 		return letter(x, s);
 	if (x->words || ts_math_is_word(s, n, after_number(x)))

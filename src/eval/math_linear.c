@@ -220,13 +220,16 @@ static int add_factors(struct ts_math_linear *out, const fmpz_t n, int sign)
 
 static int log_of_fraction(struct ts_math_reckoner *r, const struct ts_math *m, struct ts_math_linear *out)
 {
+	enum { FACTORING = 8000 };
 	fmpq_t value;
 	fmpq_init(value);
 	int status = exact(r, m, value);
 	if (!status && fmpq_sgn(value) <= 0)
 		status = fmpq_is_zero(value) || r->real ? TS_MATH_UNDEFINED : TS_MATH_UNKNOWN;
-	if (!status)
-		status = ts_math_spend(r, 2000);
+	/* Two hard numbers of 62 bits are factored in a millisecond. */
+	r->budget -= FACTORING;
+	if (!status && r->budget < 0)
+		status = TS_MATH_UNKNOWN;
 	if (!status)
 		status = add_factors(out, fmpq_numref(value), 1);
 	if (!status)

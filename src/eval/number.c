@@ -149,3 +149,12 @@ bool ts_number_last(const char *s, size_t n, size_t *start, size_t *len)
 	}
 	return found;
 }
+
+bool ts_number_at(const char *s, size_t n, size_t start, size_t *len)
+{
+	struct cursor c = {s, n, start};
+	if (!number(&c))
+		return false;
+	*len = c.at - start;
+	return true;
+}

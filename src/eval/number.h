@@ -10,5 +10,7 @@
 
 /* In cleaned text (eval/answer_text.h). Signs count only where no letter or digit stands before. */
 bool ts_number_last(const char *cleaned, size_t n, size_t *start, size_t *len);
+/* The one that begins at `start`, if one does. */
+bool ts_number_at(const char *cleaned, size_t n, size_t start, size_t *len);
 
 #endif
