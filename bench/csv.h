@@ -47,7 +47,7 @@ static inline void bench_cpuinfo_(const char *key, char *value, size_t room)
 		break;
 	}
 	if (f)
-		fclose(f);
+		(void)fclose(f);
 }
 
 static inline struct bench_csv bench_csv_open(FILE *out, const char *bench)
@@ -164,7 +164,7 @@ static inline struct ts_backend *bench_backend(int argc, char **argv, const char
 	enum ts_isa isa = TS_ISA_AUTO;
 	const char *word = bench_option(argc, argv, "--isa", NULL);
 	if (word && ts_isa_parse(word, &isa)) {
-		fprintf(stderr, "bench/%s: --isa: expected plain, avx2 or avx512, found \"%s\"\n", bench, word);
+		fprintf(stderr, "bench/%s: --isa: expected plain, avx2, avx512 or neon, found \"%s\"\n", bench, word);
 		exit(2);
 	}
 	if (ts_backend_cpu_new(&b, isa, atoi(bench_option(argc, argv, "--threads", "1")), &err) ||

@@ -84,20 +84,7 @@ static double needed(const struct ts_model_config *g, const struct ts_adapter *a
 	return sum / 1e9;
 }
 
-/* "VmHWM" in bytes; forgotten first where the system allows it, so that each length has its own. */
-static double peak_memory(void)
-{
-	char line[256];
-	unsigned long kib = 0;
-	FILE *f = fopen("/proc/self/status", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmHWM: %lu", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return (double)kib * 1024;
-}
-
+/* The peak is forgotten before each length, where the system allows it, so that each has its own. */
 static void forget_peak(void)
 {
 	FILE *f = fopen("/proc/self/clear_refs", "w");
@@ -120,7 +107,7 @@ static void put(const struct bench *b, const struct ts_train_options *o, size_t 
 	} rows[] = {{"train", "tokens/s", rate},
 		    {"needed", "GFLOP/token", gflop},
 		    {"speed", "GFLOP/s", rate * gflop},
-		    {"peak memory", "MiB", peak_memory() / 0x1p20}};
+		    {"peak memory", "MiB", (double)ts_mem_peak() / 0x1p20}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		bench_csv_put(&b->csv, bench_isa(b->backend), b->backend->threads, rows[i].name, parameters, rows[i].value, rows[i].unit,
 			      i % 2 ? -1 : w->clock.cpu_share);
@@ -143,8 +130,9 @@ static int measure(const struct bench *b, size_t length, struct ts_error *err)
 	TS_GOTO(ts_adapter_config_add(&config, "v_proj", err));
 	TS_GOTO(ts_adapter_new(&adapter, b->model, &config, 42, err));
 	TS_GOTO(make_rows(rows, count, length, ts_model_config(b->model)->vocab_size, err));
+	const struct ts_train_bound bound = {.bytes = b->bound, .used = ts_mem_resident()};
 	if (!strcmp(b->keep, "auto"))
-		TS_GOTO(ts_train_fit_examples(&options, b->model, adapter, rows, count, (size_t)peak_memory(), b->bound, err));
+		TS_GOTO(ts_train_fit_examples(&options, b->model, adapter, rows, count, &bound, err));
 	else if (!strcmp(b->keep, "none"))
 		options.keep = (struct ts_keep){0, 0};
 	TS_GOTO(ts_train(b->model, adapter, rows, count, &options, NULL, &(struct ts_train_hooks){.user = &watch, .step = count_step},

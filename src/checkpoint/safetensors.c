@@ -435,26 +435,18 @@ int ts_tensors_header(const char *path, const struct ts_tensor_out *list, size_t
 int ts_tensors_write(const char *path, const struct ts_tensor_out *list, size_t count, struct ts_error *err)
 {
 	struct ts_str header = {0};
-	unsigned char *block = NULL;
-	size_t bytes, total;
-	int status;
-	TS_GOTO(put_header(path, list, count, &header, &bytes, err));
-	if (!ts_add_size(bytes, header.len, &total) || !(block = ts_alloc(total))) {
-		status = ts_fail(err, TS_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
-		goto done;
+	struct ts_piece *pieces = ts_calloc(count + 1, sizeof(*pieces));
+	size_t bytes;
+	int status = pieces ? put_header(path, list, count, &header, &bytes, err) : ts_fail_memory(err);
+	if (!status)
+		pieces[0] = (struct ts_piece){header.data, header.len};
+	for (size_t i = 0; i < count && !status; i++) {
+		pieces[i + 1].data = list[i].data;
+		status = tensor_bytes(&list[i], path, &pieces[i + 1].n, err);
 	}
-	memcpy(block, header.data, header.len);
-	unsigned char *at = block + header.len;
-	for (size_t i = 0; i < count; i++) {
-		size_t n = 0;
-		TS_GOTO(tensor_bytes(&list[i], path, &n, err));
-		if (n)
-			memcpy(at, list[i].data, n);
-		at += n;
-	}
-	status = ts_file_write(path, block, total, err);
-done:
-	ts_free(block);
+	if (!status)
+		status = ts_file_write_pieces(path, pieces, count + 1, err);
+	ts_free(pieces);
 	ts_str_release(&header);
 	return status;
 }

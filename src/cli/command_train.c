@@ -139,9 +139,10 @@ static int fit_memory(struct train *t)
 {
 	struct ts_session *s = &t->session;
 	struct ts_train_options *o = &t->options;
-	size_t rows = o->max_rows, used = ts_mem_resident() + TS_MEMORY_GROWTH;
+	size_t rows = o->max_rows;
+	const struct ts_train_bound bound = {.bytes = s->memory, .used = ts_mem_resident() + TS_MEMORY_GROWTH, .before = ts_mem_peak()};
 	int layers = ts_model_config(s->model)->layers;
-	TS_TRY(ts_train_fit_examples(o, s->model, s->adapter, t->examples.data, t->examples.len, used, s->memory, &s->err));
+	TS_TRY(ts_train_fit_examples(o, s->model, s->adapter, t->examples.data, t->examples.len, &bound, &s->err));
 	if (o->keep.layers < layers || o->max_rows < rows)
 		ts_log(&s->context, TS_LOG_INFO,
 		       "--memory: activations of %d of %d layers are kept (of attention: %d), the rest is computed again; passes of %zu "

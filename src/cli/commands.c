@@ -99,6 +99,13 @@ static const struct ts_command commands[] = {
 		.run = ts_command_render,
 	},
 	{
+		.name = "grade",
+		.summary = "is an answer right? by both graders",
+		.usage = "grade [--grader strict|paper] [--in FILE] [--out FILE]",
+		.example = "echo '{\"prediction\":\"So \\\\boxed{1,000}.\",\"gold\":\"1000\",\"dataset\":\"math\"}' | thinksafe grade",
+		.run = ts_command_grade,
+	},
+	{
 		.name = "help",
 		.summary = "help on a command, the man page, completion for a shell",
 		.usage = "help [COMMAND] [--man | --completion SHELL]",

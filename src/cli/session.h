@@ -180,6 +180,7 @@ int ts_command_report(const struct ts_command *, int argc, char **argv);
 int ts_command_score(const struct ts_command *, int argc, char **argv);
 int ts_command_tokenize(const struct ts_command *, int argc, char **argv);
 int ts_command_render(const struct ts_command *, int argc, char **argv);
+int ts_command_grade(const struct ts_command *, int argc, char **argv);
 int ts_command_pull(const struct ts_command *, int argc, char **argv);
 int ts_command_help(const struct ts_command *, int argc, char **argv);
 

@@ -92,13 +92,21 @@ int ts_dir_make_parent(const char *path, struct ts_error *err)
 	return with_parent(path, ts_dir_make, err);
 }
 
+static int write_pieces(int fd, const struct ts_piece *pieces, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (write_all(fd, pieces[i].data, pieces[i].n))
+			return -1;
+	return 0;
+}
+
 /* A device or a pipe cannot be replaced by a file: it takes the bytes as they are. */
-static int write_through(const char *path, const void *data, size_t n, struct ts_error *err)
+static int write_through(const char *path, const struct ts_piece *pieces, size_t count, struct ts_error *err)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(err, path, "write");
-	int status = write_all(fd, data, n) ? fail_errno(err, path, "write") : 0;
+	int status = write_pieces(fd, pieces, count) ? fail_errno(err, path, "write") : 0;
 	close(fd);
 	return status;
 }
@@ -125,13 +133,18 @@ int ts_file_check_writable(const char *path, struct ts_error *err)
 
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err)
 {
+	return ts_file_write_pieces(path, &(struct ts_piece){data, n}, 1, err);
+}
+
+int ts_file_write_pieces(const char *path, const struct ts_piece *pieces, size_t count, struct ts_error *err)
+{
 	struct ts_str temp = {0};
 	struct stat st;
 	char target[PATH_MAX];
 	if (!stat(path, &st) && S_ISDIR(st.st_mode))
 		return ts_fail(err, TS_EIO, "%s: expected a file, found a folder", path);
 	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return write_through(path, data, n, err);
+		return write_through(path, pieces, count, err);
 	/* A link stays: what it points to is replaced. */
 	if (!lstat(path, &st) && S_ISLNK(st.st_mode) && realpath(path, target))
 		path = target;
@@ -145,7 +158,7 @@ int ts_file_write(const char *path, const void *data, size_t n, struct ts_error 
 		status = fail_errno(err, path, "write");
 		goto done;
 	}
-	if (write_all(fd, data, n) || fsync(fd))
+	if (write_pieces(fd, pieces, count) || fsync(fd))
 		status = fail_errno(err, path, "write");
 	if (close(fd) && !status)
 		status = fail_errno(err, path, "write");

@@ -13,6 +13,12 @@ int ts_file_read(const char *path, struct ts_str *out, struct ts_error *err);
 /* Written so that after a crash either the old or the new content is there, never a part. A link is followed; a device or a pipe just
  * takes the bytes. */
 int ts_file_write(const char *path, const void *data, size_t n, struct ts_error *err);
+/* The same of pieces, one behind the other, for what nobody should put together in memory first. */
+struct ts_piece {
+	const void *data;
+	size_t n;
+};
+int ts_file_write_pieces(const char *path, const struct ts_piece *pieces, size_t count, struct ts_error *err);
 /* Whether ts_file_write could make the file: for long work, before it begins. */
 int ts_file_check_writable(const char *path, struct ts_error *err);
 /* Is this text of `place` UTF-8? TS_EFORMAT names the line (its first one is `line`) and the byte in it, both counted from 1. */

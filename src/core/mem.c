@@ -70,6 +70,19 @@ size_t ts_mem_resident(void)
 	return second ? (size_t)strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
+size_t ts_mem_peak(void)
+{
+	char text[4096];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *line = strstr(text, "VmHWM:");
+	return line ? (size_t)strtoull(line + strlen("VmHWM:"), NULL, 10) * 1024 : 0;
+}
+
 void *ts_alloc(size_t size)
 {
 	void *p = counted(must_fail() ? NULL : malloc(size ? size : 1));

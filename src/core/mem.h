@@ -24,6 +24,8 @@ bool ts_add_size(size_t a, size_t b, size_t *out);
 
 /* Bytes of this process that are in memory now; 0 where the system does not tell. For plans, never for a result. */
 size_t ts_mem_resident(void);
+/* The most of them since the program began. */
+size_t ts_mem_peak(void);
 
 /* Test hook: the n-th allocation from now (1 = the next) fails, once; 0 = never. */
 void ts_mem_fail_at(size_t n);

@@ -156,6 +156,8 @@ static int extract_formula(const char *s, size_t n, struct ts_grade *out)
 	TS_TRY(ts_math_reads(s, n, &reads));
 	if (!reads)
 		return 0;
+	while (n && (s[n - 1] == '.' || s[n - 1] == ' '))
+		n--;
 	out->found = true;
 	return append_trimmed(&out->extracted, s, n);
 }

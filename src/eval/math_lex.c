@@ -22,125 +22,6 @@ struct lexer {
 	struct ts_math_tokens *out;
 };
 
-struct command {
-	const char *name;
-	int type, op;
-};
-
-static const struct command commands[] = {
-	{"cdot", '*', 0},
-	{"times", '*', 0},
-	{"ast", '*', 0},
-	{"div", '/', 0},
-	{"colon", ':', 0},
-	{"le", TS_TOKEN_LESS_EQ, 0},
-	{"leq", TS_TOKEN_LESS_EQ, 0},
-	{"leqslant", TS_TOKEN_LESS_EQ, 0},
-	{"ge", TS_TOKEN_GREATER_EQ, 0},
-	{"geq", TS_TOKEN_GREATER_EQ, 0},
-	{"geqslant", TS_TOKEN_GREATER_EQ, 0},
-	{"lt", '<', 0},
-	{"gt", '>', 0},
-	{"ne", TS_TOKEN_DIFFERS, 0},
-	{"neq", TS_TOKEN_DIFFERS, 0},
-	{"approx", TS_TOKEN_ABOUT, 0},
-	{"in", TS_TOKEN_IN, 0},
-	{"cup", TS_TOKEN_UNION, 0},
-	{"cap", TS_TOKEN_MEET, 0},
-	{"setminus", TS_TOKEN_WITHOUT, 0},
-	{"backslash", TS_TOKEN_WITHOUT, 0},
-	{"pm", TS_TOKEN_PLUSMINUS, '+'},
-	{"mp", TS_TOKEN_PLUSMINUS, '-'},
-	{"infty", TS_TOKEN_CONSTANT, 'f'},
-	{"pi", TS_TOKEN_CONSTANT, 'p'},
-	{"emptyset", TS_TOKEN_EMPTY_SET, 0},
-	{"varnothing", TS_TOKEN_EMPTY_SET, 0},
-	{"lfloor", TS_TOKEN_FLOOR_OPEN, 0},
-	{"rfloor", TS_TOKEN_FLOOR_CLOSE, 0},
-	{"lceil", TS_TOKEN_CEIL_OPEN, 0},
-	{"rceil", TS_TOKEN_CEIL_CLOSE, 0},
-	{"langle", TS_TOKEN_ANGLE_OPEN, 0},
-	{"rangle", TS_TOKEN_ANGLE_CLOSE, 0},
-	{"lvert", '|', 0},
-	{"rvert", '|', 0},
-	{"vert", '|', 0},
-	{"mid", '|', 0},
-	{"lbrace", TS_TOKEN_SET_OPEN, 0},
-	{"rbrace", TS_TOKEN_SET_CLOSE, 0},
-	{"frac", TS_TOKEN_FRACTION, 0},
-	{"dfrac", TS_TOKEN_FRACTION, 0},
-	{"tfrac", TS_TOKEN_FRACTION, 0},
-	{"cfrac", TS_TOKEN_FRACTION, 0},
-	{"sqrt", TS_TOKEN_ROOT, 0},
-	{"binom", TS_TOKEN_BINOMIAL, 0},
-	{"dbinom", TS_TOKEN_BINOMIAL, 0},
-	{"tbinom", TS_TOKEN_BINOMIAL, 0},
-	{"degree", TS_TOKEN_DEGREE, 0},
-	{"R", TS_TOKEN_DOMAIN, 'R'},
-};
-
-/* One sign after a backslash. */
-static const struct command signs[] = {
-	{"\\", TS_TOKEN_ROW, 0}, {"{", TS_TOKEN_SET_OPEN, 0}, {"}", TS_TOKEN_SET_CLOSE, 0}, {"%", '%', 0}, {"|", '|', 0},
-};
-
-static const char *const ignored[] = {"left", "right", "big",   "Big",          "bigl",      "bigr",   "Bigl",  "Bigr", "bigg",
-				      "Bigg", "quad",  "qquad", "displaystyle", "textstyle", "limits", "boxed", "fbox"};
-
-static const char *const letters[] = {"alpha",    "beta",    "gamma", "delta",  "epsilon", "varepsilon", "zeta",  "eta",   "theta",
-				      "vartheta", "iota",    "kappa", "lambda", "mu",      "nu",         "xi",    "rho",   "sigma",
-				      "tau",      "upsilon", "phi",   "varphi", "chi",     "psi",        "omega", "Gamma", "Delta",
-				      "Theta",    "Lambda",  "Xi",    "Pi",     "Sigma",   "Phi",        "Psi",   "Omega", "ell"};
-
-static const char *const texts[] = {"text", "textbf", "textit",       "textrm", "textsf", "texttt",
-				    "mbox", "mathrm", "operatorname", "mathsf", "mathit"};
-static const char *const accents[] = {"mathbf", "vec", "boldsymbol", "bm", "hat", "bar", "tilde", "mathcal", "overline"};
-
-/* Signs beyond ASCII, as the ASCII or the command that they are. A space stands for nothing. */
-static const struct {
-	const char *bytes, *as;
-} unicode[] = {
-	{"\xE2\x88\x92", "-"},
-	{"\xE2\x80\x93", "-"},
-	{"\xC3\x97", "\\times "},
-	{"\xC2\xB7", "\\cdot "},
-	{"\xE2\x8B\x85", "\\cdot "},
-	{"\xC3\xB7", "\\div "},
-	{"\xE2\x89\xA4", "\\le "},
-	{"\xE2\x89\xA5", "\\ge "},
-	{"\xE2\x89\xA0", "\\ne "},
-	{"\xE2\x89\x88", "\\approx "},
-	{"\xE2\x88\x88", "\\in "},
-	{"\xE2\x88\xAA", "\\cup "},
-	{"\xE2\x88\xA9", "\\cap "},
-	{"\xC2\xB1", "\\pm "},
-	{"\xE2\x88\x93", "\\mp "},
-	{"\xE2\x88\x9E", "\\infty "},
-	{"\xCF\x80", "\\pi "},
-	{"\xE2\x88\x9A", "\\sqrt "},
-	{"\xE2\x88\x85", "\\emptyset "},
-	{"\xC2\xB0", "\\degree "},
-	{"\xE2\x84\x9D", "\\R "},
-	{"\xC2\xB2", "^2 "},
-	{"\xC2\xB3", "^3 "},
-	{"\xCE\xB8", "\\theta "},
-	{"\xCE\xB1", "\\alpha "},
-	{"\xCE\xB2", "\\beta "},
-	{"\xCE\xBB", "\\lambda "},
-	{"\xC2\xBD", "\\frac12 "},
-	{"\xC2\xBC", "\\frac14 "},
-	{"\xC2\xBE", "\\frac34 "},
-	{"\xE2\x8C\x8A", "\\lfloor "},
-	{"\xE2\x8C\x8B", "\\rfloor "},
-	{"\xE2\x8C\x88", "\\lceil "},
-	{"\xE2\x8C\x89", "\\rceil "},
-	{"\xC2\xA0", " "},
-	{"\xE2\x80\xAF", " "},
-	{"\xE2\x80\x89", " "},
-	{"\xC2\xA3", " "},
-	{"\xE2\x82\xAC", " "},
-};
-
 static bool is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -150,15 +31,6 @@ static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
-
-static bool in(const char *const *names, size_t count, const char *s, size_t n)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strlen(names[i]) == n && !memcmp(names[i], s, n))
-			return true;
-	return false;
-}
-#define IN(table, s, n) in((table), sizeof(table) / sizeof(*(table)), (s), (n))
 
 static bool at(const struct lexer *x, const char *word)
 {
@@ -295,7 +167,7 @@ static int number(struct lexer *x, size_t most)
 	return status ? status : put_token(x, t);
 }
 
-/* A1F_{16}: digits beyond 9. Plain runs of letters without such a subscript are none. */
+/* A1F_{16}: digits beyond 9; without any other only in base 16. Plain runs of letters without such a subscript are none. */
 static bool based_digits(const struct lexer *x, size_t *len)
 {
 	size_t i = x->at;
@@ -303,10 +175,10 @@ static bool based_digits(const struct lexer *x, size_t *len)
 	while (i < x->n && (is_digit(x->s[i]) || (x->s[i] >= 'A' && x->s[i] <= 'Z')))
 		digit = is_digit(x->s[i++]) || digit;
 	*len = i - x->at;
-	if (*len < 2 || !digit || i >= x->n || x->s[i] != '_')
+	if (*len < 2 || i >= x->n || x->s[i] != '_')
 		return false;
 	i += 1 + (i + 1 < x->n && x->s[i + 1] == '{');
-	return digits_at(x, i) == 2 && (x->s[i] == '1' || x->s[i] == '2' || x->s[i] == '3');
+	return digits_at(x, i) == 2 && (digit || !memcmp(x->s + i, "16", 2)) && (x->s[i] == '1' || x->s[i] == '2' || x->s[i] == '3');
 }
 
 /* --- letters --- */
@@ -319,8 +191,11 @@ static bool after_number(const struct lexer *x)
 
 static int letter(struct lexer *x, const char *s)
 {
-	if (x->words && after_number(x) && strchr("mgsLlhVAKJNWC", *s))
-		return put_text(x, TS_TOKEN_WORD, s, 1); /* a unit */
+	const struct ts_math_token *t = last(x);
+	bool temperature = t && t->type == TS_TOKEN_DEGREE && (*s == 'C' || *s == 'F');
+	bool unit = after_number(x) && (x->words || (x->how & TS_MATH_UNITS && x->spaced));
+	if (temperature || (unit && strchr("mgsLlhVAKJNWC", *s)))
+		return put_text(x, TS_TOKEN_WORD, s, 1);
 	if (*s == 'e' || *s == 'i')
 		return put(x, TS_TOKEN_CONSTANT, *s);
 	return put_text(x, TS_TOKEN_NAME, s, 1);
@@ -364,12 +239,20 @@ static bool braced(struct lexer *x, const char **s, size_t *n)
 	return true;
 }
 
+static bool is_environment(const char *s, size_t n)
+{
+	static const char *const known[] = {"pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "vmatrix", "array"};
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strlen(known[i]) == n && !memcmp(known[i], s, n))
+			return true;
+	return false;
+}
+
 static int environment(struct lexer *x, bool begins)
 {
 	const char *s;
 	size_t n;
-	static const char *const known[] = {"pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "vmatrix", "array"};
-	if (!braced(x, &s, &n) || !IN(known, s, n))
+	if (!braced(x, &s, &n) || !is_environment(s, n))
 		return TS_EFORMAT;
 	TS_TRY(put_text(x, begins ? TS_TOKEN_BEGIN : TS_TOKEN_CLOSE, s, n));
 	if (begins && n == 5 && !braced(x, &s, &n)) /* the columns of an array */
@@ -431,13 +314,14 @@ static int named(struct lexer *x, const char *name, size_t n)
 	const char *s;
 	size_t len;
 	int op, type;
-	if (IN(ignored, name, n)) {
+	enum ts_math_command_use use = ts_math_command_use(name, n);
+	if (use == TS_MATH_COMMAND_IGNORED) {
 		x->spaced = true;
 		return 0;
 	}
-	if (IN(texts, name, n))
+	if (use == TS_MATH_COMMAND_TEXT)
 		return braced(x, &s, &len) ? lex_inside(x, s, len, n < 6 || memcmp(name, "mathit", 6)) : TS_EFORMAT;
-	if (IN(accents, name, n))
+	if (use == TS_MATH_COMMAND_ACCENT)
 		return accented(x, name, n);
 	if (n == 6 && !memcmp(name, "mathbb", 6))
 		return domain(x);
@@ -445,19 +329,22 @@ static int named(struct lexer *x, const char *name, size_t n)
 		return environment(x, true);
 	if (n == 3 && !memcmp(name, "end", 3))
 		return environment(x, false);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (strlen(commands[i].name) == n && !memcmp(commands[i].name, name, n)) {
-			TS_TRY(put(x, commands[i].type, commands[i].op));
-			if (commands[i].type != TS_TOKEN_FRACTION)
-				return 0;
-			TS_TRY(short_argument(x));
-			return short_argument(x);
-		}
-	if (IN(letters, name, n))
+	if (use == TS_MATH_COMMAND_LETTER)
 		return put_text(x, TS_TOKEN_NAME, name, n);
-	type = ts_math_word_type(name, n, &op);
-	return type == TS_TOKEN_FUNCTION ? put(x, type, op) : TS_EFORMAT;
+	if (!(type = ts_math_command_type(name, n, &op)))
+		return TS_EFORMAT;
+	TS_TRY(put(x, type, op));
+	if (type != TS_TOKEN_FRACTION)
+		return 0;
+	TS_TRY(short_argument(x));
+	return short_argument(x);
 }
+
+/* One sign after a backslash. */
+static const struct {
+	char sign;
+	int type;
+} signs[] = {{'\\', TS_TOKEN_ROW}, {'{', TS_TOKEN_SET_OPEN}, {'}', TS_TOKEN_SET_CLOSE}, {'%', '%'}, {'|', '|'}};
 
 static int command(struct lexer *x)
 {
@@ -472,7 +359,7 @@ static int command(struct lexer *x)
 		return 0;
 	x->at++;
 	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
-		if (*signs[i].name == *name)
+		if (signs[i].sign == *name)
 			return put(x, signs[i].type, 0);
 	x->spaced = x->spaced || (*name != '!' && *name != '$');
 	return strchr("!,;: $()[]&\n\t", *name) ? 0 : TS_EFORMAT;
@@ -492,12 +379,12 @@ static bool degree(struct lexer *x)
 
 static int beyond_ascii(struct lexer *x)
 {
-	for (size_t i = 0; i < sizeof(unicode) / sizeof(*unicode); i++)
-		if (at(x, unicode[i].bytes)) {
-			x->at += strlen(unicode[i].bytes);
-			return lex_inside(x, unicode[i].as, strlen(unicode[i].as), false);
-		}
-	return TS_EFORMAT;
+	size_t len;
+	const char *as = ts_math_beyond_ascii(x->s + x->at, x->n - x->at, &len);
+	if (!as)
+		return TS_EFORMAT;
+	x->at += len;
+	return lex_inside(x, as, strlen(as), false);
 }
 
 static int sign(struct lexer *x)

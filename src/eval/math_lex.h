@@ -15,8 +15,8 @@ enum { TS_MATH_LONGEST = 4096, TS_MATH_MOST_TOKENS = 2048, TS_MATH_MOST_DIGITS =
 /* How to read. */
 enum {
 	TS_MATH_GROUPED = 1, /* a comma before exactly three digits parts thousands (10,080); else it parts a list */
-	TS_MATH_BARE =
-		2, /* for eval/paper.h: no words, units and mixed numbers, x(y) is a function, what follows a first formula is left */
+	TS_MATH_BARE = 2,    /* for eval/paper.h: no words, units or mixed numbers; x(y) is a function; what follows is left */
+	TS_MATH_UNITS = 4,   /* one letter after a number and a space is a unit (5 m), and no variable */
 };
 
 /* A token's type: an ASCII sign for itself, or one of these. */

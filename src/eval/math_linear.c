@@ -328,7 +328,7 @@ int ts_math_linear_value(struct ts_math_reckoner *r, const struct ts_math_linear
 static int multiply_power(struct ts_math_reckoner *r, int which, const fmpq_t exponent, struct ts_math_value *out)
 {
 	enum { SPLIT = 12, MOST_OF_VARIABLES = 31 };
-	slong whole = r->split ? SPLIT : 1, base = ts_math_stand_in(r, (uint64_t)(NAME_POWERS + which));
+	slong whole = r->split ? SPLIT : 1, base = ts_math_stand_in(r, (uint64_t)NAME_POWERS + (uint64_t)which);
 	struct ts_math_value factor;
 	fmpq_t times;
 	if (fmpq_is_zero(exponent))

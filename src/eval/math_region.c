@@ -193,7 +193,7 @@ static const struct ts_math *at(struct ts_math_work *w, const struct ts_math *f,
 }
 
 /* f relation 0, f = slope x + start: one end. */
-static bool solve(struct ts_math_work *w, const struct ts_math *left, char relation, const struct ts_math *right, region *out)
+static bool solve_linear(struct ts_math_work *w, const struct ts_math *left, char relation, const struct ts_math *right, region *out)
 {
 	const struct ts_math *f = ts_math_minus(w->arena, left, right), *x, *start, *slope, *line, *end;
 	if (!f || ts_math_names(f, &out->name, 1) != 1 || !(start = at(w, f, out->name, 0)) || !(x = at(w, f, out->name, 1)) ||
@@ -212,6 +212,30 @@ static bool solve(struct ts_math_work *w, const struct ts_math *left, char relat
 	bool closed = relation == TS_MATH_LESS_EQ || relation == TS_MATH_GREATER_EQ;
 	bool less = (relation == TS_MATH_LESS || relation == TS_MATH_LESS_EQ) == (sign > 0);
 	return put(w, out, less ? (interval){NULL, end, false, closed} : (interval){end, NULL, closed, false});
+}
+
+static char turned(char relation)
+{
+	static const char from[] = "<l>g", to[] = ">g<l";
+	const char *at = strchr(from, relation);
+	return at ? to[at - from] : relation;
+}
+
+/* |f| < c is -c < f < c, |f| > c is f < -c or f > c. */
+static bool solve(struct ts_math_work *w, const struct ts_math *left, char relation, const struct ts_math *right, region *out)
+{
+	bool on_right = right->kind == TS_MATH_FUNCTION && right->op == TS_MATH_ABS;
+	const struct ts_math *absolute = on_right ? right : left, *bound = on_right ? left : right;
+	const char *none;
+	if (absolute->kind != TS_MATH_FUNCTION || absolute->op != TS_MATH_ABS || ts_math_names(bound, &none, 0))
+		return solve_linear(w, left, relation, right, out);
+	relation = on_right ? turned(relation) : relation;
+	const struct ts_math *f = absolute->parts[0], *minus = ts_math_one(w->arena, TS_MATH_NEGATIVE, 0, bound);
+	region other = {0};
+	if (!minus || !solve_linear(w, f, relation, bound, out) || !solve_linear(w, f, turned(relation), minus, &other))
+		return false;
+	bool both = relation == TS_MATH_LESS || relation == TS_MATH_LESS_EQ || relation == TS_MATH_DIFFERS;
+	return both ? meet(w, out, &other) : unite(w, out, &other);
 }
 
 static bool is_minus_infinite(const struct ts_math *m)
@@ -236,11 +260,13 @@ static bool from_chain(struct ts_math_work *w, const struct ts_math *m, region *
 	for (size_t i = 0; i + 1 < m->count; i++) {
 		region part = {0};
 		const struct ts_math *left = m->parts[i], *right = m->parts[i + 1];
-		if (m->text[i] == TS_MATH_ABOUT ||
-		    (trivial(left, m->text[i], right) && !ts_math_names(right, &part.name, 1) && m->count < 3))
+		if (m->text[i] == TS_MATH_ABOUT)
 			return false;
-		if (trivial(left, m->text[i], right))
+		if (trivial(left, m->text[i], right)) {
+			const struct ts_math *other = is_infinite(left) ? right : left;
+			out->name = other->kind == TS_MATH_NAME ? other->text : out->name;
 			continue;
+		}
 		if (m->text[i] == TS_MATH_IN) {
 			if (left->kind != TS_MATH_NAME || !ts_math_region(w, right, &part))
 				return false;
@@ -251,7 +277,7 @@ static bool from_chain(struct ts_math_work *w, const struct ts_math *m, region *
 		if (!meet(w, out, &part))
 			return false;
 	}
-	return true;
+	return out->name != NULL;
 }
 
 static bool from_tuple(struct ts_math_work *w, const struct ts_math *m, region *out)

@@ -180,10 +180,12 @@ int ts_sampler_distribution(struct ts_sampler *s, const float *logits, const str
 {
 	float divisor = (float)sampling->temperature, largest = -__builtin_inff();
 	double sum;
-	if (!s->ops->block_max(s->maxima, logits, s->vocab, divisor))
+	if (!s->ops->block_max(s->maxima, logits, s->vocab))
 		return TS_ENUMERIC;
-	for (size_t b = 0; b < s->blocks; b++)
+	for (size_t b = 0; b < s->blocks; b++) {
+		s->maxima[b] /= divisor; /* rounding keeps the order, so this is the maximum of the quotients */
 		largest = s->maxima[b] > largest ? s->maxima[b] : largest;
+	}
 	if (!__builtin_isfinite(largest))
 		return TS_ENUMERIC;
 	if (sampling->top_k > 0 && (size_t)sampling->top_k < s->vocab)
@@ -199,7 +201,7 @@ int ts_sampler_distribution(struct ts_sampler *s, const float *logits, const str
 static int choose_largest(struct ts_sampler *s, const float *logits, int32_t *token)
 {
 	size_t best = 0;
-	if (!s->ops->block_max(s->maxima, logits, s->vocab, 1))
+	if (!s->ops->block_max(s->maxima, logits, s->vocab))
 		return TS_ENUMERIC;
 	for (size_t b = 1; b < s->blocks; b++)
 		if (s->maxima[b] > s->maxima[best])

@@ -201,8 +201,8 @@ static int train_on(struct ts_probe *p, struct examples *examples, double second
 {
 	struct ts_run *r = p->r;
 	struct ts_train_options o = ts_run_train_options(r, NULL, NULL);
-	TS_TRY(ts_train_fit_examples(&o, r->model, r->adapter, examples->list.data, examples->list.len, ts_run_used(r), r->machine->memory,
-				     p->err));
+	const struct ts_train_bound bound = {.bytes = r->machine->memory, .used = ts_run_used(r)};
+	TS_TRY(ts_train_fit_examples(&o, r->model, r->adapter, examples->list.data, examples->list.len, &bound, p->err));
 	o.epochs = 1000; /* the clock ends it */
 	double now = ts_clock();
 	struct train_watch w = {.p = p, .last = now, .stop_at = now + seconds};

@@ -278,10 +278,12 @@ static int write_train_file(struct ts_run *r, const char *path, struct ts_error 
 		status = ts_store_get_sample(r->store, "generate", t->tries[t->accepted].name, &s, &found, err);
 		if (status)
 			break;
-		json_t *row = json_pack("{s:s, s:o, s:s, s:s*}", "instruction", t->instruction, "response",
-					json_stringn(s.response, s.response_len), "prompt_label", r->labels.data[t->label].label,
-					"response_label", response_label(r, t));
-		if (!row || ts_json_dump(row, &text) || ts_str_putc(&text, '\n'))
+		/* Not by "s*", which takes a text that got no memory for one that is not there. */
+		const char *label = response_label(r, t);
+		json_t *row = json_pack("{s:s, s:o, s:s}", "instruction", t->instruction, "response",
+					json_stringn(s.response, s.response_len), "prompt_label", r->labels.data[t->label].label);
+		if (!row || (label && json_object_set_new(row, "response_label", json_string(label))) || ts_json_dump(row, &text) ||
+		    ts_str_putc(&text, '\n'))
 			status = ts_fail_memory(err);
 		json_decref(row);
 		ts_sample_release(&s);
@@ -385,8 +387,8 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	struct ts_train_options o = ts_run_train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
 	double started = ts_clock();
-	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, ts_run_used(r),
-					   r->machine->memory, err);
+	const struct ts_train_bound bound = {.bytes = r->machine->memory, .used = ts_run_used(r)}; /* the plan looked at the rest */
+	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, &bound, err);
 	if (!status)
 		status = ts_train(r->model, adapter, examples->list.data, examples->list.len, &o, r->context, &hooks, err);
 	int flushed = ts_store_flush(r->store, status ? NULL : err);

@@ -166,9 +166,9 @@ struct ts_backend_ops {
 	void (*vocab_forward)(struct ts_backend *, float *lse, float *picked, float *mean, const float *hidden, const struct ts_weight *,
 			      const int32_t *targets, size_t rows);
 
-	/* --- sampling: of the logits of one row, divided by a temperature. May be called from within `each`. --- */
-	/* maxima[ceil(n / TS_LOGIT_BLOCK)] of x / divisor; false when one of them is NaN. */
-	bool (*block_max)(float *maxima, const float *x, size_t n, float divisor);
+	/* --- sampling: of the logits of one row. May be called from within `each`. --- */
+	/* maxima[ceil(n / TS_LOGIT_BLOCK)] of x; false when one of x is NaN. */
+	bool (*block_max)(float *maxima, const float *x, size_t n);
 	/* The sum of exp(x / divisor - largest), in double and by the 16 lanes; none is above `largest`, a finite number. */
 	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
 

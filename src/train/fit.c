@@ -56,7 +56,7 @@ bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 }
 
 int ts_train_fit_examples(struct ts_train_options *o, const struct ts_model *m, const struct ts_adapter *a,
-			  const struct ts_example *examples, size_t n, size_t used, size_t bound, struct ts_error *err)
+			  const struct ts_example *examples, size_t n, const struct ts_train_bound *b, struct ts_error *err)
 {
 	struct ts_train_size size;
 	struct ts_train_wish w = {.backend = ts_model_backend(m),
@@ -66,18 +66,19 @@ int ts_train_fit_examples(struct ts_train_options *o, const struct ts_model *m, 
 				  .params = a->count,
 				  .sequences = o->batch < n ? o->batch : n,
 				  .max_rows = o->max_rows,
-				  .room = !bound         ? SIZE_MAX
-					  : bound > used ? bound - used
-							 : 0};
+				  .room = !b->bytes            ? SIZE_MAX
+					  : b->bytes > b->used ? b->bytes - b->used
+							       : 0};
 	for (size_t i = 0; i < n; i++)
 		w.longest = examples[i].len > w.longest ? examples[i].len : w.longest;
-	bool fits = ts_train_fit(&size, &w);
+	bool fits = ts_train_fit(&size, &w) && (!b->bytes || b->before <= b->bytes);
+	size_t least = b->used + size.least > b->before ? b->used + size.least : b->before;
 	o->keep = size.keep;
 	o->max_rows = size.max_rows;
 	return fits ? 0
 		    : ts_fail(err, TS_ELIMIT,
 			      "memory: %.1f MiB are not enough: %.1f MiB are in use, and training takes %.1f MiB for its longest example "
 			      "of %zu tokens; expected at least %.1f MiB",
-			      (double)bound / 0x1p20, (double)used / 0x1p20, (double)size.least / 0x1p20, w.longest,
-			      (double)(used + size.least) / 0x1p20);
+			      (double)b->bytes / 0x1p20, (double)b->used / 0x1p20, (double)size.least / 0x1p20, w.longest,
+			      (double)least / 0x1p20);
 }

@@ -74,10 +74,15 @@ struct ts_train_size {
 	size_t least;                         /* bytes of the smallest training that can serve the longest example */
 };
 bool ts_train_fit(struct ts_train_size *, const struct ts_train_wish *);
-/* The same for examples that are there: sets what is kept, and lowers max_rows, so that the process stays below `bound` bytes (0 = no bound),
- * of which `used` are taken. TS_ELIMIT, with the numbers, when nothing fits. */
+/* A bound on the whole process, in bytes. */
+struct ts_train_bound {
+	size_t bytes;  /* 0 = none */
+	size_t used;   /* of them taken */
+	size_t before; /* the most that was taken so far, as when the model was read; 0 = others look after that */
+};
+/* The same for examples that are there: sets what is kept, and max_rows. TS_ELIMIT, with the numbers, when nothing fits. */
 int ts_train_fit_examples(struct ts_train_options *, const struct ts_model *, const struct ts_adapter *, const struct ts_example *,
-			  size_t count, size_t used, size_t bound, struct ts_error *err);
+			  size_t count, const struct ts_train_bound *, struct ts_error *err);
 
 /* Trains adapter->params in place. TS_EINVAL: an option or example that cannot be (named), a schedule whose every rate is 0;
  * TS_ENUMERIC: loss or gradient is not finite (the step is named); TS_ESTOPPED: the user asked to stop, the state is saved;

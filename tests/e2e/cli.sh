@@ -34,11 +34,11 @@ equal() {
 }
 
 # --- usage
-expect 2 "usage: run generate judge train eval report chat pull score tokenize render"
+expect 2 "usage: run generate judge train eval report chat pull score tokenize render grade"
 expect 2 "unknown.command" sing
 expect 0 "usage exit.status" --help
 expect 0 "thinksafe" --version
-for command in run generate judge train eval report chat pull score tokenize render; do
+for command in run generate judge train eval report chat pull score tokenize render grade; do
 	expect 0 "usage example --" $command --help
 	expect 2 "unknown.option usage" $command --sing
 done
@@ -276,6 +276,18 @@ rows "$labelled" judge --guard keywords | grep -q '"verdict":"safe".*keyword sta
 rows "$pair" judge --guard keywords | grep -q '"verdict":"unjudged"' || fail "the stand-in judges without a label"
 row_fails 'row.1 response' '{"instruction": "x"}' judge --guard "$guard"
 row_fails 'row.2 response' "$(printf '%s\n' '{"instruction": "x", "response": "y"}' '{"instruction": "x"}')" judge --guard "$guard"
+
+# --- grade
+answer='{"prediction": "So \\boxed{\\frac{1}{2}\\sqrt8}.", "gold": "2^{0.5}", "dataset": "math", "extra": 1}'
+rows "$answer" grade | grep -qF '"extra":1,"equal":true,"extracted":"\\frac{1}{2}\\sqrt8","grader":"strict","strict":true,"paper":' ||
+	fail "grade: $(rows "$answer" grade)"
+answer='{"prediction": "The final answer is 1,050.", "gold": "1050", "dataset": "gsm8k"}'
+rows "$answer" grade | grep -q '"equal":true.*"paper":false' || fail "grade: strict"
+rows "$answer" grade --grader paper | grep -q '"equal":false.*"grader":"paper","strict":true' || fail "grade --grader paper"
+rows '{"prediction": "?", "gold": "1", "dataset": "aime"}' grade | grep -q '"equal":false,"extracted":null' || fail "grade: no answer"
+row_fails 'gold' '{"prediction": "1", "gold": 1, "dataset": "math"}' grade
+row_fails 'row.1 dataset expected.math,.gsm8k,.aime.or.gpqa maths' '{"prediction": "1", "gold": "1", "dataset": "maths"}' grade
+expect 2 "grader:.expected.strict.or.paper fair" grade --grader fair
 
 # --- train, eval
 "$THINKSAFE" judge --guard "$guard" --in "$scratch/killed" --quiet | awk '/"verdict":"safe"/ && n++ < 40' >"$scratch/accepted"

@@ -88,6 +88,11 @@ static void numbers(void **state)
 		{"10-3=7", "7"},
 		{"\\pi", "3.14159265358979"},
 		{"\\sqrt2", "1.414213562373095"},
+		{"5 m", "5"},
+		{"9.8 m/s^2", "9.8"},
+		{"20^\\circ\\text{C}", "20"},
+		{"FF_{16}", "255"},
+		{"1101_{\\text{two}}", "13"},
 	};
 	static const struct couple other[] = {
 		{"1,00", "100"},
@@ -254,6 +259,10 @@ static void equations(void **state)
 		{"\\sin A=\\frac35", "3/5"},
 		{"x=3\\pm\\sqrt2", "3-\\sqrt2, 3+\\sqrt2"},
 		{"\\text{The answer is } 4", "4"},
+		{"f^{-1}(x)=2x", "2x"},
+		{"f'(x)=2x", "2x"},
+		{"\\frac{dy}{dx}=2x", "2x"},
+		{"x^2 - 5x + 6 = 0", "(x-2)(x-3)=0"},
 	};
 	static const struct couple other[] = {
 		{"7=11a+c", "11a+c"}, {"y=3x, z=2", "3x"},        {"x=2", "y=2"},         {"x=5", "x=6"},         {"2x=10", "10"},
@@ -285,6 +294,7 @@ static void collections(void **state)
 		{"\\left[\\begin{array}{cc}1 & 0\\\\0 & 1\\end{array}\\right]", "\\begin{pmatrix}1&0\\\\0&1\\end{pmatrix}"},
 		{"\\langle 1,2\\rangle", "(1,2)"},
 		{"[18]", "18"},
+		{"\\text{no solution}", "\\emptyset"},
 	};
 	static const struct couple other[] = {
 		{"(1,2)", "(2,1)"},
@@ -327,6 +337,12 @@ static void regions(void **state)
 		{"x^2+y^2<4", "4>x^2+y^2"},
 		{"(-\\sqrt{3}, \\sqrt{3})", "(-3^{1/2},3^{1/2})"},
 		{"x>\\sqrt2", "x>2^{1/2}"},
+		{"x \\geq 2 \\text{ or } x \\leq -2", "|x| \\ge 2"},
+		{"|x-1|<3", "(-2,4)"},
+		{"3>|x|", "-3<x<3"},
+		{"\\text{all real numbers}", "\\mathbb{R}"},
+		{"-\\infty<x<\\infty", "(-\\infty,\\infty)"},
+		{"(-\\infty,-1)\\cup(-1,\\infty)", "x \\neq -1"},
 	};
 	static const struct couple other[] = {
 		{"[0,1)", "(0,1)"},
@@ -406,8 +422,24 @@ static char *copy(const char *s)
 	return repeated(s, "", 0, "", "", "");
 }
 
+/* Two sets in each set: {{x, 0+x}, {x, 0+x}}. */
+static char *nested_sets(const char *name, int depth)
+{
+	char *out = copy(name);
+	for (int i = 0; i < depth; i++) {
+		char *half = repeated("\\{", out, 1, i ? "," : ",0+", "", out), *whole = repeated(half, "\\}", 1, "", "", "");
+		free(half);
+		free(out);
+		out = whole;
+	}
+	return out;
+}
+
 static void hostile(void **state)
 {
+	char *others = nested_sets("y", 7);
+	endure(nested_sets("x", 7), others, false);
+	free(others);
 	endure(repeated("", "(", 2000, "1", ")", ""), "1", false);
 	endure(repeated("", "{", 50000, "1", "}", ""), "1", false);
 	endure(repeated("", "9^", 900, "9", "", ""), "3", false);

@@ -10,8 +10,8 @@ enum { TS_TURN_ROWS = 256, TS_TURN_COLUMNS = 64 };
 void TS_NAME(use_weight)(struct ts_product *, const struct ts_weight *, size_t first, size_t k);
 
 /* Panels of W as B: to[(j / 16 * TS_TURN_ROWS + n) * 16 + j % 16] = W[first + n][column + j] for n < count <= TS_TURN_ROWS,
- * j < columns <= TS_TURN_COLUMNS; column is a multiple of 32. What lacks to full sixteens is filled with zeros. In class bf16dot halves instead of reals, in pairs of n:
- * [j / 16][n / 2][j % 16][n % 2]. */
+ * j < columns <= TS_TURN_COLUMNS; column is a multiple of 32. What lacks to full sixteens is filled with zeros. In class bf16dot halves instead
+ * of reals, in pairs of n: [j / 16][n / 2][j % 16][n % 2]. */
 void TS_NAME(turn_panels)(real *to, const struct ts_weight *, size_t first, size_t count, size_t column, size_t columns);
 
 void TS_NAME(fill_gemm)(struct ts_kernels *);

@@ -87,7 +87,7 @@ struct ts_kernels {
 			      const int32_t *targets, size_t rows);
 	void (*adamw)(struct ts_backend *, real *param, const real *grad, real *m, real *v, size_t n, const struct ts_adamw *);
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
-	bool (*block_max)(float *maxima, const float *x, size_t n, float divisor);
+	bool (*block_max)(float *maxima, const float *x, size_t n);
 	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
 };
 
