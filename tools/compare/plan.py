@@ -63,8 +63,10 @@ def settings(measure):
     return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, DOT + cache), (OURS, "f32")]
 
 
-def can_run(setting, flags, isa):
-    return not setting.startswith(DOT) or ("avx512_bf16" in flags.split() and not isa)
+def can_run(who, setting, flags, isa):
+    """Our class DOT only where the processor has it; half of the memory only with the faster class."""
+    dot = "avx512_bf16" in flags.split() and not isa
+    return who != OURS or setting == "f32" or setting.startswith(DOT) == dot
 
 
 def jobs(measure):
@@ -106,7 +108,8 @@ class Commands:
         words = [*self.words(job), "1" if more else "0", "1"] if job.measure == "train" else self.words(job)
         if job.who == NUMPY:
             dtype = "numpy"
-        return [self.place.python, "-W", "ignore", f"{HERE}/torch_peer.py", model, "--dtype", dtype, "--threads", str(self.threads), job.measure, *words]
+        return [self.place.python, "-W", "ignore", f"{HERE}/torch_peer.py", model, "--dtype", dtype, "--threads", str(self.threads),
+                job.measure, *words]
 
     @staticmethod
     def pairs(job):
@@ -127,8 +130,8 @@ class Commands:
 
     def ours(self, job, half):
         model = ["--model", self.model]
-        words = {"decode": lambda: ["generate", *model, "--prefill", "0", "--decode", self.pairs(job), "--steps", str(STEPS), "--seconds", str(SECONDS),
-                                    "--kv", "bf16" if job.setting.endswith("cache bf16") else "f32"],
+        words = {"decode": lambda: ["generate", *model, "--prefill", "0", "--decode", self.pairs(job), "--steps", str(STEPS),
+                                    "--seconds", str(SECONDS), "--kv", "bf16" if job.setting.endswith("cache bf16") else "f32"],
                  "prefill": lambda: ["generate", *model, "--prefill", str(PREFILL), "--decode", "", "--repeats", "1"],
                  "judge": lambda: ["judge", *model, "--policy", str(POLICY), "--own", str(OWN), "--prompts", str(PROMPTS), "--sharing", "on"],
                  "train": lambda: ["train", *model, "--lengths", str(value(job.cases[0], "length")), "--steps", "1", "--keep",
@@ -140,8 +143,10 @@ class Commands:
 
 
 def rows_of(job, rows):
-    """Lines of bench/kernels, which has columns of its own and begins with the widest vectors, in the form of all others'."""
+    """Lines of bench/kernels, which has columns of its own and begins with the widest vectors, in the form of all others'.  With one thread
+    its rates are by CPU time already."""
     if job.measure != "kernels" or job.who != OURS:
         return rows
-    return [{"name": "kernels", "case": f"rows={r['rows']}", "value": r["value"], "unit": r["unit"], "cpu_share": "1" if r["threads"] == "1" else ""}
+    return [{"name": "kernels", "case": f"rows={r['rows']}", "value": r["value"], "unit": r["unit"],
+             "per_cpu_second": r["value"] if r["threads"] == "1" else ""}
             for r in rows if r["what"] == "matmul" and r["isa"].endswith(DOT) == (job.setting == DOT)]

@@ -53,10 +53,10 @@ class Results:
     def add(self, job, number, version, row, peak_mib=None, note=""):
         """row: name, case, value, unit, cpu_share of a measuring program's line; an empty value with a note is a failure."""
         value, share = row["value"], row.get("cpu_share", "")
+        by_cpu = f"{float(value) / float(share):.6g}" if value and share and self.threads == 1 else row.get("per_cpu_second", "")
         new = dict(row, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), round=number, who=job.who, setting=job.setting, version=version,
                    machine=self.machine, cpu_flags=self.flags, isa=self.isa, threads=self.threads, commit=self.commit, cpu_share=share,
-                   per_cpu_second=f"{float(value) / float(share):.6g}" if value and share and self.threads == 1 else "",
-                   peak_mib=f"{peak_mib:.0f}" if peak_mib else "", note=note)
+                   per_cpu_second=by_cpu, peak_mib=f"{peak_mib:.0f}" if peak_mib else "", note=note)
         new = {c: str(new[c]) for c in COLUMNS}
         os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
         with open(self.path, "a+", newline="") as f:

@@ -1,5 +1,6 @@
 """Results as Markdown: a table a measure, with ours beside the best of the others and the target."""
 import statistics
+import sys
 
 import plan
 
@@ -76,7 +77,8 @@ class Table:
     def memory(self):
         """Peak memory of training; the target: half of the fastest other's, at its speed or better."""
         r = self.results
-        lines = ["", "Peak memory of the process, GiB:", "", *head("", [*map(" ".join, self.settings), "least of ours at the others' speed / fastest other"])]
+        columns = [*map(" ".join, self.settings), "least of ours at the others' speed / fastest other"]
+        lines = ["", "Peak memory of the process, GiB:", "", *head("", columns)]
         for case in self.cases:
             best, cells = self.best(case), []
             for s in self.settings:
@@ -118,7 +120,7 @@ def replace_block(path, lines):
     with open(path) as f:
         text = f.read()
     if BEGIN not in text or END not in text:
-        raise ValueError(f"{path}: expected the marks {BEGIN} and {END}")
+        sys.exit(f"compare: {path}: expected the marks {BEGIN} and {END}")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     with open(path, "w") as f:
         f.write("\n".join([before + BEGIN, *lines, END + after]))
