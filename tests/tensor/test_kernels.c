@@ -33,9 +33,6 @@ static struct ts_backend *plain, *compared[COUNT(others)];
 /* Class bf16dot: the model of the instruction, and what this machine has of the instruction. */
 static struct ts_backend *dot_model, *dots[3];
 
-/* TS_FEW_CASES is set: one case of seven, and no large one, for processors that are emulated (tools/prove-arm64). */
-static bool few;
-
 static struct ts_backend *open_dot(enum ts_isa isa, int threads)
 {
 	struct ts_backend *b = ts_isa_available(isa) ? backend(isa, threads) : NULL;
@@ -48,7 +45,6 @@ static struct ts_backend *open_dot(enum ts_isa isa, int threads)
 
 static int open_backends(void **state)
 {
-	few = getenv("TS_FEW_CASES");
 	plain = backend(TS_ISA_PLAIN, 1);
 	dot_model = open_dot(TS_ISA_PLAIN, 1);
 	dots[0] = open_dot(TS_ISA_PLAIN, 2);
@@ -87,11 +83,8 @@ static int close_backends(void **state)
 static void check_among(const char *what, case_fn run, const struct shape *s, struct ts_backend *model, struct ts_backend *const *backends,
 			size_t count, double tolerance)
 {
-	static size_t number;
 	struct outputs a = {0};
 	char name[160];
-	if (few && (number++ % 7 || s->rows * s->out * s->in > 100000))
-		return;
 	snprintf(name, sizeof(name), "%s rows %zu out %zu in %zu extra %zu rank %zu %s", what, s->rows, s->out, s->in, s->extra, s->rank,
 		 ts_dtype_name(s->type));
 	run(model, s, &a, true);

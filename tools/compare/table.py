@@ -115,12 +115,12 @@ def markdown(results):
     return [*about(results, rows), *(line for m in plan.MEASURES for line in Table(results, m).lines())]
 
 
-def replace_block(path, lines):
+def replace_block(path, lines, begin=BEGIN, end=END):
     """Puts `lines` between the two marks of a Markdown file."""
     with open(path) as f:
         text = f.read()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"compare: {path}: expected the marks {BEGIN} and {END}")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    if begin not in text or end not in text:
+        sys.exit(f"compare: {path}: expected the marks {begin} and {end}")
+    before, after = text.split(begin)[0], text.split(end)[1]
     with open(path, "w") as f:
-        f.write("\n".join([before + BEGIN, *lines, END + after]))
+        f.write("\n".join([before + begin, *lines, end + after]))
