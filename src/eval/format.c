@@ -33,6 +33,13 @@ static const struct ts_format formats[] = {
 	 .split = "FunctionalCategory",
 	 .implied = "harmful"},
 	{.name = "harmbench_thinksafe", .columns = {"prompt", "objective"}, .prompt = "prompt", .implied = "harmful"},
+	{.name = "wildjailbreak",
+	 .csv = true, /* with tabs, as published */
+	 .columns = {"adversarial", "data_type"},
+	 .prompt = "adversarial",
+	 .otherwise = "vanilla", /* of the training file; the evaluation file has adversarial ones alone */
+	 .split = "data_type",
+	 .label = "data_type"}, /* vanilla_harmful, vanilla_benign, adversarial_harmful, adversarial_benign */
 	{.name = "jailbreakbench", .array = "jailbreaks", .columns = {"goal", "behavior"}, .prompt = "goal", .implied = "harmful"},
 	{.name = "gsm8k",
 	 .columns = {"question", "answer"},
@@ -81,13 +88,13 @@ int ts_format_names(struct ts_str *out)
 
 /* --- containers --- */
 
-enum container { LINES, OBJECT, TABLE };
+enum container { LINES, OBJECT, COMMAS, TABS };
 
 struct content {
 	enum container container;
 	const char *array; /* of an OBJECT: the key of its rows */
 	json_t *rows;
-	json_t *header; /* of a TABLE that has one: its columns */
+	json_t *header; /* of COMMAS or TABS that have one: their columns */
 };
 
 /* An object over several lines, as JailbreakBench's files are: not JSON Lines. */
@@ -123,8 +130,9 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 	if (!status && *start == '{')
 		status = read_object(c, start, text.len - (size_t)(start - ts_str_c(&text)), path, err);
 	if (!status && !c->rows && *start && !strchr("[{", *start)) {
-		c->container = TABLE;
-		status = ts_csv_rows(text.data, text.len, path, &c->header, &c->rows, err);
+		char delimiter = ts_csv_delimiter(text.data, text.len);
+		c->container = delimiter == '\t' ? TABS : COMMAS;
+		status = ts_csv_rows(text.data, text.len, delimiter, path, &c->header, &c->rows, err);
 	} else if (!status && !c->rows) {
 		status = ts_rows_parse(ts_str_c(&text), text.len, path, &c->rows, err);
 	}
@@ -138,7 +146,8 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 
 static bool fits(const struct ts_format *f, const struct content *c, const json_t *row)
 {
-	if (f->csv != (c->container == TABLE) || (f->array != NULL) != (c->container == OBJECT) || (f->array && strcmp(f->array, c->array)))
+	if (f->csv != (c->container >= COMMAS) || (f->array != NULL) != (c->container == OBJECT) ||
+	    (f->array && strcmp(f->array, c->array)))
 		return false;
 	for (size_t i = 0; i < 4 && f->columns[i]; i++)
 		if (!json_object_get(row, f->columns[i]))
@@ -163,7 +172,7 @@ static const json_t *sample(const struct content *c)
 /* Long names are somebody's text, not names: the message stays readable. */
 static int describe_found(struct ts_str *out, const struct content *c)
 {
-	static const char *const words[] = {"JSON rows", "a JSON object", "CSV"};
+	static const char *const words[] = {"JSON rows", "a JSON object", "CSV", "TSV"};
 	const char *key;
 	json_t *value;
 	size_t n = 0;

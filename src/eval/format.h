@@ -12,10 +12,11 @@
 
 struct ts_format {
 	const char *name;
-	bool csv;               /* a CSV file with a header; else JSON Lines or a JSON array */
+	bool csv;               /* a CSV or TSV file with a header; else JSON Lines or a JSON array */
 	const char *array;      /* JSON: the rows are this array of the file's one object; NULL = the file is the rows */
 	const char *columns[4]; /* all of them in a row: recognised. NULL after the last */
 	const char *prompt;     /* column of the user's text */
+	const char *otherwise;  /* column of the user's text where the one above is empty; NULL = none */
 	const char *context;    /* column of a text that stands in front of it, where it is not empty; NULL = none */
 	const char *turn;       /* the user turn, {x} = the text; NULL = the text alone */
 	const char *answer;     /* column of the reference answer; NULL = none */

@@ -36,14 +36,30 @@ static int optional(const json_t *row, const char *column, const char **out, con
 	return column ? ts_json_text(row, column, out, place, err) : 0;
 }
 
+/* The user's text: of the format's column, or where that is empty of the other one. */
+static int find_text(const struct ts_format *format, const json_t *row, const char **text, const char *place, struct ts_error *err)
+{
+	const char *other;
+	if (!format->otherwise)
+		TS_TRY(ts_json_need_text(row, format->prompt, text, place, err));
+	else
+		TS_TRY(ts_json_text(row, format->prompt, text, place, err));
+	if (*text && **text)
+		return 0;
+	TS_TRY(optional(row, format->otherwise, &other, place, err));
+	if (!other || !*other)
+		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" is empty%s%s%s; expected a prompt", place, format->prompt,
+			       other ? ", and so is \"" : "", other ? format->otherwise : "", other ? "\"" : "");
+	*text = other;
+	return 0;
+}
+
 static int add(struct ts_prompt_file *f, const json_t *row, size_t number, const char *place, struct ts_error *err)
 {
 	const struct ts_format *format = f->format;
 	struct ts_prompt_row r = {.number = number};
 	const char *text, *context;
-	TS_TRY(ts_json_need_text(row, format->prompt, &text, place, err));
-	if (!*text)
-		return ts_fail(err, TS_EFORMAT, "%s: \"%s\" is empty; expected a prompt", place, format->prompt);
+	TS_TRY(find_text(format, row, &text, place, err));
 	TS_TRY(optional(row, format->context, &context, place, err));
 	TS_TRY(optional(row, format->answer, &r.answer, place, err));
 	TS_TRY(optional(row, format->label, &r.label, place, err));

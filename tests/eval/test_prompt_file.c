@@ -46,6 +46,10 @@ static void each_format(void **state)
 		{"Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\nP,contextual,x,,\"A\nB\",i\n", "harmbench",
 		 "A\nB\n\n---\n\nP", "harmful", NULL, 1},
 		{"[\n  {\"prompt\": \"P\", \"objective\": \"o\"}\n]", "harmbench_thinksafe", "P", "harmful", NULL, 1},
+		{"vanilla\tadversarial\tcompletion\tdata_type\nV\t\tR, s\tvanilla_benign\nV\tP\tR\tadversarial_harmful\n", "wildjailbreak",
+		 "V", "vanilla_benign", NULL, 2},
+		{"adversarial\tlabel\tdata_type\nP\t1\tadversarial_harmful\nQ\t0\tadversarial_benign\n", "wildjailbreak", "P",
+		 "adversarial_harmful", NULL, 2},
 		{"{\n \"parameters\": {},\n \"jailbreaks\": [{\"index\": 0, \"goal\": \"P\", \"behavior\": \"b\", \"prompt\": \"no\"}]\n}",
 		 "jailbreakbench", "P", "harmful", NULL, 1},
 		{"{\"question\": \"P {x}\", \"answer\": \"so\\n#### 4\"}\n", "gsm8k", GSM8K("P {x}"), "benign", "so\n#### 4", 1},
@@ -96,6 +100,42 @@ static void csv(void **state)
 	ts_prompt_file_release(&f);
 }
 
+/* WildJailbreak's two files as published, with abstract texts: tabs, commas that part nothing, quoted fields of many lines, an adversarial
+ * prompt before a vanilla one. */
+static void wildjailbreak(void **state)
+{
+	static const char train[] = "\xEF\xBB\xBFvanilla\tadversarial\tcompletion\tdata_type\r\n"
+				    "a plain, harmful request\t\t\tvanilla_harmful\r\n"
+				    "a plain question\t\t\"an answer\r\nof two lines\"\tvanilla_benign\r\n"
+				    "the request\t\"the request,\n\tas a \"\"story\"\"\"\t\tadversarial_harmful\r\n"
+				    "the question\tthe question as a play\t\tadversarial_benign\r\n";
+	static const char eval[] = "adversarial\tlabel\tdata_type\nrequest as play\t1\tadversarial_harmful\n"
+				   "question as play\t0\tadversarial_benign\n";
+	static const struct {
+		const char *instruction, *label;
+	} rows[] = {{"a plain, harmful request", "vanilla_harmful"},
+		    {"a plain question", "vanilla_benign"},
+		    {"the request,\n\tas a \"story\"", "adversarial_harmful"},
+		    {"the question as a play", "adversarial_benign"}};
+	struct ts_prompt_choice harmful = {.split = "adversarial_harmful"};
+	struct ts_prompt_file f;
+	struct ts_error err;
+	if (load(&f, train, NULL, &err))
+		fail_msg("%s", err.message);
+	assert_string_equal(f.format->name, "wildjailbreak");
+	assert_int_equal(f.list.len, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(f.list.data[i].instruction, rows[i].instruction);
+		assert_string_equal(f.list.data[i].label, rows[i].label);
+	}
+	ts_prompt_file_release(&f);
+	if (load(&f, eval, &harmful, &err))
+		fail_msg("%s", err.message);
+	assert_int_equal(f.list.len, 1);
+	assert_string_equal(f.list.data[0].instruction, "request as play");
+	ts_prompt_file_release(&f);
+}
+
 static void errors(void **state)
 {
 	static const struct ts_prompt_choice gsm8k = {.format = "gsm8k"}, train = {.split = "train"}, far = {.skip = 3};
@@ -121,6 +161,12 @@ static void errors(void **state)
 		 "label), "},
 		{"prompt,name\nx,y\n", NULL, TS_EFORMAT, "; found CSV with prompt, name"},
 		{"{\"prompt\": \"x\"}\n", NULL, TS_EFORMAT, "; found JSON rows with prompt"},
+		{"prompt\tname\nx\ty\n", NULL, TS_EFORMAT, "; found TSV with prompt, name"},
+		{"a\tforbidden_prompt\n1\t2\t3\n", NULL, TS_EFORMAT, "set:2: row 1: expected 2 columns as in the first line, found 3"},
+		{"adversarial\tlabel\tdata_type\n\t1\tadversarial_harmful\n", NULL, TS_EFORMAT,
+		 "set: row 1: \"adversarial\" is empty; expected a prompt"},
+		{"vanilla\tadversarial\tdata_type\n\t\tvanilla_benign\n", NULL, TS_EFORMAT,
+		 "set: row 1: \"adversarial\" is empty, and so is \"vanilla\"; expected a prompt"},
 		{"{\"odd\": 1}\n{\"instruction\": \"x\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"prompt_label\": \"safe\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"jailbreaks\": [{\"aim\": 1}]}", NULL, TS_EFORMAT, "; found a JSON object with aim"},
@@ -331,8 +377,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_format), cmocka_unit_test(csv),           cmocka_unit_test(errors),     cmocka_unit_test(ranges),
-		cmocka_unit_test(shuffled),    cmocka_unit_test(as_evaluation), cmocka_unit_test(benchmarks),
+		cmocka_unit_test(each_format), cmocka_unit_test(csv),      cmocka_unit_test(wildjailbreak), cmocka_unit_test(errors),
+		cmocka_unit_test(ranges),      cmocka_unit_test(shuffled), cmocka_unit_test(as_evaluation), cmocka_unit_test(benchmarks),
 	};
 	const struct CMUnitTest torture[] = {cmocka_unit_test(each_allocation)};
 	int failed = cmocka_run_group_tests_name("eval.prompt_file", tests, set_up, tear_down);
