@@ -9,6 +9,8 @@
 #define GSM8K_TURN                                                                                                                         \
 	"Given the following problem, reason and give a final answer to the problem.\nProblem: {x}\n"                                      \
 	"Your response should end with \"The final answer is [answer]\" where [answer] is the response to the problem."
+#define GPQA_TURN                                                                                                                          \
+	"Return your final response within \\boxed{} and only include the letter choice (A, B, C, or D) as your final response. {x}"
 
 static const struct ts_format formats[] = {
 	{.name = "public",
@@ -63,6 +65,16 @@ static const struct ts_format formats[] = {
 	 .answer = "answer",
 	 .implied = "benign",
 	 .grader = "aime"},
+	{.name = "gpqa",
+	 .csv = true,
+	 .columns = {"Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 3"},
+	 .prompt = "Question",
+	 .wrong = {"Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"},
+	 .turn = GPQA_TURN,
+	 .answer = "Correct Answer",
+	 .split = "High-level domain",
+	 .implied = "benign",
+	 .grader = "gpqa"},
 };
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
 

@@ -18,6 +18,7 @@ struct ts_format {
 	const char *prompt;     /* column of the user's text */
 	const char *otherwise;  /* column of the user's text where the one above is empty; NULL = none */
 	const char *context;    /* column of a text that stands in front of it, where it is not empty; NULL = none */
+	const char *wrong[3];   /* columns of the wrong choices of a question whose `answer` is the right one's text; NULL = no choices */
 	const char *turn;       /* the user turn, {x} = the text; NULL = the text alone */
 	const char *answer;     /* column of the reference answer; NULL = none */
 	const char *split;      /* column that a recipe's `split` chooses by; NULL = none */

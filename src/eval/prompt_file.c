@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ORDER_EPOCH (UINT64_MAX - 1) /* training counts epochs from 0, and UINT64_MAX chooses the prompts for alpha_ref */
+#define CHOICES     4
 
 /* The user turn: context, text, template. The text itself where none of them adds anything. */
 static int make_turn(struct ts_prompt_file *f, const char *text, const char *context, const char **out, struct ts_error *err)
@@ -36,6 +37,41 @@ static int optional(const json_t *row, const char *column, const char **out, con
 	return column ? ts_json_text(row, column, out, place, err) : 0;
 }
 
+static int need_choice(const json_t *row, const char *column, const char **text, size_t *n, const char *place, struct ts_error *err)
+{
+	static const char blanks[] = " \t\r\n";
+	TS_TRY(ts_json_need_text(row, column, text, place, err));
+	*text += strspn(*text, blanks);
+	for (*n = strlen(*text); *n && strchr(blanks, (*text)[*n - 1]);)
+		--*n;
+	return *n ? 0 : ts_fail(err, TS_EFORMAT, "%s: \"%s\" is empty; expected a choice", place, column);
+}
+
+/* "A) ..., B) ..., C) ..., D) ..." below the question, in an order drawn for it; the answer becomes a letter. */
+static int add_choices(struct ts_prompt_file *f, const json_t *row, uint64_t seed, const char **question, const char **answer,
+		       const char *place, struct ts_error *err)
+{
+	static const char *const letters[CHOICES] = {"A", "B", "C", "D"};
+	const struct ts_format *format = f->format;
+	const struct ts_random_key k = ts_random_key_make(seed, "choices", *question, strlen(*question), 0);
+	const char *columns[CHOICES] = {format->answer, format->wrong[0], format->wrong[1], format->wrong[2]}, *text;
+	size_t order[CHOICES], n;
+	struct ts_str out = {0};
+	ts_random_order((uint64_t)k.key[1] << 32 | k.key[0], (uint64_t)k.stream[1] << 32 | k.stream[0], order, CHOICES);
+	int status = ts_str_printf(&out, "%s\n", *question) ? ts_fail_memory(err) : 0;
+	for (size_t i = 0; i < CHOICES && !status; i++) {
+		if (order[i] == 0)
+			*answer = letters[i];
+		status = need_choice(row, columns[order[i]], &text, &n, place, err);
+		if (!status && ts_str_printf(&out, "%s%s) %.*s", i ? ", " : "", letters[i], (int)n, text))
+			status = ts_fail_memory(err);
+	}
+	if (!status && !(*question = ts_arena_strndup(&f->texts, out.data, out.len)))
+		status = ts_fail_memory(err);
+	ts_str_release(&out);
+	return status;
+}
+
 /* The user's text: of the format's column, or where that is empty of the other one. */
 static int find_text(const struct ts_format *format, const json_t *row, const char **text, const char *place, struct ts_error *err)
 {
@@ -54,7 +90,7 @@ static int find_text(const struct ts_format *format, const json_t *row, const ch
 	return 0;
 }
 
-static int add(struct ts_prompt_file *f, const json_t *row, size_t number, const char *place, struct ts_error *err)
+static int add(struct ts_prompt_file *f, const json_t *row, size_t number, uint64_t seed, const char *place, struct ts_error *err)
 {
 	const struct ts_format *format = f->format;
 	struct ts_prompt_row r = {.number = number};
@@ -66,6 +102,8 @@ static int add(struct ts_prompt_file *f, const json_t *row, size_t number, const
 	TS_TRY(optional(row, format->pair, &r.pair, place, err));
 	if (!r.label)
 		r.label = format->implied;
+	if (format->wrong[0])
+		TS_TRY(add_choices(f, row, seed, &text, &r.answer, place, err));
 	TS_TRY(make_turn(f, text, context, &r.instruction, err));
 	return ts_vec_push(&f->list, r) ? ts_fail_memory(err) : 0;
 }
@@ -81,7 +119,7 @@ static int choose(struct ts_prompt_file *f, const char *path, size_t index, cons
 	TS_TRY(optional(row, f->format->split, &split, place, err));
 	if (c->split && (!split || strcmp(split, c->split)))
 		return 0;
-	return (*seen)++ < c->skip ? 0 : add(f, row, index + 1, place, err);
+	return (*seen)++ < c->skip ? 0 : add(f, row, index + 1, c->seed, place, err);
 }
 
 static int choose_all(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, struct ts_error *err)

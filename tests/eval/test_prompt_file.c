@@ -136,6 +136,75 @@ static void wildjailbreak(void **state)
 	ts_prompt_file_release(&f);
 }
 
+#define GPQA_HEAD  "Pre-Revision Question,Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3,High-level domain"
+#define GPQA_TURN  "Return your final response within \\boxed{} and only include the letter choice (A, B, C, or D) as your final response. "
+#define GPQA_EIGHT "old,\"Which number is right, of \"\"four\"\"?\r\nIt is one.\",\"w, 1\n\",x,\" y\",\"z\r\nz\",Physics\r\n"
+
+/* Question, choices and answer of GPQA_EIGHT in the order that `seed` draws. 0 = the letter is A. */
+static size_t gpqa_right(const char *file, uint64_t seed)
+{
+	static const char *const choices[] = {"w, 1", "x", "y", "z\r\nz"};
+	static const char start[] = GPQA_TURN "Which number is right, of \"four\"?\r\nIt is one.\n";
+	struct ts_prompt_choice c = {.seed = seed, .split = "Physics"};
+	struct ts_prompt_file f;
+	struct ts_error err;
+	bool seen[4] = {false};
+	if (load(&f, file, &c, &err))
+		fail_msg("%s", err.message);
+	assert_string_equal(f.format->name, "gpqa");
+	const struct ts_prompt_row *r = &f.list.data[f.list.len - 1];
+	size_t right = (size_t)(r->answer[0] - 'A');
+	assert_true(right < 4 && !r->answer[1]);
+	assert_string_equal(r->label, "benign");
+	assert_int_equal(strncmp(r->instruction, start, sizeof(start) - 1), 0);
+	const char *at = r->instruction + sizeof(start) - 1;
+	for (size_t i = 0; i < 4; i++) {
+		const char mark[] = {',', ' ', (char)('A' + i), ')', ' ', '\0'}, *expected = mark + (i ? 0 : 2);
+		assert_int_equal(strncmp(at, expected, strlen(expected)), 0);
+		at += strlen(expected);
+		size_t which = 0;
+		while (which < 4 && strncmp(at, choices[which], strlen(choices[which])))
+			which++;
+		assert_true(which < 4 && !seen[which]);
+		assert_int_equal(which == 0, i == right);
+		seen[which] = true;
+		at += strlen(choices[which]);
+	}
+	assert_string_equal(at, "");
+	ts_prompt_file_release(&f);
+	return right;
+}
+
+/* Each choice stands once, the letter is the right one's, every letter is drawn, and the row's place in the file does not matter. */
+static void gpqa(void **state)
+{
+	static const char one[] = "\xEF\xBB\xBF" GPQA_HEAD "\r\n" GPQA_EIGHT;
+	static const char two[] = GPQA_HEAD "\n,Q,a,b,c,d,Physics\n,R,a,b,c,d,Chemistry\n" GPQA_EIGHT;
+	size_t drawn[4] = {0};
+	for (uint64_t seed = 0; seed < 64; seed++) {
+		size_t right = gpqa_right(one, seed);
+		assert_int_equal(right, gpqa_right(two, seed));
+		drawn[right]++;
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_true(drawn[i] >= 4);
+	/* Questions of one file are drawn apart. */
+	struct ts_str text = {0};
+	struct ts_prompt_file f;
+	struct ts_error err;
+	size_t letters[4] = {0};
+	assert_int_equal(ts_str_puts(&text, GPQA_HEAD "\n"), 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(ts_str_printf(&text, ",Q%d,a,b,c,d,x\n", i), 0);
+	assert_int_equal(load_text(&f, "set", text.data, text.len, NULL, &err), 0);
+	for (size_t i = 0; i < 64; i++)
+		letters[f.list.data[i].answer[0] - 'A']++;
+	for (size_t i = 0; i < 4; i++)
+		assert_true(letters[i] >= 4);
+	ts_prompt_file_release(&f);
+	ts_str_release(&text);
+}
+
 static void errors(void **state)
 {
 	static const struct ts_prompt_choice gsm8k = {.format = "gsm8k"}, train = {.split = "train"}, far = {.skip = 3};
@@ -167,6 +236,9 @@ static void errors(void **state)
 		 "set: row 1: \"adversarial\" is empty; expected a prompt"},
 		{"vanilla\tadversarial\tdata_type\n\t\tvanilla_benign\n", NULL, TS_EFORMAT,
 		 "set: row 1: \"adversarial\" is empty, and so is \"vanilla\"; expected a prompt"},
+		{GPQA_HEAD "\n,Q,a,b, ,d,x\n", NULL, TS_EFORMAT, "set: row 1: \"Incorrect Answer 2\" is empty; expected a choice"},
+		{"Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 3\nQ,a,b,d\n", NULL, TS_EFORMAT,
+		 "set: row 1: \"Incorrect Answer 2\" is missing"},
 		{"{\"odd\": 1}\n{\"instruction\": \"x\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"prompt_label\": \"safe\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"jailbreaks\": [{\"aim\": 1}]}", NULL, TS_EFORMAT, "; found a JSON object with aim"},
@@ -332,9 +404,12 @@ static void each_allocation(void **state)
 	static const char *const texts[] = {
 		"id,prompt,type,label\n1,P,t,safe\n2,\"Q\nQ\",t,safe\n3,R,t,unsafe\n",
 		"{\"question\": \"P\", \"answer\": \"4\"}\n{\"question\": \"Q\", \"answer\": \"4\"}\n",
-		"{\"parameters\": 1,\n\"jailbreaks\": [{\"goal\": \"P\", \"behavior\": \"b\"}]}", "prompt,name\nx,y\n", /* no format */
+		"{\"parameters\": 1,\n\"jailbreaks\": [{\"goal\": \"P\", \"behavior\": \"b\"}]}",
+		"prompt,name\nx,y\n", /* no format */
+		GPQA_HEAD "\n,Q,a,b,c,d,x\n",
+		"vanilla\tadversarial\tdata_type\nP\t\tvanilla_benign\n",
 	};
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		char path[512];
 		struct ts_prompt_choice c = {.shuffle = true};
 		struct ts_prompt_file whole, f;
@@ -377,8 +452,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_format), cmocka_unit_test(csv),      cmocka_unit_test(wildjailbreak), cmocka_unit_test(errors),
-		cmocka_unit_test(ranges),      cmocka_unit_test(shuffled), cmocka_unit_test(as_evaluation), cmocka_unit_test(benchmarks),
+		cmocka_unit_test(each_format), cmocka_unit_test(csv),           cmocka_unit_test(wildjailbreak),
+		cmocka_unit_test(gpqa),        cmocka_unit_test(errors),        cmocka_unit_test(ranges),
+		cmocka_unit_test(shuffled),    cmocka_unit_test(as_evaluation), cmocka_unit_test(benchmarks),
 	};
 	const struct CMUnitTest torture[] = {cmocka_unit_test(each_allocation)};
 	int failed = cmocka_run_group_tests_name("eval.prompt_file", tests, set_up, tear_down);
