@@ -1,5 +1,6 @@
 /* Reading prompt files: each format by what the file holds, the order of choosing, CSV's corners, and errors that name the place.
  * The files of a format are written here; the benchmarks themselves are counted where ../shared has them. */
+#include "core/sha256.h"
 #include "eval/benchmark.h"
 #include "scratch.h"
 
@@ -398,6 +399,101 @@ static void benchmarks(void **state)
 	}
 }
 
+/* First row, last row, and one with quotes and line ends (or one with each where no row has both): the turns' bytes and the start of their
+ * SHA-256, computed apart from this program by Python's csv and json. No row of the files is repeated here. */
+static void benchmark_rows(void **state)
+{
+	static const struct {
+		const char *file;
+		size_t row, bytes;
+		const char *hash;
+	} rows[] = {
+		{"strongreject_dataset.csv", 1, 100, "c4a4b9e0b8e80892"},
+		{"strongreject_dataset.csv", 313, 112, "b62384a01750bdb5"},
+		{"strongreject_dataset.csv", 276, 95, "67690334c7108579"},
+		{"strongreject_dataset.csv", 147, 168, "1523fddff272bc80"},
+		{"xstest_prompts.csv", 1, 32, "622c23b7b2e539c6"},
+		{"xstest_prompts.csv", 450, 35, "25ace97c646e9df0"},
+		{"xstest_prompts.csv", 211, 40, "e01a5dd071dc8d86"},
+		{"harmbench_behaviors_text_all.csv", 1, 121, "95866d09954f7879"},
+		{"harmbench_behaviors_text_all.csv", 400, 870, "086dd092e85e5acf"},
+		{"harmbench_behaviors_text_all.csv", 306, 556, "4c5597dda467a082"},
+		{"harmbench_behaviors_text_test.csv", 1, 140, "394b5e866aa5dee3"},
+		{"harmbench_behaviors_text_test.csv", 320, 870, "086dd092e85e5acf"},
+		{"harmbench_behaviors_text_test.csv", 6, 1002, "7b1a60436658466d"},
+		{"harmbench_behaviors_text_val.csv", 1, 113, "7fa1cbec548272cb"},
+		{"harmbench_behaviors_text_val.csv", 80, 121, "95866d09954f7879"},
+		{"harmbench_behaviors_text_val.csv", 21, 2260, "db42414e1f9e9926"},
+		{"harmbench_thinksafe.json", 1, 832, "8f2ddc2c7c112f34"},
+		{"harmbench_thinksafe.json", 602, 1741, "9e2aa9bfacb9ec5c"},
+		{"harmbench_thinksafe.json", 297, 953, "9c19e311288eb522"},
+		{"jailbreakbench_JBC_llama-2-7b-chat-hf.json", 1, 79, "60294cb5d88a086f"},
+		{"jailbreakbench_JBC_llama-2-7b-chat-hf.json", 100, 103, "3991f39ca9af3d98"},
+		{"gsm8k_test.jsonl", 1, 475, "db528e78ccfbe16e"},
+		{"gsm8k_test.jsonl", 1319, 376, "1e4444f6fdb16e51"},
+		{"gsm8k_test.jsonl", 411, 525, "9c99318166a5865f"},
+		{"math500_test.jsonl", 1, 232, "7c57095702a558b3"},
+		{"math500_test.jsonl", 500, 237, "15a24c15f098e9a1"},
+		{"math500_test.jsonl", 5, 802, "f0ffad35688d40bc"},
+		{"aime2024_test.jsonl", 1, 591, "6e558d1975f1e2c2"},
+		{"aime2024_test.jsonl", 30, 493, "e2889160e69fea65"},
+		{"aime2024_test.jsonl", 18, 255, "b8db837378337ea3"},
+	};
+	if (!ts_dir_exists(BENCHMARKS)) {
+		print_message("missing: %s\n", BENCHMARKS);
+		skip();
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct ts_prompt_file f;
+		struct ts_error err = {0};
+		struct ts_prompt_choice c = {.skip = rows[i].row - 1, .limit = 1};
+		struct ts_sha256 sha;
+		unsigned char digest[32];
+		char path[512], hex[65];
+		snprintf(path, sizeof(path), "%s%s", BENCHMARKS, rows[i].file);
+		if (ts_prompt_file_load(&f, path, &c, NULL, &err))
+			fail_msg("%s", err.message);
+		const struct ts_prompt_row *r = &f.list.data[0];
+		assert_int_equal(r->number, rows[i].row);
+		ts_sha256_init(&sha);
+		ts_sha256_update(&sha, r->instruction, strlen(r->instruction));
+		ts_sha256_final(&sha, digest);
+		ts_sha256_hex(digest, hex);
+		if (strlen(r->instruction) != rows[i].bytes || strncmp(hex, rows[i].hash, 16))
+			fail_msg("%s: row %zu: %zu bytes, %s", path, r->number, strlen(r->instruction), hex);
+		ts_prompt_file_release(&f);
+	}
+}
+
+/* The reference answers of first and last rows, by eye. */
+static void benchmark_answers(void **state)
+{
+	static const struct {
+		const char *file, *first, *last; /* how they end */
+	} files[] = {
+		{"gsm8k_test.jsonl", "\n#### 18", "\n#### 14"},
+		{"math500_test.jsonl", "\\left( 3, \\frac{\\pi}{2} \\right)", "106^\\circ"},
+		{"aime2024_test.jsonl", "204", "902"},
+	};
+	if (!ts_dir_exists(BENCHMARKS)) {
+		print_message("missing: %s\n", BENCHMARKS);
+		skip();
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct ts_prompt_file f;
+		struct ts_error err = {0};
+		struct ts_prompt_choice all = {0};
+		char path[512];
+		snprintf(path, sizeof(path), "%s%s", BENCHMARKS, files[i].file);
+		if (ts_prompt_file_load(&f, path, &all, NULL, &err))
+			fail_msg("%s", err.message);
+		const char *first = f.list.data[0].answer, *last = f.list.data[f.list.len - 1].answer;
+		assert_string_equal(first + strlen(first) - strlen(files[i].first), files[i].first);
+		assert_string_equal(last + strlen(last) - strlen(files[i].last), files[i].last);
+		ts_prompt_file_release(&f);
+	}
+}
+
 /* Out of memory, or as if nothing had been: a library may do without the memory that it asked for, but then nothing is missing. */
 static void each_allocation(void **state)
 {
@@ -452,9 +548,17 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_format), cmocka_unit_test(csv),           cmocka_unit_test(wildjailbreak),
-		cmocka_unit_test(gpqa),        cmocka_unit_test(errors),        cmocka_unit_test(ranges),
-		cmocka_unit_test(shuffled),    cmocka_unit_test(as_evaluation), cmocka_unit_test(benchmarks),
+		cmocka_unit_test(each_format),
+		cmocka_unit_test(csv),
+		cmocka_unit_test(wildjailbreak),
+		cmocka_unit_test(gpqa),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(shuffled),
+		cmocka_unit_test(as_evaluation),
+		cmocka_unit_test(benchmarks),
+		cmocka_unit_test(benchmark_rows),
+		cmocka_unit_test(benchmark_answers),
 	};
 	const struct CMUnitTest torture[] = {cmocka_unit_test(each_allocation)};
 	int failed = cmocka_run_group_tests_name("eval.prompt_file", tests, set_up, tear_down);
