@@ -108,9 +108,8 @@ static int add(struct ts_prompt_file *f, const json_t *row, size_t number, uint6
 	return ts_vec_push(&f->list, r) ? ts_fail_memory(err) : 0;
 }
 
-/* One row: is it of the split, and in the range? `seen` counts those of the split. */
-static int choose(struct ts_prompt_file *f, const char *path, size_t index, const struct ts_prompt_choice *c, size_t *seen,
-		  struct ts_error *err)
+/* One row: is it of the split, and in the range? f->of counts those of the split. */
+static int choose(struct ts_prompt_file *f, const char *path, size_t index, const struct ts_prompt_choice *c, struct ts_error *err)
 {
 	char place[4200];
 	const char *split;
@@ -119,25 +118,26 @@ static int choose(struct ts_prompt_file *f, const char *path, size_t index, cons
 	TS_TRY(optional(row, f->format->split, &split, place, err));
 	if (c->split && (!split || strcmp(split, c->split)))
 		return 0;
-	return (*seen)++ < c->skip ? 0 : add(f, row, index + 1, c->seed, place, err);
+	bool past = f->of++ < c->skip || (c->limit && f->list.len >= c->limit);
+	return past ? 0 : add(f, row, index + 1, c->seed, place, err);
 }
 
 static int choose_all(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, struct ts_error *err)
 {
-	size_t n = json_array_size(f->rows), seen = 0;
+	size_t n = json_array_size(f->rows);
 	size_t *order = ts_calloc(n, sizeof(*order));
 	int status = n && !order ? ts_fail_memory(err) : 0;
 	for (size_t i = 0; i < n && !status; i++)
 		order[i] = i;
 	if (!status && c->shuffle)
 		ts_random_order(c->seed, ORDER_EPOCH, order, n);
-	for (size_t i = 0; i < n && !status && (!c->limit || f->list.len < c->limit); i++)
-		status = choose(f, path, order[i], c, &seen, err);
+	for (size_t i = 0; i < n && !status; i++)
+		status = choose(f, path, order[i], c, err);
 	ts_free(order);
 	if (status || f->list.len)
 		return status;
-	if (c->skip && seen)
-		return ts_fail(err, TS_EFORMAT, "%s: no prompts: skip is %zu, and it has %zu rows%s%s", path, c->skip, seen,
+	if (c->skip && f->of)
+		return ts_fail(err, TS_EFORMAT, "%s: no prompts: skip is %zu, and it has %zu rows%s%s", path, c->skip, f->of,
 			       c->split ? " of split " : "", c->split ? c->split : "");
 	return ts_fail(err, TS_EFORMAT, "%s: no prompts%s%s%s; expected at least one row", path, c->split ? " of split \"" : "",
 		       c->split ? c->split : "", c->split ? "\"" : "");

@@ -34,6 +34,7 @@ struct ts_prompt_file {
 	json_t *rows;          /* owns the texts of rows, */
 	struct ts_arena texts; /* and this those made of them */
 	TS_VEC(struct ts_prompt_row) list;
+	size_t of; /* rows that `list` was taken from: those of the split, before skip and limit */
 };
 
 /* Says in the log what was read. An empty choice is an error, and so is a row without a prompt (file, row, column named). */

@@ -93,13 +93,15 @@ const struct recipe_list recipe_evals = {.name = "evals",
 					 .key_count = RECIPE_EVAL_KEYS,
 					 .size = sizeof(struct ts_recipe_eval),
 					 .at = offsetof(struct ts_recipe, evals),
-					 .count_at = offsetof(struct ts_recipe, eval_count)};
+					 .count_at = offsetof(struct ts_recipe, eval_count),
+					 .rows = offsetof(struct ts_recipe_eval, rows)};
 const struct recipe_list recipe_prompts = {.name = "train_prompts",
 					   .keys = prompt_keys,
 					   .key_count = RECIPE_PROMPT_KEYS,
 					   .size = sizeof(struct ts_recipe_prompts),
 					   .at = offsetof(struct ts_recipe, prompts),
 					   .count_at = offsetof(struct ts_recipe, prompt_count),
+					   .rows = offsetof(struct ts_recipe_prompts, rows),
 					   .least = 1};
 
 const struct recipe_list *recipe_list_of(const struct recipe_key *key)
@@ -339,6 +341,12 @@ int recipe_check_entries(const struct ts_recipe *r, const struct recipe_list *li
 					       r->evals[i].name);
 	}
 	return 0;
+}
+
+void recipe_default_order(const struct ts_recipe *r, const struct recipe_list *list, size_t i)
+{
+	struct ts_recipe_rows *rows = (void *)((char *)recipe_entry(r, list, i) + list->rows);
+	rows->shuffle = rows->skip || rows->limit;
 }
 
 int recipe_set_prompts(struct ts_recipe *r, const char *dir, const char *path, struct ts_error *err)

@@ -40,7 +40,7 @@ struct ts_recipe_rows {
 	struct ts_recipe_path file;
 	const char *format; /* of eval/format.h; NULL = recognised from the content */
 	const char *split;  /* NULL = all rows */
-	bool shuffle;       /* in an order drawn from the seed, before skip and limit */
+	bool shuffle;       /* in an order drawn from the seed, before skip and limit; not said: true where one of them is not 0 */
 	size_t skip, limit; /* limit 0 = all rows */
 };
 

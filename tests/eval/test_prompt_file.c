@@ -289,12 +289,14 @@ static void ranges(void **state)
 	write_rows();
 	chosen(&(struct ts_prompt_choice){.split = "safe", .skip = 3, .limit = 2}, &f);
 	assert_int_equal(f.list.len, 2); /* of 1 2 4 5 7 8: the fourth and the fifth */
+	assert_int_equal(f.of, 40);
 	assert_int_equal(f.list.data[0].number, 5);
 	assert_int_equal(f.list.data[1].number, 7);
 	assert_string_equal(f.list.data[0].label, "safe");
 	ts_prompt_file_release(&f);
 	chosen(&(struct ts_prompt_choice){.skip = 58}, &f);
 	assert_int_equal(f.list.len, 2);
+	assert_int_equal(f.of, 60);
 	ts_prompt_file_release(&f);
 }
 

@@ -121,7 +121,9 @@ static void every_key(void **state)
 	assert_string_equal(r.prompts[2].rows.split, "safe");
 	assert_int_equal(r.eval_count, 2);
 	assert_true(r.evals[0].rows.limit == 100 && r.evals[1].rows.limit == 0);
-	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5 && !r.evals[0].rows.shuffle);
+	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5);
+	assert_true(r.evals[0].rows.shuffle);    /* a part of a file is drawn, */
+	assert_false(r.prompts[2].rows.shuffle); /* a whole one stays as it stands */
 	assert_string_equal(r.evals[1].rows.format, "gsm8k");
 	assert_string_equal(r.evals[1].name, "maths");
 	assert_string_equal(r.evals[1].kind, "reasoning");
@@ -321,7 +323,9 @@ static void hash_and_difference(void **state)
 		{"train_prompts", "[{file: t, format: public}]"},
 		{"evals", "[{name: a, file: f, kind: safety}]"},
 		{"evals", "[{name: a, file: f, kind: safety, limit: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, limit: 1, shuffle: false}]"},
 		{"evals", "[{name: a, file: f, kind: safety, skip: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, skip: 1, shuffle: false}]"},
 		{"evals", "[{name: a, file: f, kind: safety, shuffle: true}]"},
 		{"evals", "[{name: a, file: f, kind: safety, format: public}]"},
 		{"sampling.temperature", "0.7"},
