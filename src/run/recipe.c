@@ -387,6 +387,17 @@ int recipe_move_files(struct ts_recipe *r, struct ts_error *err)
 	return 0;
 }
 
+void ts_recipe_limit_evals(struct ts_recipe *r, size_t n)
+{
+	for (size_t i = 0; i < r->eval_count; i++) {
+		struct ts_recipe_rows *rows = &r->evals[i].rows;
+		if (!rows->skip && !rows->limit)
+			rows->shuffle = true; /* "the file's order" of a whole set chose nothing yet */
+		if (!rows->limit || rows->limit > n)
+			rows->limit = n;
+	}
+}
+
 bool ts_recipe_keyword_guard(const struct ts_recipe *r)
 {
 	return r->guard.text && !strcmp(r->guard.text, "keywords");

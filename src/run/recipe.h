@@ -115,6 +115,8 @@ void ts_recipe_release(struct ts_recipe *);
  * "train_prompts" a path or such a list (what begins with a bracket).
  * TS_ENOTFOUND for a key that does not exist. */
 int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);
+/* At most n prompts of each evaluation: drawn from the seed, or the first ones of a part that stands in the file's order. */
+void ts_recipe_limit_evals(struct ts_recipe *, size_t n);
 /* Whether the guard is the phrases of refusal. */
 bool ts_recipe_keyword_guard(const struct ts_recipe *);
 /* Is everything given that a whole run needs? */

@@ -303,6 +303,31 @@ static void flags(void **state)
 	ts_recipe_release(&r);
 }
 
+static void limited(void **state)
+{
+	static const char text[] = "evals:\n"
+				   "- {name: a, file: f, kind: safety}\n"
+				   "- {name: b, file: f, kind: safety, limit: 5}\n"
+				   "- {name: c, file: f, kind: safety, skip: 3, shuffle: false}\n"
+				   "- {name: d, file: f, kind: safety, limit: 50, shuffle: false}\n";
+	static const struct {
+		size_t limit;
+		bool shuffle;
+	} expected[] = {{9, true}, {5, true}, {9, false}, {9, false}};
+	struct ts_recipe r;
+	struct ts_error err = {0};
+	if (ts_recipe_parse(&r, text, strlen(text), "r.yaml", NULL, &err))
+		fail_msg("%s", err.message);
+	assert_false(r.evals[0].rows.shuffle);
+	ts_recipe_limit_evals(&r, 9);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(r.evals[i].rows.limit, expected[i].limit);
+		assert_int_equal(r.evals[i].rows.shuffle, expected[i].shuffle);
+	}
+	assert_int_equal(r.evals[2].rows.skip, 3);
+	ts_recipe_release(&r);
+}
+
 static void hash_and_difference(void **state)
 {
 	static const struct {
@@ -460,6 +485,7 @@ int main(void)
 		cmocka_unit_test(print_defaults),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(flags),
+		cmocka_unit_test(limited),
 		cmocka_unit_test(hash_and_difference),
 		cmocka_unit_test(one_file),
 		cmocka_unit_test_setup_teardown(file_name_is_the_name, set_up, tear_down),
