@@ -211,8 +211,8 @@ static int refuse(const struct ts_format *wanted, const struct content *c, const
 	if (status)
 		ts_fail_memory(err);
 	else
-		status = ts_fail(err, TS_EFORMAT, "%s: expected %s%s; found %s", path, wanted ? "" : "one of ", ts_str_c(&expected),
-				 ts_str_c(&found));
+		status = ts_fail(err, TS_EFORMAT, "%s: expected %s%s; found %s%s", path, wanted ? "" : "one of ", ts_str_c(&expected),
+				 ts_str_c(&found), wanted ? "" : " (a file of another kind: the key prompt names its column)");
 	ts_str_release(&expected);
 	ts_str_release(&found);
 	return status;
@@ -229,6 +229,33 @@ static const struct ts_format *recognise(const struct content *c, const struct t
 	const json_t *first = json_array_get(c->rows, 0);
 	bool labelled = c->container == LINES && json_object_get(first, formats[0].label);
 	return labelled && (!wanted || wanted == &formats[0]) ? &formats[0] : NULL;
+}
+
+static int need_column(const struct content *c, const char *column, const char *path, struct ts_error *err)
+{
+	struct ts_str found = {0};
+	if (!sample(c) || json_object_get(sample(c), column))
+		return 0;
+	int status = describe_found(&found, c)
+			     ? ts_fail_memory(err)
+			     : ts_fail(err, TS_EFORMAT, "%s: expected a column \"%s\"; found %s", path, column, ts_str_c(&found));
+	ts_str_release(&found);
+	return status;
+}
+
+int ts_format_read_columns(const char *path, const char *prompt, const char *answer, json_t **rows, struct ts_error *err)
+{
+	struct content c;
+	TS_TRY(read_content(&c, path, err));
+	int status = need_column(&c, prompt, path, err);
+	if (!status && answer)
+		status = need_column(&c, answer, path, err);
+	json_decref(c.header);
+	if (status)
+		json_decref(c.rows);
+	else
+		*rows = c.rows;
+	return status;
 }
 
 int ts_format_read(const char *path, const char *name, const struct ts_format **format, json_t **rows, struct ts_error *err)

@@ -35,6 +35,10 @@ const struct ts_format *ts_format_find(const char *name);
 /* All names, separated by ", ", appended. */
 int ts_format_names(struct ts_str *out);
 
+/* Reads a file of any container whose columns somebody names: the text of the user's, of the answer (NULL = none). TS_EFORMAT where one is
+ * not there, with what was found. */
+int ts_format_read_columns(const char *path, const char *prompt, const char *answer, json_t **rows, struct ts_error *err);
+
 /* Reads the file and finds its format: `name`, or when NULL the first one whose columns are there. *rows = an array of objects (the
  * caller's). Without rows and header there are no columns: *format is then `name`'s or the first of the table.
  * TS_EFORMAT names the file, what was expected and what was found. */

@@ -143,13 +143,32 @@ static int choose_all(struct ts_prompt_file *f, const char *path, const struct t
 		       c->split ? c->split : "", c->split ? "\"" : "");
 }
 
+/* The format of a file whose columns were named. It lies with the texts: the file may be moved. */
+static int read_columns(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, struct ts_error *err)
+{
+	const struct ts_format *public = ts_format_at(0);
+	struct ts_format *own = ts_arena_alloc(&f->texts, sizeof(*own));
+	if (!own)
+		return ts_fail_memory(err);
+	*own = (struct ts_format){.name = "(columns named)",
+				  .prompt = c->prompt,
+				  .answer = c->answer,
+				  .split = public->split,
+				  .pair = public->pair,
+				  .label = public->label};
+	f->format = own;
+	return ts_format_read_columns(path, c->prompt, c->answer, &f->rows, err);
+}
+
 int ts_prompt_file_load(struct ts_prompt_file *f, const char *path, const struct ts_prompt_choice *c, const struct ts_context *context,
 			struct ts_error *err)
 {
 	*f = (struct ts_prompt_file){0};
-	TS_TRY(ts_format_read(path, c->format, &f->format, &f->rows, err));
-	int status = 0;
-	if (c->split && !f->format->split)
+	if ((c->format && c->prompt) || (c->answer && !c->prompt))
+		return ts_fail(err, TS_EINVAL, "%s: expected a format, or a prompt column with or without an answer column; found %s", path,
+			       c->prompt ? "both" : "an answer column alone");
+	int status = c->prompt ? read_columns(f, path, c, err) : ts_format_read(path, c->format, &f->format, &f->rows, err);
+	if (!status && c->split && !f->format->split)
 		status = ts_fail(err, TS_EINVAL, "%s: split \"%s\": format %s has no splits", path, c->split, f->format->name);
 	if (!status)
 		status = choose_all(f, path, c, err);
@@ -158,7 +177,7 @@ int ts_prompt_file_load(struct ts_prompt_file *f, const char *path, const struct
 		return status;
 	}
 	ts_log(context, TS_LOG_INFO, "%s: %zu of %zu rows, format %s%s", path, f->list.len, json_array_size(f->rows), f->format->name,
-	       c->format ? "" : " (recognised)");
+	       c->format || c->prompt ? "" : " (recognised)");
 	return 0;
 }
 

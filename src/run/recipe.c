@@ -67,6 +67,8 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 /* Which rows of a file: the same keys in every entry that names one. */
 #define ROW_KEYS(type)                                                                                                                     \
 	{"format", RECIPE_FORMAT, .offset = offsetof(struct type, rows.format)},                                                           \
+		{"prompt", RECIPE_TEXT, .offset = offsetof(struct type, rows.prompt)},                                                     \
+		{"answer", RECIPE_TEXT, .offset = offsetof(struct type, rows.answer)},                                                     \
 		{"split", RECIPE_TEXT, .offset = offsetof(struct type, rows.split)},                                                       \
 		{"shuffle", RECIPE_FLAG, .offset = offsetof(struct type, rows.shuffle), .words = WORDS("false", "true")},                  \
 		{"skip", RECIPE_SIZE, .offset = offsetof(struct type, rows.skip), SIZES(0, 1 << 30)},                                      \
@@ -368,8 +370,8 @@ int recipe_set_prompts(struct ts_recipe *r, const char *dir, const char *path, s
 bool recipe_one_file(const struct ts_recipe *r)
 {
 	const struct ts_recipe_prompts *p = r->prompts;
-	return r->prompt_count == 1 && !p->label && !p->rows.format && !p->rows.split && !p->rows.shuffle && !p->rows.skip &&
-	       !p->rows.limit;
+	return r->prompt_count == 1 && !p->label && !p->rows.format && !p->rows.prompt && !p->rows.answer && !p->rows.split &&
+	       !p->rows.shuffle && !p->rows.skip && !p->rows.limit;
 }
 
 const char *recipe_data_dir(const struct ts_recipe *r, const char *dir)

@@ -38,10 +38,11 @@ struct ts_recipe_path {
 /* Which prompts of a file: eval/prompt_file.h says in which order these choose. */
 struct ts_recipe_rows {
 	struct ts_recipe_path file;
-	const char *format; /* of eval/format.h; NULL = recognised from the content */
-	const char *split;  /* NULL = all rows */
-	bool shuffle;       /* in an order drawn from the seed, before skip and limit; not said: true where one of them is not 0 */
-	size_t skip, limit; /* limit 0 = all rows */
+	const char *format;          /* of eval/format.h; NULL = recognised from the content */
+	const char *prompt, *answer; /* columns of a file of no known format; NULL = not named */
+	const char *split;           /* NULL = all rows */
+	bool shuffle;                /* in an order drawn from the seed, before skip and limit; not said: true where one of them is not 0 */
+	size_t skip, limit;          /* limit 0 = all rows */
 };
 
 struct ts_recipe_eval {

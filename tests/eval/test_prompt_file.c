@@ -206,9 +206,41 @@ static void gpqa(void **state)
 	ts_str_release(&text);
 }
 
+/* A file of no known format, its columns named: any container. */
+static void named_columns(void **state)
+{
+	static const char *const texts[] = {
+		"The text,gold,prompt_label,split\nP,4,safe,a\n\"Q\nQ\",5,unsafe,b\n",
+		"The text\tgold\tprompt_label\tsplit\r\nP\t4\tsafe\ta\r\n\"Q\nQ\"\t5\tunsafe\tb\r\n",
+		"{\"The text\": \"P\", \"gold\": \"4\", \"prompt_label\": \"safe\", \"split\": \"a\"}\n"
+		"{\"The text\": \"Q\\nQ\", \"gold\": \"5\", \"prompt_label\": \"unsafe\", \"split\": \"b\"}\n",
+		"[{\"instruction\": \"no\", \"The text\": \"P\", \"gold\": \"4\", \"split\": \"a\"},"
+		" {\"The text\": \"Q\\nQ\", \"gold\": \"5\", \"prompt_label\": \"unsafe\", \"split\": \"b\"}]",
+	};
+	struct ts_prompt_choice c = {.prompt = "The text", .answer = "gold"}, b = {.prompt = "The text", .split = "b"};
+	struct ts_prompt_file f;
+	struct ts_error err;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		if (load(&f, texts[i], &c, &err))
+			fail_msg("%s", err.message);
+		assert_int_equal(f.list.len, 2);
+		assert_string_equal(f.list.data[0].instruction, "P");
+		assert_string_equal(f.list.data[0].answer, "4");
+		assert_string_equal(f.list.data[1].instruction, "Q\nQ");
+		assert_string_equal(f.list.data[1].label, "unsafe");
+		ts_prompt_file_release(&f);
+		assert_int_equal(load(&f, texts[i], &b, &err), 0);
+		assert_int_equal(f.list.len, 1);
+		assert_null(f.list.data[0].answer);
+		ts_prompt_file_release(&f);
+	}
+}
+
 static void errors(void **state)
 {
-	static const struct ts_prompt_choice gsm8k = {.format = "gsm8k"}, train = {.split = "train"}, far = {.skip = 3};
+	static const struct ts_prompt_choice gsm8k = {.format = "gsm8k"}, train = {.split = "train"}, far = {.skip = 3},
+					     text = {.prompt = "text"}, gold = {.prompt = "a", .answer = "gold"}, alone = {.answer = "a"},
+					     both = {.format = "gsm8k", .prompt = "a"};
 	static const struct {
 		const char *text;
 		const struct ts_prompt_choice *choice;
@@ -240,6 +272,13 @@ static void errors(void **state)
 		{GPQA_HEAD "\n,Q,a,b, ,d,x\n", NULL, TS_EFORMAT, "set: row 1: \"Incorrect Answer 2\" is empty; expected a choice"},
 		{"Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 3\nQ,a,b,d\n", NULL, TS_EFORMAT,
 		 "set: row 1: \"Incorrect Answer 2\" is missing"},
+		{"a,b\n1,2\n", &text, TS_EFORMAT, "set: expected a column \"text\"; found CSV with a, b"},
+		{"a,b\n1,2\n", &gold, TS_EFORMAT, "set: expected a column \"gold\"; found CSV with a, b"},
+		{"{\"text\": \"x\"}\n{\"odd\": \"x\"}\n", &text, TS_EFORMAT, "set: row 2: \"text\" is missing"},
+		{"", &text, TS_EFORMAT, "set: no prompts"},
+		{"a,b\n1,2\n", &alone, TS_EINVAL, "; found an answer column alone"},
+		{"a,b\n1,2\n", &both, TS_EINVAL, "; found both"},
+		{"a,b\n1,2\n", NULL, TS_EFORMAT, "; found CSV with a, b (a file of another kind: the key prompt names its column)"},
 		{"{\"odd\": 1}\n{\"instruction\": \"x\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"prompt_label\": \"safe\"}\n", NULL, TS_EFORMAT, "set: row 1: \"instruction\" is missing"},
 		{"{\"jailbreaks\": [{\"aim\": 1}]}", NULL, TS_EFORMAT, "; found a JSON object with aim"},
@@ -550,17 +589,12 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_format),
-		cmocka_unit_test(csv),
-		cmocka_unit_test(wildjailbreak),
-		cmocka_unit_test(gpqa),
-		cmocka_unit_test(errors),
-		cmocka_unit_test(ranges),
-		cmocka_unit_test(shuffled),
-		cmocka_unit_test(as_evaluation),
-		cmocka_unit_test(benchmarks),
-		cmocka_unit_test(benchmark_rows),
-		cmocka_unit_test(benchmark_answers),
+		cmocka_unit_test(each_format),    cmocka_unit_test(csv),
+		cmocka_unit_test(wildjailbreak),  cmocka_unit_test(gpqa),
+		cmocka_unit_test(named_columns),  cmocka_unit_test(errors),
+		cmocka_unit_test(ranges),         cmocka_unit_test(shuffled),
+		cmocka_unit_test(as_evaluation),  cmocka_unit_test(benchmarks),
+		cmocka_unit_test(benchmark_rows), cmocka_unit_test(benchmark_answers),
 	};
 	const struct CMUnitTest torture[] = {cmocka_unit_test(each_allocation)};
 	int failed = cmocka_run_group_tests_name("eval.prompt_file", tests, set_up, tear_down);

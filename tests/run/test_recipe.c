@@ -49,7 +49,7 @@ static const char full[] = "# a comment\n"
 			   "train_prompts:\n"
 			   "  - file: /abs/prompts.jsonl\n"
 			   "  - {file: harm.csv, format: strongreject, label: my_harmful, shuffle: true, skip: 7, limit: 9}\n"
-			   "  - {file: more.csv, split: safe}\n"
+			   "  - {file: more.csv, split: safe, prompt: \"The text\"}\n"
 			   "evals:\n"
 			   "  - {name: harm, file: harm.jsonl, kind: safety, limit: 100}\n"
 			   "  - name: maths\n"
@@ -119,6 +119,8 @@ static void every_key(void **state)
 	assert_string_equal(r.prompts[1].label, "my_harmful");
 	assert_true(r.prompts[1].rows.shuffle && r.prompts[1].rows.skip == 7 && r.prompts[1].rows.limit == 9);
 	assert_string_equal(r.prompts[2].rows.split, "safe");
+	assert_string_equal(r.prompts[2].rows.prompt, "The text");
+	assert_null(r.prompts[2].rows.answer);
 	assert_int_equal(r.eval_count, 2);
 	assert_true(r.evals[0].rows.limit == 100 && r.evals[1].rows.limit == 0);
 	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5);
@@ -346,6 +348,8 @@ static void hash_and_difference(void **state)
 		{"train_prompts", "[{file: t, label: safe}]"},
 		{"train_prompts", "[{file: t, split: safe}]"},
 		{"train_prompts", "[{file: t, format: public}]"},
+		{"train_prompts", "[{file: t, prompt: text}]"},
+		{"train_prompts", "[{file: t, prompt: text, answer: gold}]"},
 		{"evals", "[{name: a, file: f, kind: safety}]"},
 		{"evals", "[{name: a, file: f, kind: safety, limit: 1}]"},
 		{"evals", "[{name: a, file: f, kind: safety, limit: 1, shuffle: false}]"},
