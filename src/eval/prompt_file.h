@@ -15,8 +15,7 @@
 
 struct ts_prompt_choice {
 	const char *format; /* NULL = recognise it */
-	const char
-		*prompt; /* a column: the file is of no known format, its rows say split, pair and prompt_label as the public format does */
+	const char *prompt; /* a column: the file is of no known format; split, pair and prompt_label as in the public one */
 	const char *answer; /* a column, with `prompt`; NULL = none */
 	const char *split;  /* NULL = all rows */
 	bool shuffle;
@@ -40,7 +39,8 @@ struct ts_prompt_file {
 	size_t of; /* rows that `list` was taken from: those of the split, before skip and limit */
 };
 
-/* The choice's columns must live as long as the file. Says in the log what was read. An empty choice is an error, and so is a row without a prompt (file, row, column named). */
+/* Says in the log what was read. An empty choice is an error, and so is a row without a prompt (file, row, column named). The names of
+ * columns in the choice must live as long as the file. */
 int ts_prompt_file_load(struct ts_prompt_file *, const char *path, const struct ts_prompt_choice *, const struct ts_context *,
 			struct ts_error *err);
 void ts_prompt_file_release(struct ts_prompt_file *);
