@@ -16,6 +16,7 @@ struct command_run {
 	struct ts_recipe recipe;
 	const char *run_dir;
 	bool print_recipe, recipe_open;
+	size_t limit;   /* prompts of each evaluation; 0 = all */
 	double probe;   /* seconds */
 	char build[65]; /* hash of this program's file */
 	/* --train.lr 1e-4 and the like: kept until the recipe file is read */
@@ -236,6 +237,8 @@ static int evaluate(struct command_run *c, const char *path)
 	struct ts_str text = {0};
 	int status = open_recipe(c, path);
 	s->resumable = c->run_dir != NULL;
+	if (!status && c->limit)
+		ts_recipe_limit_evals(&c->recipe, c->limit);
 	if (!status)
 		status = ts_run_eval(&c->recipe, c->run_dir, s->adapter_dir, &c->machine, &s->context, &metrics, &s->err);
 	if (!status && s->json) {
@@ -318,6 +321,7 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	const struct ts_option options[] = {
 		{"adapter", "DIR|ID", "LoRA adapter folder or ORG/NAME, used unmerged", TS_OPT_TEXT, &s->adapter_dir, NULL},
 		{"run", "DIR", "keep the samples here, to go on after a stop (default: memory)", TS_OPT_TEXT, &c->run_dir, NULL},
+		{"limit", "N", "at most N prompts of each set, drawn by the seed (0: all)", TS_OPT_COUNT, &c->limit, NULL},
 		{"json", NULL, "metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 		TS_OPTIONS_PIPELINE(s),
 	};

@@ -124,7 +124,16 @@ static int feed(struct reader *r, struct csv_parser *parser, const char *text, s
 	return r->status;
 }
 
-int ts_csv_rows(const char *text, size_t n, const char *place, json_t **header, json_t **out, struct ts_error *err)
+char ts_csv_delimiter(const char *text, size_t n)
+{
+	size_t start = 0;
+	while (start < n && (text[start] == '\n' || text[start] == '\r'))
+		start++;
+	const char *end = memchr(text + start, '\n', n - start);
+	return memchr(text + start, '\t', end ? (size_t)(end - text) - start : n - start) ? '\t' : ',';
+}
+
+int ts_csv_rows(const char *text, size_t n, char delimiter, const char *place, json_t **header, json_t **out, struct ts_error *err)
 {
 	struct reader r = {.place = place, .err = err, .between = true, .fields = json_array(), .rows = json_array()};
 	struct csv_parser parser;
@@ -133,6 +142,7 @@ int ts_csv_rows(const char *text, size_t n, const char *place, json_t **header, 
 		n -= 3;
 	}
 	csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
+	csv_set_delim(&parser, (unsigned char)delimiter);
 	csv_set_realloc_func(&parser, reallocate);
 	csv_set_free_func(&parser, ts_free);
 	csv_set_space_func(&parser, no_blank);

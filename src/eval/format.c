@@ -9,6 +9,8 @@
 #define GSM8K_TURN                                                                                                                         \
 	"Given the following problem, reason and give a final answer to the problem.\nProblem: {x}\n"                                      \
 	"Your response should end with \"The final answer is [answer]\" where [answer] is the response to the problem."
+#define GPQA_TURN                                                                                                                          \
+	"Return your final response within \\boxed{} and only include the letter choice (A, B, C, or D) as your final response. {x}"
 
 static const struct ts_format formats[] = {
 	{.name = "public",
@@ -33,6 +35,13 @@ static const struct ts_format formats[] = {
 	 .split = "FunctionalCategory",
 	 .implied = "harmful"},
 	{.name = "harmbench_thinksafe", .columns = {"prompt", "objective"}, .prompt = "prompt", .implied = "harmful"},
+	{.name = "wildjailbreak",
+	 .csv = true, /* with tabs, as published */
+	 .columns = {"adversarial", "data_type"},
+	 .prompt = "adversarial",
+	 .otherwise = "vanilla", /* of the training file; the evaluation file has adversarial ones alone */
+	 .split = "data_type",
+	 .label = "data_type"}, /* vanilla_harmful, vanilla_benign, adversarial_harmful, adversarial_benign */
 	{.name = "jailbreakbench", .array = "jailbreaks", .columns = {"goal", "behavior"}, .prompt = "goal", .implied = "harmful"},
 	{.name = "gsm8k",
 	 .columns = {"question", "answer"},
@@ -56,6 +65,16 @@ static const struct ts_format formats[] = {
 	 .answer = "answer",
 	 .implied = "benign",
 	 .grader = "aime"},
+	{.name = "gpqa",
+	 .csv = true,
+	 .columns = {"Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 3"},
+	 .prompt = "Question",
+	 .wrong = {"Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"},
+	 .turn = GPQA_TURN,
+	 .answer = "Correct Answer",
+	 .split = "High-level domain",
+	 .implied = "benign",
+	 .grader = "gpqa"},
 };
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -81,13 +100,13 @@ int ts_format_names(struct ts_str *out)
 
 /* --- containers --- */
 
-enum container { LINES, OBJECT, TABLE };
+enum container { LINES, OBJECT, COMMAS, TABS };
 
 struct content {
 	enum container container;
 	const char *array; /* of an OBJECT: the key of its rows */
 	json_t *rows;
-	json_t *header; /* of a TABLE that has one: its columns */
+	json_t *header; /* of COMMAS or TABS that have one: their columns */
 };
 
 /* An object over several lines, as JailbreakBench's files are: not JSON Lines. */
@@ -123,8 +142,9 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 	if (!status && *start == '{')
 		status = read_object(c, start, text.len - (size_t)(start - ts_str_c(&text)), path, err);
 	if (!status && !c->rows && *start && !strchr("[{", *start)) {
-		c->container = TABLE;
-		status = ts_csv_rows(text.data, text.len, path, &c->header, &c->rows, err);
+		char delimiter = ts_csv_delimiter(text.data, text.len);
+		c->container = delimiter == '\t' ? TABS : COMMAS;
+		status = ts_csv_rows(text.data, text.len, delimiter, path, &c->header, &c->rows, err);
 	} else if (!status && !c->rows) {
 		status = ts_rows_parse(ts_str_c(&text), text.len, path, &c->rows, err);
 	}
@@ -138,7 +158,8 @@ static int read_content(struct content *c, const char *path, struct ts_error *er
 
 static bool fits(const struct ts_format *f, const struct content *c, const json_t *row)
 {
-	if (f->csv != (c->container == TABLE) || (f->array != NULL) != (c->container == OBJECT) || (f->array && strcmp(f->array, c->array)))
+	if (f->csv != (c->container >= COMMAS) || (f->array != NULL) != (c->container == OBJECT) ||
+	    (f->array && strcmp(f->array, c->array)))
 		return false;
 	for (size_t i = 0; i < 4 && f->columns[i]; i++)
 		if (!json_object_get(row, f->columns[i]))
@@ -163,7 +184,7 @@ static const json_t *sample(const struct content *c)
 /* Long names are somebody's text, not names: the message stays readable. */
 static int describe_found(struct ts_str *out, const struct content *c)
 {
-	static const char *const words[] = {"JSON rows", "a JSON object", "CSV"};
+	static const char *const words[] = {"JSON rows", "a JSON object", "CSV", "TSV"};
 	const char *key;
 	json_t *value;
 	size_t n = 0;
@@ -190,8 +211,8 @@ static int refuse(const struct ts_format *wanted, const struct content *c, const
 	if (status)
 		ts_fail_memory(err);
 	else
-		status = ts_fail(err, TS_EFORMAT, "%s: expected %s%s; found %s", path, wanted ? "" : "one of ", ts_str_c(&expected),
-				 ts_str_c(&found));
+		status = ts_fail(err, TS_EFORMAT, "%s: expected %s%s; found %s%s", path, wanted ? "" : "one of ", ts_str_c(&expected),
+				 ts_str_c(&found), wanted ? "" : " (a file of another kind: the key prompt names its column)");
 	ts_str_release(&expected);
 	ts_str_release(&found);
 	return status;
@@ -208,6 +229,33 @@ static const struct ts_format *recognise(const struct content *c, const struct t
 	const json_t *first = json_array_get(c->rows, 0);
 	bool labelled = c->container == LINES && json_object_get(first, formats[0].label);
 	return labelled && (!wanted || wanted == &formats[0]) ? &formats[0] : NULL;
+}
+
+static int need_column(const struct content *c, const char *column, const char *path, struct ts_error *err)
+{
+	struct ts_str found = {0};
+	if (!sample(c) || json_object_get(sample(c), column))
+		return 0;
+	int status = describe_found(&found, c)
+			     ? ts_fail_memory(err)
+			     : ts_fail(err, TS_EFORMAT, "%s: expected a column \"%s\"; found %s", path, column, ts_str_c(&found));
+	ts_str_release(&found);
+	return status;
+}
+
+int ts_format_read_columns(const char *path, const char *prompt, const char *answer, json_t **rows, struct ts_error *err)
+{
+	struct content c;
+	TS_TRY(read_content(&c, path, err));
+	int status = need_column(&c, prompt, path, err);
+	if (!status && answer)
+		status = need_column(&c, answer, path, err);
+	json_decref(c.header);
+	if (status)
+		json_decref(c.rows);
+	else
+		*rows = c.rows;
+	return status;
 }
 
 int ts_format_read(const char *path, const char *name, const struct ts_format **format, json_t **rows, struct ts_error *err)

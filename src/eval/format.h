@@ -12,11 +12,13 @@
 
 struct ts_format {
 	const char *name;
-	bool csv;               /* a CSV file with a header; else JSON Lines or a JSON array */
+	bool csv;               /* a CSV or TSV file with a header; else JSON Lines or a JSON array */
 	const char *array;      /* JSON: the rows are this array of the file's one object; NULL = the file is the rows */
 	const char *columns[4]; /* all of them in a row: recognised. NULL after the last */
 	const char *prompt;     /* column of the user's text */
+	const char *otherwise;  /* column of the user's text where the one above is empty; NULL = none */
 	const char *context;    /* column of a text that stands in front of it, where it is not empty; NULL = none */
+	const char *wrong[3];   /* columns of the wrong choices of a question whose `answer` is the right one's text; NULL = no choices */
 	const char *turn;       /* the user turn, {x} = the text; NULL = the text alone */
 	const char *answer;     /* column of the reference answer; NULL = none */
 	const char *split;      /* column that a recipe's `split` chooses by; NULL = none */
@@ -32,6 +34,10 @@ const struct ts_format *ts_format_at(size_t i);
 const struct ts_format *ts_format_find(const char *name);
 /* All names, separated by ", ", appended. */
 int ts_format_names(struct ts_str *out);
+
+/* Reads a file of any container whose columns somebody names: the text of the user's, of the answer (NULL = none). TS_EFORMAT where one is
+ * not there, with what was found. */
+int ts_format_read_columns(const char *path, const char *prompt, const char *answer, json_t **rows, struct ts_error *err);
 
 /* Reads the file and finds its format: `name`, or when NULL the first one whose columns are there. *rows = an array of objects (the
  * caller's). Without rows and header there are no columns: *format is then `name`'s or the first of the table.

@@ -31,6 +31,8 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_need_text(entry, "kind", &e->kind, h->place, h->err));
 	TS_TRY(ts_json_text(entry, "measure", &e->measure, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "n", 0, &e->n, h->place, h->err));
+	TS_TRY(ts_json_int(entry, "of", 0, &e->of, h->place, h->err));
+	TS_TRY(ts_json_bool(entry, "drawn", false, &e->drawn, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "pairs", 0, &e->pairs, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "duplicates", 0, &e->duplicates, h->place, h->err));
 	TS_TRY(html_read_share(h, entry, "before", &e->has_before, &e->before));
@@ -52,6 +54,15 @@ enum html_change html_change_of(const struct html_eval *e)
 	if (!(e->p < 0.05) || (e->low <= 0 && e->high >= 0))
 		return HTML_UNRESOLVED;
 	return e->high < 0 ? HTML_FELL : HTML_ROSE;
+}
+
+int html_part(struct html *h, const struct html_eval *e)
+{
+	if (!e->of)
+		return 0;
+	TS_TRY(html_raw(h, " of "));
+	TS_TRY(html_count(h, e->of));
+	return html_raw(h, e->drawn ? ", drawn by seed" : ", in the file\xe2\x80\x99s order");
 }
 
 const char *html_subject(const struct html_eval *e)
@@ -131,7 +142,9 @@ static int sentence(struct html *h, const struct html_eval *e)
 	TS_TRY(html_text(h, html_subject(e)));
 	TS_TRY(html_raw(h, " to "));
 	TS_TRY(html_count(h, e->n));
-	TS_TRY(html_raw(h, " prompts ("));
+	TS_TRY(html_raw(h, " prompts"));
+	TS_TRY(html_part(h, e));
+	TS_TRY(html_raw(h, " ("));
 	TS_TRY(html_count(h, e->pairs));
 	TS_TRY(html_raw(h, " distinct pairs): "));
 	TS_TRY(with_interval(h, &e->before, "before"));

@@ -73,7 +73,9 @@ static int eval(struct html *h, const struct html_eval *e)
 	TS_TRY(html_text(h, e->measure ? e->measure : html_subject(e)));
 	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->n));
-	TS_TRY(html_raw(h, " prompts, "));
+	TS_TRY(html_raw(h, " prompts"));
+	TS_TRY(html_part(h, e));
+	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->pairs));
 	TS_TRY(html_raw(h, " distinct pairs"));
 	if (e->duplicates)

@@ -59,7 +59,8 @@ struct html_share {
 /* An entry of metrics.json's evals. */
 struct html_eval {
 	const char *name, *kind, *measure;
-	int64_t n, pairs, duplicates;
+	int64_t n, of, pairs, duplicates; /* of: 0 = n is the whole file, or the whole split */
+	bool drawn;                       /* the n, by the seed */
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
 	double mean, low, high, p;
@@ -95,6 +96,8 @@ int html_p(struct html *, double p);
 int html_read_share(struct html *, const json_t *object, const char *key, bool *found, struct html_share *);
 int html_read_eval(struct html *, const json_t *entry, struct html_eval *);
 enum html_change html_change_of(const struct html_eval *);
+/* " of 313, drawn by seed" after n; nothing where n is all. */
+int html_part(struct html *, const struct html_eval *);
 /* "unsafe answers", "needless refusals", "right answers". */
 const char *html_subject(const struct html_eval *);
 int html_headline(struct html *);

@@ -131,6 +131,40 @@ static int measured_by_phrases(struct table *t, const json_t *object, bool *yes)
 	return report_by_phrases(object, t->place, yes, t->err);
 }
 
+/* "500 rows", "32 of 313 rows drawn by seed" */
+static int eval_rows(struct table *t, const json_t *eval, int64_t n)
+{
+	int64_t of;
+	bool drawn;
+	TS_TRY(integer(t, eval, "of", &of));
+	TS_TRY(ts_json_bool(eval, "drawn", false, &drawn, t->place, t->err));
+	if (!of)
+		return ts_layout_wrap_printf(&t->l, 2, "%lld rows", (long long)n);
+	return ts_layout_wrap_printf(&t->l, 2, "%lld of %lld rows %s", (long long)n, (long long)of,
+				     drawn ? "drawn by seed" : "in the file's order");
+}
+
+/* Below the headline: the sets that are a part of their file. */
+static int parts(struct table *t, const json_t *m)
+{
+	const json_t *list, *eval;
+	const char *name;
+	size_t i;
+	int64_t n;
+	TS_TRY(block(t, m, "evals", JSON_ARRAY, &list));
+	json_array_foreach (list, i, eval) {
+		if (!json_object_get(eval, "of"))
+			continue;
+		TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
+		TS_TRY(integer(t, eval, "n", &n));
+		TS_TRY(ts_layout_left(&t->l, 2, ""));
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s: ", name));
+		TS_TRY(eval_rows(t, eval, n));
+		TS_TRY(ts_layout_line(&t->l));
+	}
+	return 0;
+}
+
 static int headline(struct table *t, const json_t *m)
 {
 	static const char *const rows[][2] = {
@@ -158,6 +192,7 @@ static int headline(struct table *t, const json_t *m)
 		TS_TRY(headline_side(t, after, rows[i][0], 66));
 		TS_TRY(ts_layout_line(&t->l));
 	}
+	TS_TRY(parts(t, m));
 	if (!phrases)
 		return 0;
 	TS_TRY(ts_layout_wrap(&t->l, 2, "no refusal (" REPORT_STAND_IN "): harmful prompts whose answer holds no phrase of refusal"));
@@ -225,7 +260,9 @@ static int eval_block(struct table *t, const json_t *eval)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, " (%s)", !strcmp(kind, "over_refusal") ? "over-refusal" : kind));
 	if (measure)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ": %s", measure));
-	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "; %lld rows, %lld distinct pairs", (long long)n, (long long)pairs));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "; "));
+	TS_TRY(eval_rows(t, eval, n));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld distinct pairs", (long long)pairs));
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));
 	TS_TRY(ts_layout_line(&t->l));

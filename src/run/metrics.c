@@ -174,6 +174,15 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	return *out ? 0 : ts_fail_memory(err);
 }
 
+/* A set that is a part of its file says so: a part's share is not the benchmark's. */
+static int put_part(const struct ts_run_eval *e, json_t *entry, struct ts_error *err)
+{
+	if (e->set.items.len == e->set.file.of)
+		return 0;
+	TS_TRY(set_count(entry, "of", e->set.file.of, err));
+	return set(entry, "drawn", json_boolean(e->recipe->rows.shuffle), err);
+}
+
 static int duplicates(const struct ts_run_eval *e, size_t *count, struct ts_error *err)
 {
 	struct ts_map seen = {0};
@@ -235,6 +244,8 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 		status = eval_entry(r, &r->evals.data[i], with_after, &entry, err);
 		if (!status && json_array_append_new(list, entry))
 			status = ts_fail_memory(err);
+		if (!status)
+			status = put_part(&r->evals.data[i], entry, err);
 	}
 	if (status)
 		json_decref(list);

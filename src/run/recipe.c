@@ -67,6 +67,8 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 /* Which rows of a file: the same keys in every entry that names one. */
 #define ROW_KEYS(type)                                                                                                                     \
 	{"format", RECIPE_FORMAT, .offset = offsetof(struct type, rows.format)},                                                           \
+		{"prompt", RECIPE_TEXT, .offset = offsetof(struct type, rows.prompt)},                                                     \
+		{"answer", RECIPE_TEXT, .offset = offsetof(struct type, rows.answer)},                                                     \
 		{"split", RECIPE_TEXT, .offset = offsetof(struct type, rows.split)},                                                       \
 		{"shuffle", RECIPE_FLAG, .offset = offsetof(struct type, rows.shuffle), .words = WORDS("false", "true")},                  \
 		{"skip", RECIPE_SIZE, .offset = offsetof(struct type, rows.skip), SIZES(0, 1 << 30)},                                      \
@@ -93,13 +95,15 @@ const struct recipe_list recipe_evals = {.name = "evals",
 					 .key_count = RECIPE_EVAL_KEYS,
 					 .size = sizeof(struct ts_recipe_eval),
 					 .at = offsetof(struct ts_recipe, evals),
-					 .count_at = offsetof(struct ts_recipe, eval_count)};
+					 .count_at = offsetof(struct ts_recipe, eval_count),
+					 .rows = offsetof(struct ts_recipe_eval, rows)};
 const struct recipe_list recipe_prompts = {.name = "train_prompts",
 					   .keys = prompt_keys,
 					   .key_count = RECIPE_PROMPT_KEYS,
 					   .size = sizeof(struct ts_recipe_prompts),
 					   .at = offsetof(struct ts_recipe, prompts),
 					   .count_at = offsetof(struct ts_recipe, prompt_count),
+					   .rows = offsetof(struct ts_recipe_prompts, rows),
 					   .least = 1};
 
 const struct recipe_list *recipe_list_of(const struct recipe_key *key)
@@ -341,6 +345,12 @@ int recipe_check_entries(const struct ts_recipe *r, const struct recipe_list *li
 	return 0;
 }
 
+void recipe_default_order(const struct ts_recipe *r, const struct recipe_list *list, size_t i)
+{
+	struct ts_recipe_rows *rows = (void *)((char *)recipe_entry(r, list, i) + list->rows);
+	rows->shuffle = rows->skip || rows->limit;
+}
+
 int recipe_set_prompts(struct ts_recipe *r, const char *dir, const char *path, struct ts_error *err)
 {
 	struct ts_recipe_prompts *old = r->prompts;
@@ -360,8 +370,8 @@ int recipe_set_prompts(struct ts_recipe *r, const char *dir, const char *path, s
 bool recipe_one_file(const struct ts_recipe *r)
 {
 	const struct ts_recipe_prompts *p = r->prompts;
-	return r->prompt_count == 1 && !p->label && !p->rows.format && !p->rows.split && !p->rows.shuffle && !p->rows.skip &&
-	       !p->rows.limit;
+	return r->prompt_count == 1 && !p->label && !p->rows.format && !p->rows.prompt && !p->rows.answer && !p->rows.split &&
+	       !p->rows.shuffle && !p->rows.skip && !p->rows.limit;
 }
 
 const char *recipe_data_dir(const struct ts_recipe *r, const char *dir)
@@ -377,6 +387,17 @@ int recipe_move_files(struct ts_recipe *r, struct ts_error *err)
 	for (size_t i = 0; i < r->eval_count; i++)
 		TS_TRY(resolve(&r->memory, &file, r->data.path, r->evals[i].rows.file.text, &r->evals[i].rows.file, err));
 	return 0;
+}
+
+void ts_recipe_limit_evals(struct ts_recipe *r, size_t n)
+{
+	for (size_t i = 0; i < r->eval_count; i++) {
+		struct ts_recipe_rows *rows = &r->evals[i].rows;
+		if (!rows->skip && !rows->limit)
+			rows->shuffle = true; /* "the file's order" of a whole set chose nothing yet */
+		if (!rows->limit || rows->limit > n)
+			rows->limit = n;
+	}
 }
 
 bool ts_recipe_keyword_guard(const struct ts_recipe *r)

@@ -38,10 +38,11 @@ struct ts_recipe_path {
 /* Which prompts of a file: eval/prompt_file.h says in which order these choose. */
 struct ts_recipe_rows {
 	struct ts_recipe_path file;
-	const char *format; /* of eval/format.h; NULL = recognised from the content */
-	const char *split;  /* NULL = all rows */
-	bool shuffle;       /* in an order drawn from the seed, before skip and limit */
-	size_t skip, limit; /* limit 0 = all rows */
+	const char *format;          /* of eval/format.h; NULL = recognised from the content */
+	const char *prompt, *answer; /* columns of a file of no known format; NULL = not named */
+	const char *split;           /* NULL = all rows */
+	bool shuffle;                /* in an order drawn from the seed, before skip and limit; not said: true where one of them is not 0 */
+	size_t skip, limit;          /* limit 0 = all rows */
 };
 
 struct ts_recipe_eval {
@@ -115,6 +116,8 @@ void ts_recipe_release(struct ts_recipe *);
  * "train_prompts" a path or such a list (what begins with a bracket).
  * TS_ENOTFOUND for a key that does not exist. */
 int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);
+/* At most n prompts of each evaluation: drawn from the seed, or the first ones of a part that stands in the file's order. */
+void ts_recipe_limit_evals(struct ts_recipe *, size_t n);
 /* Whether the guard is the phrases of refusal. */
 bool ts_recipe_keyword_guard(const struct ts_recipe *);
 /* Is everything given that a whole run needs? */

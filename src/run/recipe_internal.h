@@ -33,7 +33,7 @@ struct recipe_key {
 	bool required;  /* of an entry */
 };
 
-enum { RECIPE_KEYS = 39, RECIPE_EVAL_KEYS = 9, RECIPE_PROMPT_KEYS = 7, RECIPE_ENTRY_KEYS = 9 /* the most of them */ };
+enum { RECIPE_KEYS = 39, RECIPE_EVAL_KEYS = 11, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 11 /* the most of them */ };
 extern const struct recipe_key recipe_keys[RECIPE_KEYS];
 
 /* A key that holds a list of entries. */
@@ -43,6 +43,7 @@ struct recipe_list {
 	int key_count;
 	size_t size;         /* of an entry */
 	size_t at, count_at; /* of the entries' pointer and number in struct ts_recipe */
+	size_t rows;         /* of an entry's struct ts_recipe_rows */
 	size_t least;
 };
 extern const struct recipe_list recipe_evals, recipe_prompts;
@@ -64,6 +65,8 @@ int recipe_add_target(struct ts_recipe *, const char *name, struct ts_error *err
 const char *recipe_words(const char *said, const char *text, size_t n, int *line, char buffer[128]);
 /* Required keys there, names given once. */
 int recipe_check_entries(const struct ts_recipe *, const struct recipe_list *, struct ts_error *err);
+/* An entry whose `shuffle` was not given: a part of a file is drawn, a whole file stays as it stands. */
+void recipe_default_order(const struct ts_recipe *, const struct recipe_list *, size_t i);
 /* train_prompts as one path. */
 int recipe_set_prompts(struct ts_recipe *, const char *dir, const char *path, struct ts_error *err);
 /* Whether train_prompts is one file with nothing else said of it, and so printed as its path. */

@@ -255,21 +255,33 @@ static int fail_value(const char *text, size_t n, const char *place, const struc
 	return report.line ? ts_fail_within(err, status, "%s:%d", place, report.line) : ts_fail_within(err, status, "%s", place);
 }
 
+static int apply_entry(struct ts_recipe *r, const struct recipe_list *list, size_t e, const struct raw_entry *raw, const char *dir,
+		       struct ts_error *err)
+{
+	bool ordered = false;
+	for (int k = 0; k < list->key_count; k++) {
+		const struct recipe_key *key = &list->keys[k];
+		if (!raw->values[k])
+			continue;
+		TS_TRY(recipe_apply(&r->memory, recipe_entry(r, list, e), key, recipe_data_dir(r, dir), raw->values[k], err));
+		ordered = ordered || !strcmp(key->name, "shuffle");
+	}
+	if (!ordered)
+		recipe_default_order(r, list, e);
+	return 0;
+}
+
 static int apply_entries(struct ts_recipe *r, const struct raw *raw, int i, const char *dir, struct ts_error *err)
 {
 	const struct recipe_list *list = recipe_list_of(&recipe_keys[i]);
 	TS_TRY(recipe_make_entries(r, list, raw->entry_counts[i], err));
-	for (size_t e = 0; e < raw->entry_counts[i]; e++)
-		for (int k = 0; k < list->key_count; k++) {
-			const char *text = raw->entries[i][e].values[k];
-			int status = text ? recipe_apply(&r->memory, recipe_entry(r, list, e), &list->keys[k], recipe_data_dir(r, dir),
-							 text, err)
-					  : 0;
-			if (status == TS_ENOMEM)
-				return status;
-			if (status)
-				return ts_fail_within(err, status, "%s: entry %zu", list->name, e + 1);
-		}
+	for (size_t e = 0; e < raw->entry_counts[i]; e++) {
+		int status = apply_entry(r, list, e, &raw->entries[i][e], dir, err);
+		if (status == TS_ENOMEM)
+			return status;
+		if (status)
+			return ts_fail_within(err, status, "%s: entry %zu", list->name, e + 1);
+	}
 	return recipe_check_entries(r, list, err);
 }
 

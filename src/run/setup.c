@@ -25,6 +25,8 @@ static int check_length(struct ts_run *r, const struct ts_prompt *p, struct ts_e
 static struct ts_prompt_choice choice(const struct ts_run *r, const struct ts_recipe_rows *rows)
 {
 	return (struct ts_prompt_choice){.format = rows->format,
+					 .prompt = rows->prompt,
+					 .answer = rows->answer,
 					 .split = rows->split,
 					 .shuffle = rows->shuffle,
 					 .seed = r->recipe->seed,

@@ -111,6 +111,10 @@ static void headlines(void **state)
 		{"{\"name\":\"l\",\"kind\":\"over_refusal\",\"n\":2500,\"pairs\":110," SIDES("0.02", "0.076")
 			 CHANGE("0.056", "0.02", "0.099", "1e-4") "}",
 		 {"<h1>Needless refusals rose from 2.0% to 7.6%.</h1>", "to 2,500 prompts", "<b>+5.6</b> points [2.0 to 9.9]"}},
+		/* a part of a benchmark */
+		{"{\"name\":\"l\",\"kind\":\"over_refusal\",\"n\":50,\"of\":2500,\"drawn\":true,\"pairs\":50," SIDES("0.02", "0.076")
+			 CHANGE("0.056", "0.02", "0.099", "1e-4") "}",
+		 {"to 50 prompts of 2,500, drawn by seed (50 distinct pairs)", "</ul>", "</ul>"}},
 		/* the interval holds zero */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.763", "0.747")
 			 CHANGE("-0.017", "-0.04", "0.007", "0.27") "}",

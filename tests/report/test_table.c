@@ -117,6 +117,21 @@ static void test_sample(void **state)
 	ts_str_release(&out);
 }
 
+/* A part of a benchmark is called one below the headline and at its own numbers. */
+static void test_parts(void **state)
+{
+	struct ts_str out = {0};
+	render("{\"before\":{\"unsafe\":{\"share\":0.5,\"low\":0.3,\"high\":0.7,\"n\":32}},\"evals\":["
+	       "{\"name\":\"a\",\"n\":32,\"of\":313,\"drawn\":true,\"pairs\":31},"
+	       "{\"name\":\"b\",\"n\":5,\"of\":9,\"drawn\":false,\"pairs\":5},{\"name\":\"c\",\"n\":7,\"pairs\":7}]}",
+	       &out);
+	has(&out, "      32           -\n  a: 32 of 313 rows drawn by seed\n  b: 5 of 9 rows in the file's order\n\nEvaluations");
+	has(&out, "\na; 32 of 313 rows drawn by seed, 31 distinct pairs\n");
+	has(&out, "\nb; 5 of 9 rows in the file's order, 5 distinct pairs\n");
+	has(&out, "\nc; 7 rows, 7 distinct pairs\n");
+	ts_str_release(&out);
+}
+
 static void test_missing(void **state)
 {
 	struct ts_str out = {0};
@@ -243,8 +258,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sample),      cmocka_unit_test(test_missing),    cmocka_unit_test(test_phrases),
-		cmocka_unit_test(test_wrong_types), cmocka_unit_test(test_long_names), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_sample),    cmocka_unit_test(test_parts),       cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_phrases),   cmocka_unit_test(test_wrong_types), cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static const char train_rows[] = "{\"instruction\": \"H1\", \"prompt_label\": \"
 				 "{\"instruction\": \"B1\", \"prompt_label\": \"vanilla_benign\"}\n";
 static const char safety_rows[] = "[{\"instruction\": \"S1\", \"pair\": \"p\"}, {\"instruction\": \"S2\", \"pair\": \"p\"},"
 				  " {\"instruction\": \"S3\", \"pair\": \"q\"}, {\"instruction\": \"S3\", \"pair\": \"q\"}]";
-static const char refusal_rows[] = "[{\"instruction\": \"O1\"}, {\"instruction\": \"O2\"}]";
+static const char refusal_rows[] = "[{\"instruction\": \"O1\"}, {\"instruction\": \"O2\"}, {\"instruction\": \"O3\"}]";
 static const char sum_rows[] = "[{\"instruction\": \"R1\", \"answer\": \"7\"}, {\"instruction\": \"R2\", \"answer\": \"8\"}]";
 static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
 				  "guard: " TS_SOURCE_DIR "/testbed/guard\n"
@@ -34,7 +34,7 @@ static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
 				  "refusal_phrases: phrases.txt\n"
 				  "evals:\n"
 				  "  - {name: harm, file: safety.json, kind: safety}\n"
-				  "  - {name: look, file: refusal.json, kind: over_refusal}\n"
+				  "  - {name: look, file: refusal.json, kind: over_refusal, shuffle: false, limit: 2}\n"
 				  "  - {name: sums, file: sums.json, kind: reasoning, grader: math}\n"
 				  "steering: {tries: 2}\n"
 				  "sampling: {max_new_tokens: 50}\n"

@@ -192,8 +192,9 @@ static void lists_of_prompts(void **state)
 	struct ts_error err = {0};
 	put_file(f, "h.csv", "category,source,forbidden_prompt\nc,s,C1\nc,s,\"C2,\nC2\"\nc,s,S1\n");
 	char list[1200];
-	snprintf(list, sizeof(list), "[{file: %s/h.csv, skip: 1}, {file: %s/train.jsonl, label: my_benign, limit: 2}]", f->scratch.dir,
-		 f->scratch.dir);
+	snprintf(list, sizeof(list),
+		 "[{file: %s/h.csv, shuffle: false, skip: 1}, {file: %s/train.jsonl, label: my_benign, shuffle: false, limit: 2}]",
+		 f->scratch.dir, f->scratch.dir);
 	assert_int_equal(ts_recipe_set(&f->recipe, "train_prompts", list, &err), 0);
 	struct ts_run r = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .lock = -1};
 	assert_int_equal(ts_chat_open(&r.chat, f->recipe.model.path, &err), 0);

@@ -65,6 +65,9 @@ static void metrics_by_hand(void **state)
 	equals(m, "before.unsafe.n", 2);
 	equals(m, "after.unsafe.n", 4);
 	wilson(m, "evals.1.before", 0, 2);
+	equals(m, "evals.1.of", 3); /* a part of its file; the first set is a whole one */
+	assert_true(json_is_false(json_object_get(json_array_get(json_object_get(m, "evals"), 1), "drawn")));
+	assert_null(json_object_get(json_array_get(json_object_get(m, "evals"), 0), "of"));
 	wilson(m, "evals.1.after", 1, 2);
 	wilson(m, "after.over_refusal", 1, 2);
 	wilson(m, "evals.2.before", 1, 2);

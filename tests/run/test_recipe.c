@@ -49,7 +49,7 @@ static const char full[] = "# a comment\n"
 			   "train_prompts:\n"
 			   "  - file: /abs/prompts.jsonl\n"
 			   "  - {file: harm.csv, format: strongreject, label: my_harmful, shuffle: true, skip: 7, limit: 9}\n"
-			   "  - {file: more.csv, split: safe}\n"
+			   "  - {file: more.csv, split: safe, prompt: \"The text\"}\n"
 			   "evals:\n"
 			   "  - {name: harm, file: harm.jsonl, kind: safety, limit: 100}\n"
 			   "  - name: maths\n"
@@ -119,9 +119,13 @@ static void every_key(void **state)
 	assert_string_equal(r.prompts[1].label, "my_harmful");
 	assert_true(r.prompts[1].rows.shuffle && r.prompts[1].rows.skip == 7 && r.prompts[1].rows.limit == 9);
 	assert_string_equal(r.prompts[2].rows.split, "safe");
+	assert_string_equal(r.prompts[2].rows.prompt, "The text");
+	assert_null(r.prompts[2].rows.answer);
 	assert_int_equal(r.eval_count, 2);
 	assert_true(r.evals[0].rows.limit == 100 && r.evals[1].rows.limit == 0);
-	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5 && !r.evals[0].rows.shuffle);
+	assert_true(r.evals[1].rows.shuffle && r.evals[1].rows.skip == 5);
+	assert_true(r.evals[0].rows.shuffle);    /* a part of a file is drawn, */
+	assert_false(r.prompts[2].rows.shuffle); /* a whole one stays as it stands */
 	assert_string_equal(r.evals[1].rows.format, "gsm8k");
 	assert_string_equal(r.evals[1].name, "maths");
 	assert_string_equal(r.evals[1].kind, "reasoning");
@@ -301,6 +305,31 @@ static void flags(void **state)
 	ts_recipe_release(&r);
 }
 
+static void limited(void **state)
+{
+	static const char text[] = "evals:\n"
+				   "- {name: a, file: f, kind: safety}\n"
+				   "- {name: b, file: f, kind: safety, limit: 5}\n"
+				   "- {name: c, file: f, kind: safety, skip: 3, shuffle: false}\n"
+				   "- {name: d, file: f, kind: safety, limit: 50, shuffle: false}\n";
+	static const struct {
+		size_t limit;
+		bool shuffle;
+	} expected[] = {{9, true}, {5, true}, {9, false}, {9, false}};
+	struct ts_recipe r;
+	struct ts_error err = {0};
+	if (ts_recipe_parse(&r, text, strlen(text), "r.yaml", NULL, &err))
+		fail_msg("%s", err.message);
+	assert_false(r.evals[0].rows.shuffle);
+	ts_recipe_limit_evals(&r, 9);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(r.evals[i].rows.limit, expected[i].limit);
+		assert_int_equal(r.evals[i].rows.shuffle, expected[i].shuffle);
+	}
+	assert_int_equal(r.evals[2].rows.skip, 3);
+	ts_recipe_release(&r);
+}
+
 static void hash_and_difference(void **state)
 {
 	static const struct {
@@ -319,9 +348,13 @@ static void hash_and_difference(void **state)
 		{"train_prompts", "[{file: t, label: safe}]"},
 		{"train_prompts", "[{file: t, split: safe}]"},
 		{"train_prompts", "[{file: t, format: public}]"},
+		{"train_prompts", "[{file: t, prompt: text}]"},
+		{"train_prompts", "[{file: t, prompt: text, answer: gold}]"},
 		{"evals", "[{name: a, file: f, kind: safety}]"},
 		{"evals", "[{name: a, file: f, kind: safety, limit: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, limit: 1, shuffle: false}]"},
 		{"evals", "[{name: a, file: f, kind: safety, skip: 1}]"},
+		{"evals", "[{name: a, file: f, kind: safety, skip: 1, shuffle: false}]"},
 		{"evals", "[{name: a, file: f, kind: safety, shuffle: true}]"},
 		{"evals", "[{name: a, file: f, kind: safety, format: public}]"},
 		{"sampling.temperature", "0.7"},
@@ -456,6 +489,7 @@ int main(void)
 		cmocka_unit_test(print_defaults),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(flags),
+		cmocka_unit_test(limited),
 		cmocka_unit_test(hash_and_difference),
 		cmocka_unit_test(one_file),
 		cmocka_unit_test_setup_teardown(file_name_is_the_name, set_up, tear_down),
