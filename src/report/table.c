@@ -209,9 +209,30 @@ static int eval_difference(struct table *t, const json_t *eval)
 	return ts_layout_line(&t->l);
 }
 
+/* "  graders before: strict 75.3%, paper 70.3%; they disagree on 15 of 300" */
+static int eval_graders(struct table *t, const json_t *graders, const char *key, int64_t n)
+{
+	const json_t *v;
+	int64_t right[2], disagreements;
+	char share[2][32];
+	TS_TRY(block(t, graders, key, JSON_OBJECT, &v));
+	if (!v)
+		return 0;
+	TS_TRY(integer(t, v, "strict", &right[0]));
+	TS_TRY(integer(t, v, "paper", &right[1]));
+	TS_TRY(integer(t, v, "disagreements", &disagreements));
+	for (int i = 0; i < 2; i++)
+		percent(n ? (double)right[i] / (double)n : (double)NAN, share[i]);
+	TS_TRY(ts_layout_left(&t->l, 2, "graders "));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s: strict %s%%, paper %s%%; they disagree on %lld of %lld", key, share[0], share[1],
+				     (long long)disagreements, (long long)n));
+	return ts_layout_line(&t->l);
+}
+
 static int eval_block(struct table *t, const json_t *eval)
 {
 	const char *name, *kind, *measure;
+	const json_t *graders;
 	int64_t n, pairs, duplicates;
 	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
@@ -231,7 +252,10 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(eval_side(t, eval, "before", n));
 	TS_TRY(eval_side(t, eval, "after", n));
-	return eval_difference(t, eval);
+	TS_TRY(eval_difference(t, eval));
+	TS_TRY(block(t, eval, "graders", JSON_OBJECT, &graders));
+	TS_TRY(eval_graders(t, graders, "before", n));
+	return eval_graders(t, graders, "after", n);
 }
 
 static int evals(struct table *t, const json_t *m)

@@ -12,6 +12,8 @@
  *           (bootstrap over pairs)
  *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar
  *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
+ *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
+ *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong)
  *   A measure that holds "keyword stand-in" was taken by phrases of refusal: "unsafe" then counts what was not refused.
  *   alpha: measure; ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
  *   accepted: harmful, benign: kept, of

@@ -130,6 +130,9 @@ static void test_missing(void **state)
 	render("{\"evals\":[{\"name\":\"x\",\"n\":3,\"pairs\":3,\"before\":{\"count\":1}}]}", &out);
 	has(&out, "  before                  1 of 3        -                  -                  -\n");
 	assert_null(strstr(out.data, "after"));
+	render("{\"evals\":[{\"name\":\"x\",\"n\":3,\"pairs\":3,\"graders\":{\"before\":{\"strict\":2,\"paper\":1,\"disagreements\":1}}}]}",
+	       &out);
+	has(&out, "  graders before: strict 66.7%, paper 33.3%; they disagree on 1 of 3\n");
 	/* Only the reasons that a row knows have a column; with all six the line is just full. */
 	render("{\"labels\":[{\"label\":\"a\",\"of\":4,\"kept\":1,\"unsafe\":2},{\"label\":\"b\",\"of\":1,\"kept\":1,\"duplicates\":1}]}",
 	       &out);
@@ -193,6 +196,7 @@ static void test_wrong_types(void **state)
 	refuse("{\"evals\":[{\"n\":1}]}", "name");
 	refuse("{\"evals\":[3]}", "name");
 	refuse("{\"before\":{\"unsafe\":{\"share\":\"0.5\"}}}", "share");
+	refuse("{\"evals\":[{\"name\":\"x\",\"graders\":[]}]}", "graders");
 	refuse("{\"train\":{\"steps\":1.5}}", "steps");
 	refuse("{\"seed\":\"42\"}", "seed");
 }
