@@ -68,7 +68,7 @@ struct html_eval {
 	int64_t n, pairs, duplicates;
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
-	double mean, low, high, p;
+	double mean, low, high, p, p_holm, detectable;
 };
 
 /* What the numbers allow to be said of a change. */

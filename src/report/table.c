@@ -168,22 +168,46 @@ static int eval_side(struct table *t, const json_t *eval, const char *key, int64
 	return ts_layout_line(&t->l);
 }
 
+/* What may be said of the change, and what could have been seen: "no detectable change; Holm p = 0.6875; at 80% power ..." */
+static int verdict(struct table *t, const json_t *d, const struct html_eval *e)
+{
+	static const char *const words[] = {[HTML_NO_CLAIM] = "no claim",
+					    [HTML_FEW] = "too few distinct pairs to claim a change",
+					    [HTML_UNRESOLVED] = "no detectable change",
+					    [HTML_FELL] = "fell",
+					    [HTML_ROSE] = "rose"};
+	double holm, detectable;
+	enum html_change change = html_change_of(e);
+	TS_TRY(real(t, d, "p_holm", &holm));
+	TS_TRY(real(t, d, "detectable", &detectable));
+	if (!isfinite(holm) && !isfinite(detectable))
+		return 0;
+	TS_TRY(ts_layout_left(&t->l, 4, words[change]));
+	if (isfinite(holm))
+		TS_TRY(ts_layout_wrap_printf(&t->l, 6, holm < 0.0001 ? "; Holm p < 0.0001" : "; Holm p = %.4f", holm));
+	if (change == HTML_UNRESOLVED && isfinite(detectable))
+		TS_TRY(ts_layout_wrap_printf(&t->l, 6, "; at 80%% power %.1f points would have been seen", 100 * detectable));
+	return ts_layout_line(&t->l);
+}
+
 static int eval_difference(struct table *t, const json_t *eval)
 {
 	const json_t *d;
-	double mean, low, high, p;
+	struct html_eval e = {.has_difference = true};
 	TS_TRY(block(t, eval, "difference", JSON_OBJECT, &d));
 	if (!d)
 		return 0;
-	TS_TRY(real(t, d, "mean", &mean));
-	TS_TRY(real(t, d, "low", &low));
-	TS_TRY(real(t, d, "high", &high));
-	TS_TRY(real(t, d, "p_mcnemar", &p));
+	TS_TRY(real(t, d, "mean", &e.mean));
+	TS_TRY(real(t, d, "low", &e.low));
+	TS_TRY(real(t, d, "high", &e.high));
+	TS_TRY(real(t, d, "p_mcnemar", &e.p));
+	TS_TRY(integer(t, eval, "pairs", &e.pairs));
 	TS_TRY(ts_layout_left(&t->l, 2, "change"));
-	TS_TRY(report_put_share(&t->l, AT_SHARE, mean, " "));
-	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, low, high));
-	TS_TRY(put_p(t, "McNemar", p));
-	return ts_layout_line(&t->l);
+	TS_TRY(report_put_share(&t->l, AT_SHARE, e.mean, " "));
+	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, e.low, e.high));
+	TS_TRY(put_p(t, "McNemar", e.p));
+	TS_TRY(ts_layout_line(&t->l));
+	return verdict(t, d, &e);
 }
 
 /* "  graders before: strict 75.3%, paper 70.3%; they disagree on 15 of 300" */

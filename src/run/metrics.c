@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #define CONFIDENCE 0.95
+#define POWER      0.8
 
 static json_t *number(double v)
 {
@@ -160,6 +161,13 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	return *out ? 0 : ts_fail_memory(err);
 }
 
+/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. */
+static double detectable(uint64_t discordant, uint64_t judged, double se)
+{
+	double test = ts_mcnemar_detectable(discordant, judged, CONFIDENCE, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
+	return pairs > test ? pairs : test;
+}
+
 static int difference(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *before, const struct outcomes *after,
 		      json_t **out, struct ts_error *err)
 {
@@ -173,8 +181,9 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 		only_before += before->hit[i] && !after->hit[i];
 		only_after += !before->hit[i] && after->hit[i];
 	}
-	*out = json_pack("{s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high", number(b.interval.high),
-			 "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN));
+	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
+			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
+			 number(detectable(only_before + only_after, judged, b.se)));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -248,6 +257,27 @@ static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 	return status;
 }
 
+/* Each set's p beside what it is when all sets of the run are looked at together. */
+static int correct_p(json_t *evals, struct ts_error *err)
+{
+	size_t n = json_array_size(evals);
+	double *p = ts_calloc(2 * n + 1, sizeof(*p));
+	int status = p ? 0 : ts_fail_memory(err);
+	for (size_t i = 0; i < n && !status; i++) {
+		const json_t *v = json_object_get(json_object_get(json_array_get(evals, i), "difference"), "p_mcnemar");
+		p[i] = json_is_number(v) ? json_number_value(v) : (double)NAN;
+	}
+	if (!status)
+		ts_holm(p, n, p + n);
+	for (size_t i = 0; i < n && !status; i++) {
+		json_t *d = json_object_get(json_array_get(evals, i), "difference");
+		if (d)
+			status = set(d, "p_holm", number(p[n + i]), err);
+	}
+	ts_free(p);
+	return status;
+}
+
 int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struct ts_error *err)
 {
 	json_t *list = json_array();
@@ -258,6 +288,8 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 		if (!status && json_array_append_new(list, entry))
 			status = ts_fail_memory(err);
 	}
+	if (!status)
+		status = correct_p(list, err);
 	if (status)
 		json_decref(list);
 	else

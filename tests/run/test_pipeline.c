@@ -96,6 +96,8 @@ static void metrics_by_hand(void **state)
 	wilson(m, "evals.2.before", 1, 2);
 	wilson(m, "after.reasoning", 2, 2);
 	equals(m, "evals.2.difference.mean", 0.5);
+	equals(m, "evals.2.difference.p_holm", 1);
+	assert_true(json_is_null(at(m, "evals.2.difference.detectable"))); /* two rows show nothing */
 	graders_disagree(m);
 	wilson(m, "alpha.ref", 2, 4);
 	wilson(m, "alpha.steered", 1, 4); /* the first try alone: H2's second does not count */
