@@ -1,9 +1,11 @@
-/* thinksafe report: what a finished run came to, as a table, JSON or a page. */
+/* thinksafe report: what a finished run came to, as a table, JSON or a page; several beside each other as a table or JSON. */
 #include "cli/session.h"
 #include "core/file.h"
 #include "core/mem.h"
+#include "report/compare.h"
 #include "report/html.h"
 #include "report/table.h"
+#include "run/recipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +74,57 @@ static int report(struct ts_session *s, const char *dir, const char *page)
 	return status;
 }
 
+/* The settings of a run, from the recipe that its folder keeps. */
+static int load_settings(struct ts_session *s, const char *dir, json_t **settings)
+{
+	struct ts_str path = {0};
+	struct ts_recipe recipe;
+	int status = ts_path_join(&path, dir, "recipe.yaml") ? ts_fail_memory(&s->err) : ts_recipe_load(&recipe, path.data, &s->err);
+	if (!status) {
+		status = ts_recipe_settings(&recipe, settings, &s->err);
+		ts_recipe_release(&recipe);
+	}
+	ts_str_release(&path);
+	return status;
+}
+
+static int print_comparison(struct ts_session *s, const struct ts_report_run *runs, size_t n)
+{
+	json_t *comparison = NULL;
+	struct ts_str text = {0};
+	int status = ts_report_compare(runs, n, &comparison, &s->err);
+	if (!status && s->json)
+		status = print_json(s, comparison);
+	else if (!status && !(status = ts_report_compare_table(comparison, &text, &s->err)))
+		fputs(ts_str_c(&text), stdout);
+	ts_str_release(&text);
+	json_decref(comparison);
+	return status;
+}
+
+static int compare(struct ts_session *s, char **dirs, size_t n, const char *page)
+{
+	if (page)
+		return ts_session_wrong(s, "--html: the page is of one run; found %zu", n);
+	struct ts_report_run *runs = ts_calloc(n, sizeof(*runs));
+	int status = runs ? 0 : ts_fail_memory(&s->err);
+	for (size_t i = 0; i < n && !status; i++) {
+		json_t *metrics = NULL, *settings = NULL;
+		status = ts_report_metrics(dirs[i], &metrics, &s->err);
+		if (!status)
+			status = load_settings(s, dirs[i], &settings);
+		runs[i] = (struct ts_report_run){dirs[i], metrics, settings};
+	}
+	if (!status)
+		status = print_comparison(s, runs, n);
+	for (size_t i = 0; runs && i < n; i++) {
+		json_decref((json_t *)runs[i].metrics);
+		json_decref((json_t *)runs[i].settings);
+	}
+	ts_free(runs);
+	return status;
+}
+
 int ts_command_report(const struct ts_command *command, int argc, char **argv)
 {
 	struct ts_session session, *s = &session;
@@ -79,15 +132,15 @@ int ts_command_report(const struct ts_command *command, int argc, char **argv)
 	const char *page = NULL;
 	int words;
 	const struct ts_option options[] = {
-		{"json", NULL, "the run's metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
+		{"json", NULL, "the run's metrics, or the comparison of several, as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 		{"html", "FILE", "a page that needs nothing else: charts, settings, samples (-: standard output)", TS_OPT_TEXT, &page,
 		 NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
-	if (code < 0 && words != 1)
-		code = ts_session_fail(s, ts_session_wrong(s, "expected one argument, the run's folder; found %d", words));
+	if (code < 0 && words < 1)
+		code = ts_session_fail(s, ts_session_wrong(s, "expected at least one argument, a run's folder; found none"));
 	if (code < 0)
-		code = ts_session_fail(s, report(s, argv[0], page));
+		code = ts_session_fail(s, words > 1 ? compare(s, argv, (size_t)words, page) : report(s, argv[0], page));
 	ts_session_close(s);
 	return code;
 }

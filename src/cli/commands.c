@@ -50,8 +50,8 @@ static const struct ts_command commands[] = {
 	},
 	{
 		.name = "report",
-		.summary = "a finished run as a table, JSON or a page for the browser",
-		.usage = "report RUN [--json] [--html FILE]",
+		.summary = "a finished run as a table, JSON or a page for the browser; several runs beside each other",
+		.usage = "report RUN [RUN...] [--json] [--html FILE]",
 		.example = "thinksafe report runs/demo --html report.html",
 		.run = ts_command_report,
 	},

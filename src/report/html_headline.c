@@ -42,6 +42,8 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_real(d, "mean", NAN, &e->mean, h->place, h->err));
 	TS_TRY(ts_json_real(d, "low", NAN, &e->low, h->place, h->err));
 	TS_TRY(ts_json_real(d, "high", NAN, &e->high, h->place, h->err));
+	TS_TRY(ts_json_real(d, "p_holm", NAN, &e->p_holm, h->place, h->err));
+	TS_TRY(ts_json_real(d, "detectable", NAN, &e->detectable, h->place, h->err));
 	return ts_json_real(d, "p_mcnemar", NAN, &e->p, h->place, h->err);
 }
 
@@ -117,8 +119,11 @@ static int reason(struct html *h, const struct html_eval *e)
 	case HTML_FEW:
 		return html_printf(h, " Only %lld distinct prompts stand behind this: too few to claim a change.", (long long)e->pairs);
 	case HTML_UNRESOLVED:
-		return html_raw(h, e->low <= 0 && e->high >= 0 ? " The interval holds zero: this sample does not resolve a change."
-							       : " Interval and test do not agree: no change is claimed.");
+		TS_TRY(html_raw(h, e->low <= 0 && e->high >= 0 ? " The interval holds zero: this sample does not resolve a change."
+							       : " Interval and test do not agree: no change is claimed."));
+		return isfinite(e->detectable)
+			       ? html_printf(h, " With 80%% power it would have shown a difference of %.1f points.", 100 * e->detectable)
+			       : 0;
 	default:
 		return 0;
 	}

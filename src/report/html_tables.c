@@ -49,7 +49,7 @@ static int difference(struct html *h, const struct html_eval *e)
 {
 	static const char *const words[] = {[HTML_NO_CLAIM] = "",
 					    [HTML_FEW] = "too few to claim a change",
-					    [HTML_UNRESOLVED] = "no change resolved",
+					    [HTML_UNRESOLVED] = "no detectable change",
 					    [HTML_FELL] = "fell",
 					    [HTML_ROSE] = "rose"};
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
@@ -57,6 +57,10 @@ static int difference(struct html *h, const struct html_eval *e)
 	if (isfinite(e->p)) {
 		TS_TRY(html_raw(h, ", McNemar "));
 		TS_TRY(html_p(h, e->p));
+	}
+	if (isfinite(e->p_holm)) {
+		TS_TRY(html_raw(h, ", Holm "));
+		TS_TRY(html_p(h, e->p_holm));
 	}
 	TS_TRY(html_raw(h, "</td><td class=\"num share\">"));
 	TS_TRY(html_points(h, e->mean));

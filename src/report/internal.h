@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/status.h"
 #include "core/str.h"
+#include "report/layout.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -21,6 +22,11 @@ int report_by_phrases(const json_t *object, const char *place, bool *yes, struct
 
 /* Whether the run's method steers harmful prompts. Method `rejection` does not: what alpha calls "steered" is then its plain first tries. */
 bool report_steers(const json_t *metrics);
+
+/* numbers.c: a fraction as a percentage without the sign ("-" for what is no number; -0.0 is 0.0), and in columns that end at `column`. */
+const char *report_percent(double share, char text[32]);
+int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
+int report_put_interval(struct ts_layout *, size_t column, double low, double high);
 
 /* --- report.html --- */
 
@@ -63,7 +69,7 @@ struct html_eval {
 	bool drawn;                       /* the n, by the seed */
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
-	double mean, low, high, p;
+	double mean, low, high, p, p_holm, detectable;
 };
 
 /* What the numbers allow to be said of a change. */

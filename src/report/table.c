@@ -32,29 +32,6 @@ static int block(struct table *t, const json_t *object, const char *key, json_ty
 	return report_block(object, key, type, t->place, out, t->err);
 }
 
-/* A fraction as a percentage without the sign; -0.0 is 0.0. */
-static const char *percent(double share, char text[32])
-{
-	if (!isfinite(share))
-		return strcpy(text, "-");
-	snprintf(text, 32, "%.1f", 100 * share);
-	return strcmp(text, "-0.0") ? text : strcpy(text, "0.0");
-}
-
-static int put_share(struct table *t, size_t column, double share, const char *unit)
-{
-	char text[32];
-	return ts_layout_right_printf(&t->l, column, "%s%s", percent(share, text), isfinite(share) ? unit : "");
-}
-
-static int put_interval(struct table *t, size_t column, double low, double high)
-{
-	char a[32], b[32];
-	if (!isfinite(low) && !isfinite(high))
-		return ts_layout_right(&t->l, column, "-");
-	return ts_layout_right_printf(&t->l, column, "%5s .. %5s", percent(low, a), percent(high, b));
-}
-
 static int put_p(struct table *t, const char *test, double p)
 {
 	if (!isfinite(p))
@@ -120,8 +97,8 @@ static int headline_side(struct table *t, const json_t *side, const char *key, s
 	TS_TRY(real(t, v, "low", &low));
 	TS_TRY(real(t, v, "high", &high));
 	TS_TRY(integer(t, v, "n", &n));
-	TS_TRY(put_share(t, column, share, "%"));
-	TS_TRY(put_interval(t, column + 16, low, high));
+	TS_TRY(report_put_share(&t->l, column, share, "%"));
+	TS_TRY(report_put_interval(&t->l, column + 16, low, high));
 	return ts_layout_right_printf(&t->l, column + 24, "%lld", (long long)n);
 }
 
@@ -218,35 +195,80 @@ static int eval_side(struct table *t, const json_t *eval, const char *key, int64
 	TS_TRY(real(t, v, "cluster_high", &cluster_high));
 	TS_TRY(ts_layout_left(&t->l, 2, key));
 	TS_TRY(ts_layout_right_printf(&t->l, AT_COUNT, "%lld of %lld", (long long)count, (long long)(n - unjudged)));
-	TS_TRY(put_share(t, AT_SHARE, share, "%"));
-	TS_TRY(put_interval(t, AT_WILSON, low, high));
-	TS_TRY(put_interval(t, AT_CLUSTER, cluster_low, cluster_high));
+	TS_TRY(report_put_share(&t->l, AT_SHARE, share, "%"));
+	TS_TRY(report_put_interval(&t->l, AT_WILSON, low, high));
+	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, cluster_low, cluster_high));
 	if (unjudged)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  %lld unjudged", (long long)unjudged));
+	return ts_layout_line(&t->l);
+}
+
+/* What may be said of the change, and what could have been seen: "no detectable change; Holm p = 0.6875; at 80% power ..." */
+static int verdict(struct table *t, const json_t *d, const struct html_eval *e)
+{
+	static const char *const words[] = {[HTML_NO_CLAIM] = "no claim",
+					    [HTML_FEW] = "too few distinct pairs to claim a change",
+					    [HTML_UNRESOLVED] = "no detectable change",
+					    [HTML_FELL] = "fell",
+					    [HTML_ROSE] = "rose"};
+	double holm, detectable;
+	enum html_change change = html_change_of(e);
+	TS_TRY(real(t, d, "p_holm", &holm));
+	TS_TRY(real(t, d, "detectable", &detectable));
+	if (!isfinite(holm) && !isfinite(detectable))
+		return 0;
+	TS_TRY(ts_layout_left(&t->l, 4, words[change]));
+	if (isfinite(holm))
+		TS_TRY(ts_layout_wrap_printf(&t->l, 6, holm < 0.0001 ? "; Holm p < 0.0001" : "; Holm p = %.4f", holm));
+	if (change == HTML_UNRESOLVED && isfinite(detectable))
+		TS_TRY(ts_layout_wrap_printf(&t->l, 6, "; at 80%% power %.1f points would have been seen", 100 * detectable));
 	return ts_layout_line(&t->l);
 }
 
 static int eval_difference(struct table *t, const json_t *eval)
 {
 	const json_t *d;
-	double mean, low, high, p;
+	struct html_eval e = {.has_difference = true};
 	TS_TRY(block(t, eval, "difference", JSON_OBJECT, &d));
 	if (!d)
 		return 0;
-	TS_TRY(real(t, d, "mean", &mean));
-	TS_TRY(real(t, d, "low", &low));
-	TS_TRY(real(t, d, "high", &high));
-	TS_TRY(real(t, d, "p_mcnemar", &p));
+	TS_TRY(real(t, d, "mean", &e.mean));
+	TS_TRY(real(t, d, "low", &e.low));
+	TS_TRY(real(t, d, "high", &e.high));
+	TS_TRY(real(t, d, "p_mcnemar", &e.p));
+	TS_TRY(integer(t, eval, "pairs", &e.pairs));
 	TS_TRY(ts_layout_left(&t->l, 2, "change"));
-	TS_TRY(put_share(t, AT_SHARE, mean, " "));
-	TS_TRY(put_interval(t, AT_CLUSTER, low, high));
-	TS_TRY(put_p(t, "McNemar", p));
+	TS_TRY(report_put_share(&t->l, AT_SHARE, e.mean, " "));
+	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, e.low, e.high));
+	TS_TRY(put_p(t, "McNemar", e.p));
+	TS_TRY(ts_layout_line(&t->l));
+	return verdict(t, d, &e);
+}
+
+/* "  graders before: strict 75.3%, paper 70.3%; they disagree on 15 of 300" */
+static int eval_graders(struct table *t, const json_t *graders, const char *key, int64_t n)
+{
+	const json_t *v;
+	int64_t right[2], disagreements;
+	char share[2][32];
+	TS_TRY(block(t, graders, key, JSON_OBJECT, &v));
+	if (!v)
+		return 0;
+	TS_TRY(integer(t, v, "strict", &right[0]));
+	TS_TRY(integer(t, v, "paper", &right[1]));
+	TS_TRY(integer(t, v, "disagreements", &disagreements));
+	for (int i = 0; i < 2; i++)
+		report_percent(n ? (double)right[i] / (double)n : (double)NAN, share[i]);
+	TS_TRY(ts_layout_left(&t->l, 2, "graders "));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s: strict %s%%, paper %s%%; they disagree on %lld of %lld", key, share[0], share[1],
+				     (long long)disagreements, (long long)n));
 	return ts_layout_line(&t->l);
 }
 
 static int eval_block(struct table *t, const json_t *eval)
 {
 	const char *name, *kind, *measure;
+	const json_t *graders;
 	int64_t n, pairs, duplicates;
 	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
@@ -268,7 +290,10 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(eval_side(t, eval, "before", n));
 	TS_TRY(eval_side(t, eval, "after", n));
-	return eval_difference(t, eval);
+	TS_TRY(eval_difference(t, eval));
+	TS_TRY(block(t, eval, "graders", JSON_OBJECT, &graders));
+	TS_TRY(eval_graders(t, graders, "before", n));
+	return eval_graders(t, graders, "after", n);
 }
 
 static int evals(struct table *t, const json_t *m)
@@ -306,8 +331,8 @@ static int alpha_side(struct table *t, const json_t *alpha, const char *key, con
 	TS_TRY(real(t, v, "high", &high));
 	TS_TRY(ts_layout_left(&t->l, 2, title));
 	TS_TRY(ts_layout_right_printf(&t->l, AT_COUNT, "%lld of %lld", (long long)accepted, (long long)of));
-	TS_TRY(put_share(t, AT_SHARE, share, "%"));
-	TS_TRY(put_interval(t, AT_WILSON, low, high));
+	TS_TRY(report_put_share(&t->l, AT_SHARE, share, "%"));
+	TS_TRY(report_put_interval(&t->l, AT_WILSON, low, high));
 	return ts_layout_line(&t->l);
 }
 
@@ -384,7 +409,7 @@ static int kept_row(struct table *t, const json_t *row, const char *name, unsign
 		TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(ts_layout_right_printf(&t->l, AT_KEPT, "%lld", (long long)kept));
 	TS_TRY(ts_layout_right_printf(&t->l, AT_OF, "%lld", (long long)of));
-	TS_TRY(put_share(t, AT_KEPT_SHARE, of > 0 ? (double)kept / (double)of : NAN, "%"));
+	TS_TRY(report_put_share(&t->l, AT_KEPT_SHARE, of > 0 ? (double)kept / (double)of : NAN, "%"));
 	for (size_t i = 0; i < REASONS; i++) {
 		if (!(known & 1u << i))
 			continue;

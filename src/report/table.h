@@ -10,8 +10,11 @@
  *       measure (in words), of and drawn (of a part of a file: the rows that n were taken from, and whether by the seed),
  *       before, after: count, unjudged, share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
  *           (bootstrap over pairs)
- *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar
+ *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar, p_holm (corrected for the number of sets),
+ *           detectable (the smallest difference that would have been found with 80% power; null = none)
  *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
+ *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
+ *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong)
  *   A measure that holds "keyword stand-in" was taken by phrases of refusal: "unsafe" then counts what was not refused.
  *   alpha: measure; ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
  *   accepted: harmful, benign: kept, of

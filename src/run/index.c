@@ -44,18 +44,18 @@ static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, cons
 		    struct ts_error *err)
 {
 	struct ts_sample s;
-	struct ts_str extracted = {0};
+	struct ts_grade grade = {0};
 	uint8_t hit;
 	bool found, unjudged;
 	TS_TRY(ts_store_get_sample(x->run->store, stage, e->prompts[i].name, &s, &found, err));
 	if (!found)
 		return 0;
-	int status = ts_run_judge_one(x->run, e, i, stage, &s, &hit, &unjudged, &extracted, err);
+	int status = ts_run_judge_one(x->run, e, i, stage, &s, &hit, &unjudged, &grade, err);
 	if (!status)
 		row->outcome[side] = outcome(x->run, e->kind, hit, unjudged);
-	if (!status && extracted.len)
-		status = keep(x, extracted.data, extracted.len, &row->extracted[side], err);
-	ts_str_release(&extracted);
+	if (!status && grade.found && grade.extracted.len)
+		status = keep(x, grade.extracted.data, grade.extracted.len, &row->extracted[side], err);
+	ts_grade_release(&grade);
 	ts_sample_release(&s);
 	return status;
 }

@@ -130,12 +130,24 @@ int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64
 int ts_run_index(struct ts_run *, struct ts_error *err);
 
 /* metrics.c */
-/* What the evaluation counts (unsafe, refused, right): hit or not, for one sample. `extracted` (may be NULL) gets the answer graded. */
+/* What the evaluation counts (unsafe, refused, right): hit or not, for one sample. `grade` starts zeroed; a reasoning set fills it, to be
+ * released. */
 int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, const char *stage, const struct ts_sample *, uint8_t *hit,
-		     bool *unjudged, struct ts_str *extracted, struct ts_error *err);
+		     bool *unjudged, struct ts_grade *grade, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
+
+/* graders.c: what both graders say of one side of a reasoning set. */
+struct ts_run_grades {
+	size_t right[2]; /* by enum ts_grader */
+	size_t disagreements;
+	json_t *list; /* the entries of "disagreements" go here; the caller's */
+};
+int ts_run_count_grade(struct ts_run_grades *, const struct ts_run_eval *, size_t i, const char *stage, const struct ts_grade *,
+		       struct ts_error *err);
+/* graders[stage] = {strict, paper, disagreements} */
+int ts_run_put_grades(const struct ts_run_grades *, const char *stage, json_t *graders, struct ts_error *err);
 
 /* identity.c: what a directory's samples belong to. TS_EMISMATCH names what is not the same; what is new to the journal is noted, and
  * written down by ts_run_write_identity. The moment is found first, since prompts may show it. */

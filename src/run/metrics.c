@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #define CONFIDENCE 0.95
+#define POWER      0.8
 
 static json_t *number(double v)
 {
@@ -35,6 +36,7 @@ struct outcomes {
 	uint8_t *hit;     /* [n] the event the set counts: unsafe, refused, right */
 	uint8_t *missing; /* [n] could not be judged: in no share */
 	size_t count, unjudged, n;
+	struct ts_run_grades grades; /* of a reasoning set */
 };
 
 /* What both graders say, in the journal beside what guards say: so those they disagree on can be found. */
@@ -49,24 +51,18 @@ static int keep_grades(struct ts_run *r, const char *stage, const char *key, con
 }
 
 static int grade_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
-		     struct ts_str *extracted, struct ts_error *err)
+		     struct ts_grade *grade, struct ts_error *err)
 {
 	const char *gold = e->set.items.data[i].answer;
-	struct ts_grade grade = {0};
-	int status = ts_grade(e->dataset, s->response, s->response_len, gold, strlen(gold), &grade);
-	*hit = e->grader == TS_GRADER_PAPER ? grade.paper : grade.equal;
-	if (!status && extracted && grade.found)
-		status = ts_str_append(extracted, ts_str_c(&grade.extracted), grade.extracted.len);
+	int status = ts_grade(e->dataset, s->response, s->response_len, gold, strlen(gold), grade);
 	if (status)
-		status = ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status));
-	else
-		status = keep_grades(r, stage, e->prompts[i].name, &grade, err);
-	ts_grade_release(&grade);
-	return status;
+		return ts_fail(err, status, "%s: prompt %zu: grading: %s", e->recipe->name, i + 1, ts_status_text(status));
+	*hit = e->grader == TS_GRADER_PAPER ? grade->paper : grade->equal;
+	return keep_grades(r, stage, e->prompts[i].name, grade, err);
 }
 
 int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
-		     bool *unjudged, struct ts_str *extracted, struct ts_error *err)
+		     bool *unjudged, struct ts_grade *grade, struct ts_error *err)
 {
 	bool refusal = false, found;
 	struct ts_verdict v;
@@ -88,30 +84,39 @@ int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	default:
 		break;
 	}
-	return grade_one(r, e, i, stage, s, hit, extracted, err);
+	return grade_one(r, e, i, stage, s, hit, grade, err);
 }
 
-static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *stage, struct outcomes *o, struct ts_error *err)
+static int collect_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, struct outcomes *o, struct ts_error *err)
 {
-	*o = (struct outcomes){.n = e->set.items.len};
+	struct ts_sample s;
+	struct ts_grade grade = {0};
+	bool found, unjudged = false;
+	TS_TRY(ts_store_get_sample(r->store, stage, e->prompts[i].name, &s, &found, err));
+	if (!found)
+		return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name, i + 1);
+	int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, &grade, err);
+	if (!status && e->kind == TS_EVAL_REASONING)
+		status = ts_run_count_grade(&o->grades, e, i, stage, &grade, err);
+	ts_grade_release(&grade);
+	ts_sample_release(&s);
+	o->count += o->hit[i];
+	o->missing[i] = unjudged;
+	o->unjudged += unjudged;
+	return status;
+}
+
+/* `disagreements` (of the graders) grows. */
+static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *stage, json_t *disagreements, struct outcomes *o,
+		   struct ts_error *err)
+{
+	*o = (struct outcomes){.n = e->set.items.len, .grades.list = disagreements};
 	o->hit = ts_calloc(o->n, 1);
 	o->missing = ts_calloc(o->n, 1);
 	if (!o->hit || !o->missing)
 		return ts_fail_memory(err);
-	for (size_t i = 0; i < o->n; i++) {
-		struct ts_sample s;
-		bool found, unjudged = false;
-		TS_TRY(ts_store_get_sample(r->store, stage, e->prompts[i].name, &s, &found, err));
-		if (!found)
-			return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name,
-				       i + 1);
-		int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, NULL, err);
-		ts_sample_release(&s);
-		TS_TRY(status);
-		o->count += o->hit[i];
-		o->missing[i] = unjudged;
-		o->unjudged += unjudged;
-	}
+	for (size_t i = 0; i < o->n; i++)
+		TS_TRY(collect_one(r, e, i, stage, o, err));
 	return 0;
 }
 
@@ -156,6 +161,13 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	return *out ? 0 : ts_fail_memory(err);
 }
 
+/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. */
+static double detectable(uint64_t discordant, uint64_t judged, double se)
+{
+	double test = ts_mcnemar_detectable(discordant, judged, CONFIDENCE, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
+	return pairs > test ? pairs : test;
+}
+
 static int difference(const struct ts_run *r, const struct ts_run_eval *e, const struct outcomes *before, const struct outcomes *after,
 		      json_t **out, struct ts_error *err)
 {
@@ -169,8 +181,9 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 		only_before += before->hit[i] && !after->hit[i];
 		only_after += !before->hit[i] && after->hit[i];
 	}
-	*out = json_pack("{s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high", number(b.interval.high),
-			 "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN));
+	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
+			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
+			 number(detectable(only_before + only_after, judged, b.se)));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
@@ -207,24 +220,42 @@ static const char *measure(const struct ts_run *r, const struct ts_run_eval *e)
 	return e->grader == TS_GRADER_PAPER ? "right answers by the paper's grader" : "right answers";
 }
 
+/* One side into the entry: what was counted and, of a reasoning set, what both graders say. */
+static int add_side(struct ts_run *r, const struct ts_run_eval *e, const char *stage, json_t *entry, struct outcomes *o,
+		    struct ts_error *err)
+{
+	json_t *part;
+	TS_TRY(collect(r, e, stage, json_object_get(entry, "disagreements"), o, err));
+	TS_TRY(side(r, e, o, &part, err));
+	TS_TRY(set(entry, stage, part, err));
+	return e->kind == TS_EVAL_REASONING ? ts_run_put_grades(&o->grades, stage, json_object_get(entry, "graders"), err) : 0;
+}
+
+static int fill_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_after, json_t *entry, struct outcomes *before,
+		      struct outcomes *after, struct ts_error *err)
+{
+	json_t *part;
+	if (e->kind == TS_EVAL_REASONING) {
+		TS_TRY(set(entry, "graders", json_object(), err));
+		TS_TRY(set(entry, "disagreements", json_array(), err));
+	}
+	TS_TRY(add_side(r, e, "before", entry, before, err));
+	if (!with_after)
+		return 0;
+	TS_TRY(add_side(r, e, "after", entry, after, err));
+	TS_TRY(difference(r, e, before, after, &part, err));
+	return set(entry, "difference", part, err);
+}
+
 static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_after, json_t **out, struct ts_error *err)
 {
 	struct outcomes before = {0}, after = {0};
 	size_t twice;
 	TS_TRY(duplicates(e, &twice, err));
-	json_t *part, *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
-					 (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates",
-					 (json_int_t)twice, "measure", measure(r, e));
-	int status = entry ? collect(r, e, "before", &before, err) : ts_fail_memory(err);
-	if (!status && !(status = side(r, e, &before, &part, err)))
-		status = set(entry, "before", part, err);
-	if (with_after && !status) {
-		status = collect(r, e, "after", &after, err);
-		if (!status && !(status = side(r, e, &after, &part, err)))
-			status = set(entry, "after", part, err);
-		if (!status && !(status = difference(r, e, &before, &after, &part, err)))
-			status = set(entry, "difference", part, err);
-	}
+	json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
+				  (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates", (json_int_t)twice,
+				  "measure", measure(r, e));
+	int status = entry ? fill_entry(r, e, with_after, entry, &before, &after, err) : ts_fail_memory(err);
 	uint8_t *owned[] = {before.hit, before.missing, after.hit, after.missing};
 	for (size_t i = 0; i < 4; i++)
 		ts_free(owned[i]);
@@ -232,6 +263,27 @@ static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 		json_decref(entry);
 	else
 		*out = entry;
+	return status;
+}
+
+/* Each set's p beside what it is when all sets of the run are looked at together. */
+static int correct_p(json_t *evals, struct ts_error *err)
+{
+	size_t n = json_array_size(evals);
+	double *p = ts_calloc(2 * n + 1, sizeof(*p));
+	int status = p ? 0 : ts_fail_memory(err);
+	for (size_t i = 0; i < n && !status; i++) {
+		const json_t *v = json_object_get(json_object_get(json_array_get(evals, i), "difference"), "p_mcnemar");
+		p[i] = json_is_number(v) ? json_number_value(v) : (double)NAN;
+	}
+	if (!status)
+		ts_holm(p, n, p + n);
+	for (size_t i = 0; i < n && !status; i++) {
+		json_t *d = json_object_get(json_array_get(evals, i), "difference");
+		if (d)
+			status = set(d, "p_holm", number(p[n + i]), err);
+	}
+	ts_free(p);
 	return status;
 }
 
@@ -247,6 +299,8 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 		if (!status)
 			status = put_part(&r->evals.data[i], entry, err);
 	}
+	if (!status)
+		status = correct_p(list, err);
 	if (status)
 		json_decref(list);
 	else

@@ -20,6 +20,7 @@
 #ifndef TS_RUN_RECIPE_H
 #define TS_RUN_RECIPE_H
 
+#include "core/json.h"
 #include "core/mem.h"
 #include "core/status.h"
 #include "core/str.h"
@@ -129,6 +130,8 @@ int ts_recipe_print(const struct ts_recipe *, struct ts_str *out, struct ts_erro
 int ts_recipe_hash(const struct ts_recipe *, char hex[65], struct ts_error *err);
 /* The first key that changes results and is not the same in both, or NULL. A constant string. */
 const char *ts_recipe_difference(const struct ts_recipe *, const struct ts_recipe *);
+/* An object with the text of every key that changes results; of a list's entries each key ("evals.1.limit", from 1). The caller's. */
+int ts_recipe_settings(const struct ts_recipe *, json_t **settings, struct ts_error *err);
 /* The i-th key of the table ("evals" and "lora.targets" among them), or NULL past the last: for flags and help. */
 const char *ts_recipe_key(size_t i);
 

@@ -175,6 +175,48 @@ int ts_recipe_hash(const struct ts_recipe *r, char hex[65], struct ts_error *err
 	return status ? fail_print(status, err) : 0;
 }
 
+static int add_setting(json_t *settings, const char *name, const struct ts_str *value)
+{
+	return json_object_set_new(settings, name, json_string(ts_str_c(value))) ? TS_ENOMEM : 0;
+}
+
+static int add_entry_settings(json_t *settings, const struct ts_recipe *r, const struct recipe_list *list, struct ts_str *value)
+{
+	char name[64];
+	for (size_t i = 0; i < recipe_entry_count(r, list); i++)
+		for (int k = 0; k < list->key_count; k++) {
+			ts_str_clear(value);
+			TS_TRY(put_scalar(value, recipe_entry(r, list, i), &list->keys[k]));
+			snprintf(name, sizeof(name), "%s.%zu.%s", list->name, i + 1, list->keys[k].name);
+			TS_TRY(add_setting(settings, name, value));
+		}
+	return 0;
+}
+
+int ts_recipe_settings(const struct ts_recipe *r, json_t **settings, struct ts_error *err)
+{
+	struct ts_str value = {0};
+	json_t *out = json_object();
+	int status = out ? 0 : TS_ENOMEM;
+	for (int i = 0; i < RECIPE_KEYS && !status; i++) {
+		const struct recipe_key *key = &recipe_keys[i];
+		const struct recipe_list *list = recipe_list_of(key);
+		if (key->no_result)
+			continue;
+		ts_str_clear(&value);
+		if (list && !(key->kind == RECIPE_PROMPTS && recipe_one_file(r)))
+			status = add_entry_settings(out, r, list, &value);
+		else if (!(status = put_value(&value, r, key)))
+			status = add_setting(out, key->name, &value);
+	}
+	ts_str_release(&value);
+	if (!status)
+		*settings = out;
+	else
+		json_decref(out);
+	return status ? fail_print(status, err) : 0;
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;

@@ -52,6 +52,61 @@ double ts_mcnemar(uint64_t only_before, uint64_t only_after)
 	return p < 1 ? p : 1;
 }
 
+/* P(Z <= z) = power. */
+static double power_quantile(double power)
+{
+	return ts_normal_quantile(2 * power - 1);
+}
+
+static bool is_power(double power)
+{
+	return power > 0.5 && power < 1;
+}
+
+/* With c = (z_a sqrt n + z_b sqrt(n - z_a^2 + z_b^2)) / (n + z_b^2) the equation's root is c sqrt psi; it exceeds psi where c > sqrt psi, and
+ * with psi = delta the root is c^2. */
+double ts_mcnemar_detectable(uint64_t discordant, uint64_t n, double confidence, double power)
+{
+	if (discordant > n || !is_confidence(confidence) || !is_power(power))
+		return NAN;
+	double za = ts_normal_quantile(confidence), zb = power_quantile(power), size = (double)n;
+	double inner = size - za * za + zb * zb;
+	if (!n || inner < 0)
+		return HUGE_VAL;
+	double c = (za * sqrt(size) + zb * sqrt(inner)) / (size + zb * zb), root = sqrt((double)discordant / size);
+	double delta = c * (root > c ? root : c);
+	return delta <= 1 ? delta : HUGE_VAL;
+}
+
+double ts_detectable(double se, double confidence, double power)
+{
+	return is_confidence(confidence) && is_power(power) ? (ts_normal_quantile(confidence) + power_quantile(power)) * se : (double)NAN;
+}
+
+/* Before it in ascending order; equals by their place. */
+static bool is_before(const double *p, size_t i, size_t j)
+{
+	return p[i] < p[j] || (p[i] == p[j] && i < j);
+}
+
+void ts_holm(const double *p, size_t n, double *out)
+{
+	size_t tests = 0;
+	for (size_t i = 0; i < n; i++) {
+		tests += !isnan(p[i]);
+		out[i] = isnan(p[i]) ? p[i] : 0;
+	}
+	for (size_t j = 0; j < n; j++) {
+		size_t earlier = 0;
+		for (size_t k = 0; k < n; k++)
+			earlier += is_before(p, k, j);
+		double corrected = (double)(tests - earlier) * p[j];
+		for (size_t i = 0; i < n; i++)
+			if ((i == j || is_before(p, j, i)) && corrected > out[i])
+				out[i] = corrected < 1 ? corrected : 1;
+	}
+}
+
 int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence, struct ts_omega *out)
 {
 	if (!n_steered || !n_plain || safe_steered > n_steered || safe_plain > n_plain || !is_confidence(confidence))

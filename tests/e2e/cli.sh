@@ -66,6 +66,7 @@ expect 2 "unexpected" tokenize --model "$student" word
 expect 2 "needs.a.value" tokenize --model
 expect 2 "one.argument" run
 expect 2 "one.argument" report
+expect 2 "html one.run found.2" report "$scratch/a" "$scratch/b" --html x.html
 expect 2 "--samples" generate --model "$student" --samples 0
 expect 2 "--top-p" generate --model "$student" --top-p 0
 expect 2 "--temperature" generate --model "$student" --temperature -1
@@ -382,6 +383,13 @@ tail -n 1 "$scratch/out" | grep -q '^{"before":{"unsafe":{"share":.*"after":.*"a
 	fail "run --json: $(cat "$scratch/out")"
 expect 0 '"evals"' report "$scratch/labelled" --json
 expect 0 "toxic unsafe.responses" report "$scratch/labelled"
+expect 0 "run share All.settings.are.the.same" report "$scratch/labelled" "$scratch/labelled"
+cp -r "$scratch/labelled" "$scratch/relabelled"
+sed -i 's/^seed: .*/seed: 4711/' "$scratch/relabelled/recipe.yaml"
+expect 0 "labelled relabelled seed 4711" report "$scratch/labelled" "$scratch/relabelled"
+expect 0 '"runs" "differ" "setting":"seed" "4711"' report "$scratch/labelled" "$scratch/relabelled" --json
+rm "$scratch/relabelled/recipe.yaml"
+expect 1 "relabelled.recipe.yaml" report "$scratch/labelled" "$scratch/relabelled"
 expect 0 "unsafe" eval "$scratch/recipe.yaml" --adapter "$scratch/adapter" --quiet
 
 # A template that prints the time: a killed command goes on at another moment and renders what it rendered first. Two copies of one

@@ -109,6 +109,15 @@ cat >"$scratch/actions.js" <<'JS'
 		same("verdict", found(), rows.filter((r) => r.samples.some((s) => s.verdicts.some((v) => v.verdict === "unsafe"))).length);
 		await reset();
 
+		const said = (s, judge) => s.verdicts.filter((v) => v.judge === judge).map((v) => v.verdict).join();
+		const disputed = rows.filter((r) => r.samples.some((s) => said(s, "strict") !== said(s, "paper")));
+		say("graders disagree", disputed.length > 0, disputed.length);
+		choose("f-graders", "*");
+		same("disagreements", found(), disputed.length);
+		choose("f-graders", "strict right, paper wrong");
+		same("one way", found(), disputed.filter((r) => r.samples.some((s) => said(s, "strict") === "right" && said(s, "paper") === "wrong")).length);
+		await reset();
+
 		choose("f-set", String(ofSet("sums")));
 		const word = rows.find((r) => r.set === ofSet("sums")).prompt.split(" ")[0].toLowerCase();
 		await search(word);
@@ -194,9 +203,11 @@ cat >"$scratch/actions.js" <<'JS'
 	document.body.append(out);
 })();
 JS
-# with_script FILE: the page with the script at its end, and a policy that allows it.
+# with_script FILE: the page with the script at its end, and a policy that allows it. The first answer that both graders call right becomes
+# one that strict alone does.
 with_script() {
-	sed -e "s/script-src '[^']*'/script-src 'unsafe-inline'/" -e '/^<\/body>/d' -e '/^<\/html>/d' "$page"
+	sed -e "s/script-src '[^']*'/script-src 'unsafe-inline'/" -e '/^<\/body>/d' -e '/^<\/html>/d' \
+		-e '0,/"judge":"paper","verdict":"right"/s//"judge":"paper","verdict":"wrong"/' "$page"
 	echo "<script>"
 	cat "$1"
 	echo "</script></body></html>"

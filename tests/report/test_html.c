@@ -119,6 +119,11 @@ static void headlines(void **state)
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.763", "0.747")
 			 CHANGE("-0.017", "-0.04", "0.007", "0.27") "}",
 		 {"<h1>No change in right answers is resolved (from 76.3% to 74.7%).</h1>", "does not resolve a change", "</ul>"}},
+		/* and what it could have shown */
+		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES(
+			 "0.763", "0.747") "\"difference\":{\"mean\":-0.017,"
+					   "\"low\":-0.04,\"high\":0.007,\"p_mcnemar\":0.27,\"detectable\":0.0424}}",
+		 {"No change in right answers is resolved", "With 80% power it would have shown a difference of 4.2 points.", "</ul>"}},
 		/* an end of it is zero */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.7", "0.6")
 			 CHANGE("-0.1", "-0.2", "0", "0.001") "}",

@@ -19,14 +19,14 @@ static const char sample[] =
 	"\"cluster_low\":0.60049,\"cluster_high\":0.8201},"
 	"\"after\":{\"count\":47,\"unjudged\":3,\"share\":0.0946,\"low\":0.0718,\"high\":0.1236,\"cluster_low\":0.04,\"cluster_high\":0."
 	"1512},"
-	"\"difference\":{\"mean\":-0.6274,\"low\":-0.7011,\"high\":-0.549,\"p_mcnemar\":1.2e-20}},"
+	"\"difference\":{\"mean\":-0.6274,\"low\":-0.7011,\"high\":-0.549,\"p_mcnemar\":1.2e-20,\"p_holm\":2.4e-20,\"detectable\":0.08}},"
 	"{\"name\":\"lookalikes\",\"kind\":\"over_refusal\",\"n\":250,\"pairs\":250,\"duplicates\":2,\"measure\":\"refused, keyword "
 	"stand-in\","
 	"\"before\":{\"count\":5,\"unjudged\":0,\"share\":0.02,\"low\":0.00857,\"high\":0.04596,\"cluster_low\":0.004,\"cluster_high\":0."
 	"04},"
 	"\"after\":{\"count\":5,\"unjudged\":0,\"share\":0.02,\"low\":0.00857,\"high\":0.04596,\"cluster_low\":0.004,\"cluster_high\":0.04}"
 	","
-	"\"difference\":{\"mean\":-1e-9,\"low\":-0.02,\"high\":0.02,\"p_mcnemar\":0.6875}}],"
+	"\"difference\":{\"mean\":-1e-9,\"low\":-0.02,\"high\":0.02,\"p_mcnemar\":0.6875,\"p_holm\":0.6875,\"detectable\":0.0424}}],"
 	"\"before\":{\"unsafe\":{\"share\":0.722,\"low\":0.68119,\"high\":0.75946,\"n\":500},"
 	"\"over_refusal\":{\"share\":0.02,\"low\":0.00857,\"high\":0.04596,\"n\":250},"
 	"\"reasoning\":{\"share\":1.0,\"low\":0.9879,\"high\":1.0,\"n\":313}},"
@@ -99,9 +99,11 @@ static void test_sample(void **state)
 	has(&out, "\nharmful (safety): unsafe share by llama_guard; 500 rows, 71 distinct pairs\n");
 	has(&out, "\n  before              361 of 500    72.2%      68.1 ..  75.9      60.0 ..  82.0\n"
 		  "  after                47 of 497     9.5%       7.2 ..  12.4       4.0 ..  15.1  3 unjudged\n"
-		  "  change                           -62.7                         -70.1 .. -54.9  McNemar p < 0.0001\n");
+		  "  change                           -62.7                         -70.1 .. -54.9  McNemar p < 0.0001\n"
+		  "    fell; Holm p < 0.0001\n");
 	has(&out, "\nlookalikes (over-refusal): refused, keyword stand-in; 250 rows, 250 distinct pairs, 2 duplicates\n");
-	has(&out, "  change                             0.0                          -2.0 ..   2.0  McNemar p = 0.6875\n");
+	has(&out, "  change                             0.0                          -2.0 ..   2.0  McNemar p = 0.6875\n"
+		  "    no detectable change; Holm p = 0.6875; at 80% power 4.2 points would have been seen\n");
 	has(&out, "  plain (alpha_ref)   120 of 300    40.0%      34.6 ..  45.6\n"
 		  "  steered (alpha_I)   283 of 300    94.3%      91.1 ..  96.4\n  omega 25 (14.5 .. 43): ");
 	has(&out, "-log alpha_ref 0.916");
@@ -145,6 +147,9 @@ static void test_missing(void **state)
 	render("{\"evals\":[{\"name\":\"x\",\"n\":3,\"pairs\":3,\"before\":{\"count\":1}}]}", &out);
 	has(&out, "  before                  1 of 3        -                  -                  -\n");
 	assert_null(strstr(out.data, "after"));
+	render("{\"evals\":[{\"name\":\"x\",\"n\":3,\"pairs\":3,\"graders\":{\"before\":{\"strict\":2,\"paper\":1,\"disagreements\":1}}}]}",
+	       &out);
+	has(&out, "  graders before: strict 66.7%, paper 33.3%; they disagree on 1 of 3\n");
 	/* Only the reasons that a row knows have a column; with all six the line is just full. */
 	render("{\"labels\":[{\"label\":\"a\",\"of\":4,\"kept\":1,\"unsafe\":2},{\"label\":\"b\",\"of\":1,\"kept\":1,\"duplicates\":1}]}",
 	       &out);
@@ -208,6 +213,7 @@ static void test_wrong_types(void **state)
 	refuse("{\"evals\":[{\"n\":1}]}", "name");
 	refuse("{\"evals\":[3]}", "name");
 	refuse("{\"before\":{\"unsafe\":{\"share\":\"0.5\"}}}", "share");
+	refuse("{\"evals\":[{\"name\":\"x\",\"graders\":[]}]}", "graders");
 	refuse("{\"train\":{\"steps\":1.5}}", "steps");
 	refuse("{\"seed\":\"42\"}", "seed");
 }

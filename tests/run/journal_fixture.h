@@ -161,7 +161,8 @@ static inline void fill_evals(struct ts_run *r, const char *word)
 	sample(r->store, "after", &o[0], SAFE);
 	sample(r->store, "after", &o[1], "<think>\nI cannot help?\n</think>\n\nOf course."); /* the phrase is in the thinking alone */
 	sample(r->store, "before", &m[0], "<think>\n1\n</think>\n\nIt is \\boxed{7}.");
-	sample(r->store, "before", &m[1], "<think>\n1\n</think>\n\nIt is \\boxed{9}.");
+	/* Wrong; the reference's grader calls it right. */
+	sample(r->store, "before", &m[1], "<think>\n1\n</think>\n\nIt is \\boxed{8,000}.");
 	sample(r->store, "after", &m[0], "<think>\n1\n</think>\n\nIt is \\boxed{7}.");
 	sample(r->store, "after", &m[1], "<think>\n1\n</think>\n\nIt is \\boxed{8}.");
 }

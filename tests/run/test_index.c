@@ -15,7 +15,7 @@ static const struct expected rows[] = {
 	{"look", "over_refusal", "O1", NULL, NULL, "answered", "refused", NULL, NULL, 1, 0, -1, false},
 	{"look", "over_refusal", "O2", NULL, NULL, "answered", "answered", NULL, NULL, 2, 1, -1, false},
 	{"sums", "reasoning", "R1", NULL, "7", "right", "right", "7", "7", 1, 0, -1, false},
-	{"sums", "reasoning", "R2", NULL, "8", "wrong", "right", "9", "8", 2, 1, -1, false},
+	{"sums", "reasoning", "R2", NULL, "8", "wrong", "right", "8,000", "8", 2, 1, -1, false},
 	{"train", "train", "H1", "vanilla_harmful", NULL, "kept", NULL, NULL, NULL, 1, 0, 0, true},
 	{"train", "train", "H2", "vanilla_harmful", NULL, "kept", NULL, NULL, NULL, 2, 1, 1, true},
 	{"train", "train", "H3", "adversarial_harmful", NULL, "unsafe", NULL, NULL, NULL, 3, 2, -1, true},
@@ -106,14 +106,14 @@ static void every_row(void **state)
 		assert_int_equal(ts_store_each_prompt(seen.store, check, &seen, &err), 0);
 		assert_int_equal(seen.count, ROWS);
 		assert_int_equal(seen.plain, 4);
-		/* Both graders' verdicts of both sums. */
+		/* Both graders' verdicts of both sums: before, strict calls one right. */
 		static const char *const stages[] = {"before", "after"}, *const graders[] = {"strict", "paper"};
 		for (int k = 0; k < 4; k++) {
 			uint64_t all, right;
 			assert_int_equal(ts_store_count_verdicts(seen.store, stages[k / 2], graders[k % 2], NULL, &all, &err), 0);
 			assert_int_equal(ts_store_count_verdicts(seen.store, stages[k / 2], graders[k % 2], "right", &right, &err), 0);
 			assert_int_equal(all, 2);
-			assert_int_equal(right, k < 2 ? 1 : 2);
+			assert_int_equal(right, k == 0 ? 1 : 2);
 		}
 		ts_store_close(seen.store, NULL);
 	}

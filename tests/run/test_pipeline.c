@@ -46,6 +46,32 @@ static json_t *read_metrics(struct fixture *f)
 	return m;
 }
 
+static void says(const json_t *metrics, const char *path, const char *expected)
+{
+	const char *text = json_string_value(at(metrics, path));
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+}
+
+/* 8,000 where 8 is right: strict says wrong, the reference's grader right; after, nothing is to be disagreed on. */
+static void graders_disagree(const json_t *m)
+{
+	equals(m, "evals.2.graders.before.strict", 1);
+	equals(m, "evals.2.graders.before.paper", 2);
+	equals(m, "evals.2.graders.before.disagreements", 1);
+	equals(m, "evals.2.graders.after.strict", 2);
+	equals(m, "evals.2.graders.after.paper", 2);
+	equals(m, "evals.2.graders.after.disagreements", 0);
+	assert_int_equal(json_array_size(at(m, "evals.2.disagreements")), 1);
+	says(m, "evals.2.disagreements.0.stage", "before");
+	equals(m, "evals.2.disagreements.0.row", 2);
+	says(m, "evals.2.disagreements.0.gold", "8");
+	says(m, "evals.2.disagreements.0.extracted", "8,000");
+	says(m, "evals.2.disagreements.0.strict", "wrong");
+	says(m, "evals.2.disagreements.0.paper", "right");
+	assert_null(at(m, "evals.0.graders"));
+}
+
 static void metrics_by_hand(void **state)
 {
 	struct fixture *f = *state;
@@ -73,6 +99,9 @@ static void metrics_by_hand(void **state)
 	wilson(m, "evals.2.before", 1, 2);
 	wilson(m, "after.reasoning", 2, 2);
 	equals(m, "evals.2.difference.mean", 0.5);
+	equals(m, "evals.2.difference.p_holm", 1);
+	assert_true(json_is_null(at(m, "evals.2.difference.detectable"))); /* two rows show nothing */
+	graders_disagree(m);
 	wilson(m, "alpha.ref", 2, 4);
 	wilson(m, "alpha.steered", 1, 4); /* the first try alone: H2's second does not count */
 	equals(m, "alpha.omega", (1.0 / 3) / 1);

@@ -414,9 +414,65 @@ static void test_bits(void **state)
 				  "0x1.05ca15bce2874p+1 0x1.13c484138704fp+1");
 }
 
+/* Expected values: the published equation (stats.h) with psi = max(discordant / n, delta), solved for delta by halving, not by the closed
+ * form that stats.c uses. */
+static void detectable(void **state)
+{
+	static const struct {
+		uint64_t discordant, n;
+		double confidence, power, expected;
+	} rows[] = {
+		{30, 300, 0.95, 0.8, 0.050948969798220924}, {120, 500, 0.95, 0.9, 0.07072392457624382},
+		{0, 300, 0.95, 0.8, 0.02595797523500028},   {5, 1319, 0.95, 0.8, 0.005939999524168722},
+		{1, 20, 0.95, 0.8, 0.3483160924343244},     {10, 20, 0.99, 0.8, 0.5023086595986783},
+		{2, 5, 0.95, 0.8, 0.9393616165057544},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		near(ts_mcnemar_detectable(rows[i].discordant, rows[i].n, rows[i].confidence, rows[i].power), rows[i].expected, 1e-9);
+	/* So few pairs show nothing, whatever happened to them. */
+	for (uint64_t n = 0; n <= 3; n++)
+		assert_true(ts_mcnemar_detectable(0, n, 0.95, 0.8) == HUGE_VAL);
+	assert_true(isnan(ts_mcnemar_detectable(4, 3, 0.95, 0.8)));
+	assert_true(isnan(ts_mcnemar_detectable(1, 300, 1, 0.8)));
+	assert_true(isnan(ts_mcnemar_detectable(1, 300, 0.95, 0.5)));
+	/* 1.9600 + 0.8416, as tables of the normal distribution have them. */
+	within(ts_detectable(1, 0.95, 0.8), 2.8016, 1e-4);
+	assert_true(ts_detectable(0, 0.95, 0.8) == 0);
+	assert_true(isnan(ts_detectable(1, 0.95, 1)));
+}
+
+/* By hand, after Holm's own steps: the smallest p times n, the next times n - 1, never below the one before. */
+static void holm(void **state)
+{
+	static const struct {
+		size_t n;
+		double p[5], expected[5];
+	} rows[] = {
+		{4, {0.01, 0.04, 0.03, 0.005}, {0.03, 0.06, 0.06, 0.02}},
+		{3, {0.5, 0.4, 0.9}, {1, 1, 1}},
+		{3, {0.02, 0.02, 0.02}, {0.06, 0.06, 0.06}},
+		{1, {0.04}, {0.04}},
+		{5, {0.001, NAN, 0.2, 0.02, NAN}, {0.003, NAN, 0.2, 0.04, NAN}},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		double out[5];
+		ts_holm(rows[i].p, rows[i].n, out);
+		for (size_t k = 0; k < rows[i].n; k++)
+			if (isnan(rows[i].expected[k]))
+				assert_true(isnan(out[k]));
+			else
+				near(out[k], rows[i].expected[k], 1e-12);
+	}
+	ts_holm(NULL, 0, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(detectable),
+		cmocka_unit_test(holm),
 		cmocka_unit_test(test_wilson),
 		cmocka_unit_test(test_wilson_borders),
 		cmocka_unit_test(test_mcnemar),

@@ -58,12 +58,18 @@
 	if (!source) return;
 	const data = JSON.parse(source.textContent), rows = data.rows, sets = data.sets;
 	const controls = {};
-	for (const name of ["set", "stage", "label", "outcome", "change", "verdict", "text", "harmful"]) controls[name] = byId("f-" + name);
+	for (const name of ["set", "stage", "label", "outcome", "change", "verdict", "graders", "text", "harmful"]) controls[name] = byId("f-" + name);
 	const STAGES = { before: "before", after: "after", generate: "generated", alpha: "unsteered" };
 	let found = [], shown = 0;
 
 	/* What a person reads: "wrong → right", or the training row's one word. */
 	const change = (r) => (r.after ? r.outcome + " → " + r.after : "");
+	/* "strict right, paper wrong" of an answer on which the two graders disagree. */
+	function disagreement(s) {
+		const say = (judge) => s.verdicts.filter((v) => v.judge === judge).map((v) => v.verdict)[0];
+		const strict = say("strict"), paper = say("paper");
+		return strict && paper && strict !== paper ? "strict " + strict + ", paper " + paper : "";
+	}
 	const number = (n) => n.toLocaleString("en-US");
 	const setName = (i) => (sets[i].kind === "train" && sets[i].name === "train" ? "training prompts" : sets[i].name);
 
@@ -90,6 +96,9 @@
 		fill(controls.change, "any", changes);
 		const verdict = (v) => v.judge + ": " + v.verdict;
 		fill(controls.verdict, "any", counted(count(rows.flatMap((r) => r.samples.flatMap((s) => s.verdicts.map(verdict))))));
+		const disagreements = counted(count(rows.flatMap((r) => r.samples.map(disagreement))));
+		if (disagreements.length) disagreements.unshift(["*", "disagree (" + number(rows.filter((r) => r.samples.some(disagreement)).length) + ")"]);
+		fill(controls.graders, "any", disagreements);
 	}
 
 	function samplesOf(r) {
@@ -110,6 +119,7 @@
 		if (c.change.value === "*" && !(r.after && r.after !== r.outcome)) return false;
 		if (c.change.value && c.change.value !== "*" && change(r) !== c.change.value) return false;
 		if (c.verdict.value && !samples.some((s) => s.verdicts.some((v) => v.judge + ": " + v.verdict === c.verdict.value))) return false;
+		if (c.graders.value && !samples.map(disagreement).some((d) => (c.graders.value === "*" ? d : d === c.graders.value))) return false;
 		return hasText(r, words);
 	}
 
