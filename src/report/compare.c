@@ -31,7 +31,8 @@ static int add_set(const json_t *evals, const char *key, const char *kind, const
 			continue;
 		TS_TRY(ts_json_need_text(e, "name", &name, place, err));
 		TS_TRY(ts_json_int(e, "n", 0, &n, place, err));
-		return put(sets, key, json_pack("{s:s, s:I}", "name", name, "n", (json_int_t)n), err);
+		json_t *of = json_object_get(e, "of"), *drawn = json_object_get(e, "drawn"); /* of a part of its file */
+		return put(sets, key, json_pack("{s:s, s:I, s:O*, s:O*}", "name", name, "n", (json_int_t)n, "of", of, "drawn", drawn), err);
 	}
 	return 0;
 }
@@ -188,16 +189,22 @@ static int run_lines(struct ts_layout *l, const json_t *run, struct ts_error *er
 	return 0;
 }
 
-/* What the share is of: "harmful, 500 rows, unsafe share by llama_guard". Nothing where the run has no such set. */
+/* What the share is of: "harmful, 500 rows, unsafe share by llama_guard", "sums, 50 of 300 rows drawn by seed, right answers". Nothing
+ * where the run has no such set. */
 static int describe(const json_t *run, const char *key, struct ts_str *out)
 {
-	const json_t *set = json_object_get(json_object_get(run, "sets"), key);
+	const json_t *set = json_object_get(json_object_get(run, "sets"), key), *of = json_object_get(set, "of");
 	const char *measure = measure_of(run, key), *name = json_string_value(json_object_get(set, "name"));
 	ts_str_clear(out);
 	if (!name)
 		return 0;
-	return ts_str_printf(out, "%s, %lld rows%s%s", name, (long long)json_integer_value(json_object_get(set, "n")), measure ? ", " : "",
-			     measure ? measure : "");
+	TS_TRY(ts_str_printf(out, "%s, %lld ", name, (long long)json_integer_value(json_object_get(set, "n"))));
+	if (of)
+		TS_TRY(ts_str_printf(out, "of %lld ", (long long)json_integer_value(of)));
+	TS_TRY(ts_str_puts(out, !of                                           ? "rows"
+				: json_is_true(json_object_get(set, "drawn")) ? "rows drawn by seed"
+									      : "rows in the file's order"));
+	return ts_str_printf(out, "%s%s", measure ? ", " : "", measure ? measure : "");
 }
 
 /* One line if all runs measured the same, else one a run. */
