@@ -15,7 +15,7 @@ import subprocess
 import table
 
 BEGIN, END = "<!-- growth -->", "<!-- /growth -->"
-SEQUENCES, LONG, PREFILL, TRAIN = (1, 2, 4, 8, 16, 32, 64), (512, 1024, 2048), (128, 512, 1024, 2048, 4096), (128, 512, 1024, 2048)
+SEQUENCES, LONG, PREFILL, TRAIN = (1, 2, 4, 8, 16, 32, 64), (512,), (128, 512, 1024, 2048), (128, 512, 1024)
 
 
 def solve(a, b):
@@ -80,8 +80,8 @@ def line(cells):
 
 
 def markdown(o, fits):
-    out = [f"Class `{o.numerics}`; S = sequences, C = thousands of tokens of context, n = thousands of tokens. Fits over S = 1 to 64 at 128 tokens and S = 16 at up to"
-           " 2,048; n = 0.128 to 4.1 (prefill) and 2 (training). In brackets the largest relative error of the fit.", "",
+    out = [f"Class `{o.numerics}`; S = sequences, C = thousands of tokens of context, n = thousands of tokens. Fits over S = 1 to 64 at 128 tokens and S = 16 at 512;"
+           " n = 0.128 to 2 (prefill) and 1 (training). In brackets the largest relative error of the fit.", "",
            line(["model", "threads", "a decoding step, ms", "prefill, s", "a training step on one sequence, s"]), line(["---"] * 5)]
     for model, threads, (d, p, t) in fits:
         (a, b, c), wrong = d
