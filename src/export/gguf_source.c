@@ -56,9 +56,11 @@ static int find_llama3(struct export *e, struct ts_model_config *c)
 	c->rope_factor = shortest((double)factors[half - 1]);
 	c->rope_low_freq = 1;
 	c->rope_high_freq = 4;
-	for (c->rope_original_positions = 16; c->rope_original_positions <= 1 << 20; c->rope_original_positions *= 2)
+	for (int power = 4; power <= 20; power++) {
+		c->rope_original_positions = 1 << power;
 		if (is_llama3(c, factors))
 			return 0;
+	}
 	return refuse(e, "\"" EXPORT_FACTORS "\" of other numbers than those of Llama 3");
 }
 

@@ -40,11 +40,10 @@ bool ts_train_fit(struct ts_train_size *s, const struct ts_train_wish *w)
 	s->max_rows = w->max_rows;
 	measure(s, w);
 	while (s->bytes > w->room && (s->keep.attention > 1 || s->max_rows > 1)) {
-		if (s->max_rows >= 2 * FULL_SPEED_ROWS)
-			s->max_rows /= 2;
-		else if (s->keep.layers > 1)
+		bool full_speed = s->max_rows >= 2 * FULL_SPEED_ROWS;
+		if (!full_speed && s->keep.layers > 1)
 			s->keep.layers--;
-		else if (s->keep.attention > 1)
+		else if (!full_speed && s->keep.attention > 1)
 			s->keep.attention--;
 		else
 			s->max_rows /= 2;

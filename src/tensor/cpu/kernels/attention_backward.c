@@ -99,6 +99,7 @@ static void probabilities(const struct backward *a, struct blocks *s, const stru
 }
 
 /* What these pairs add to dv, dk, dq. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): dq is written through the product */
 static void add_gradients(const struct backward *a, const struct blocks *s, const struct keys *k, real *dq, size_t n)
 {
 	struct ts_product p = {.c = k->dv,

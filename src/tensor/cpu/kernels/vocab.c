@@ -7,8 +7,8 @@
 #include "tensor/cpu/kernels/vec.h"
 
 enum { VOCAB_CHUNK = 256, VOCAB_ROWS = 128, PACK_WIDTH = 512 };
-_Static_assert((int)VOCAB_CHUNK <= (int)TS_TURN_ROWS, "a chunk is turned round at once");
-_Static_assert((int)VOCAB_ROWS *VOCAB_CHUNK + TS_TURN_ROWS * TS_TURN_COLUMNS <= (int)TS_LOCAL, "logits and turned weights are scratch");
+_Static_assert(VOCAB_CHUNK + 0 <= TS_TURN_ROWS + 0, "a chunk is turned round at once");
+_Static_assert(VOCAB_ROWS *VOCAB_CHUNK + TS_TURN_ROWS * TS_TURN_COLUMNS <= TS_LOCAL + 0, "logits and turned weights are scratch");
 
 struct vocab {
 	const struct ts_backend *b;
