@@ -155,17 +155,6 @@ static void run_narrow(void (*run)(const struct tile *, size_t, size_t), struct 
 		memcpy(c + r * ldc, copy + r * 16, cols * sizeof(real));
 }
 
-/* Rows are cut into blocks of nearly equal size: 13 rows in two of 7 and 6 beat 12 and 1. */
-static size_t block_count(size_t rows)
-{
-	return (rows + V_ROWS - 1) / V_ROWS;
-}
-
-static size_t block_rows(size_t rows, size_t blocks, size_t block)
-{
-	return rows / blocks + (block < rows % blocks);
-}
-
 void TS_NAME(product)(const struct ts_product *p)
 {
 	static void (*const choosers[][2])(const struct tile *, size_t, size_t) = {

@@ -96,16 +96,6 @@ static void run_narrow(struct tile t, size_t rows, size_t cols)
 		memcpy(c + r * ldc, copy + r * 16, cols * sizeof(real));
 }
 
-static size_t block_count(size_t rows)
-{
-	return (rows + V_ROWS - 1) / V_ROWS;
-}
-
-static size_t block_rows(size_t rows, size_t blocks, size_t block)
-{
-	return rows / blocks + (block < rows % blocks);
-}
-
 /* to[pair][rows] = rounded x[r][2 pair], x[r][2 pair + 1], k terms of each row. */
 static void round_rows(uint32_t *to, const real *x, size_t ldx, const size_t *row, size_t rows, size_t k)
 {

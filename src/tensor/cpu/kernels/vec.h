@@ -71,6 +71,17 @@ INLINE void v_turn_pairs(float *low, float *high, const uint16_t *from)
 }
 #endif
 
+/* Rows are cut into blocks of nearly equal size: 13 rows in two of 7 and 6 beat 12 and 1. */
+INLINE size_t block_count(size_t rows)
+{
+	return (rows + V_ROWS - 1) / V_ROWS;
+}
+
+INLINE size_t block_rows(size_t rows, size_t blocks, size_t block)
+{
+	return rows / blocks + (block < rows % blocks);
+}
+
 #ifdef TS_DOT
 #include "tensor/cpu/kernels/vec_dot.h"
 #endif
