@@ -43,7 +43,8 @@ struct ts_segment {
 };
 
 /* A pool of KV pages for all layers. Layout of a page of one layer: K as [kv_head][head_dim][64] (a score's lanes
- * are keys), V as [kv_head][64][head_dim]. Unused tails of a page may hold anything finite. */
+ * are keys), V as [kv_head][64][head_dim]; of bf16 in class bf16dot in pairs, [kv_head][head_dim/2][64][2] and
+ * [kv_head][64/2][head_dim][2]. What no query sees may hold anything. */
 struct ts_kv_pool {
 	int layers, kv_heads, head_dim;
 	size_t pages;

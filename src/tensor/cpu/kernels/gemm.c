@@ -239,7 +239,7 @@ static void matmul_dx(struct ts_backend *b, real *dx, const real *dy, size_t ldy
 				 .lda = ldy,
 				 .layout = A_ROWS,
 				 .panel_step = 16 * TS_TURN_ROWS,
-				 .row_step = 16,
+				 .row_step = TS_TURNED_STEP,
 				 .type = TS_F32,
 				 .rows = rows,
 				 .accumulate = accumulate}};

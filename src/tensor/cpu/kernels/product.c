@@ -2,6 +2,7 @@
  * that the accumulators become registers; a table of switches finds the right copy at run time. */
 #include "tensor/cpu/kernels/product.h"
 
+#include "tensor/cpu/kernels/pack.h"
 #include "tensor/cpu/kernels/vec.h"
 
 enum {
@@ -200,12 +201,10 @@ void TS_NAME(pack_blocks)(real *to, const real *x, size_t ldx, const size_t *row
 		n = block_rows(rows, blocks, block);
 		if (begin < first || begin >= last)
 			continue;
-		real *block_to = to + begin * k;
-		for (size_t r = 0; r < n; r++) {
-			const real *from = x + (row ? row[begin + r] : begin + r) * ldx;
-			for (size_t i = 0; i < k; i++)
-				block_to[i * n + r] = from[i];
-		}
+		const void *from[MAX_ROWS];
+		for (size_t r = 0; r < n; r++)
+			from[r] = x + (row ? row[begin + r] : begin + r) * ldx;
+		pack_rows(to + begin * k, from, n, k);
 	}
 }
 
