@@ -234,49 +234,87 @@ static inline uint16_t narrow(real x)
 	return (bits & 0x7fffffff) > 0x7f800000 ? (uint16_t)(bits >> 16 | 0x40) : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-#ifdef TS_DOT
-/* One position of one head in a page that begins at element `at`: K [head_dim / 2][64][2], V [64 / 2][head_dim][2]. */
-static void store_kv(const struct ts_kv_pool *pool, int layer, size_t at, size_t slot, const real *k, const real *v)
+/* Where a head's K and V of one page begin, and how they are laid out (tensor/backend.h). */
+struct page {
+	void *keys, *values;
+	size_t dim;
+	enum ts_dtype type;
+};
+
+/* Dimensions from.. of one position's key, and its value. */
+static void store_key(const struct page *p, size_t slot, const real *k, size_t from)
 {
-	size_t dim = (size_t)pool->head_dim;
-	uint16_t *keys = (uint16_t *)pool->k[layer] + at + 2 * slot,
-		 *values = (uint16_t *)pool->v[layer] + at + slot / 2 * 2 * dim + slot % 2;
-	for (size_t d = 0; d < dim; d++) {
-		keys[d / 2 * 2 * BLOCK + d % 2] = narrow(k[d]);
-		values[2 * d] = narrow(v[d]);
-	}
+	for (size_t d = from; d < p->dim; d++)
+		if (PAIRED)
+			((uint16_t *)p->keys)[(d / 2 * BLOCK + slot) * 2 + d % 2] = narrow(k[d]);
+		else if (p->type == TS_F32)
+			((real *)p->keys)[d * BLOCK + slot] = k[d];
+		else
+			((uint16_t *)p->keys)[d * BLOCK + slot] = narrow(k[d]);
 }
-#else
-/* One position of one head in a page that begins at element `at`: K [head_dim][64], V [64][head_dim]. */
-static void store_kv(const struct ts_kv_pool *pool, int layer, size_t at, size_t slot, const real *k, const real *v)
+
+static void store_value(const struct page *p, size_t slot, const real *v)
 {
-	size_t dim = (size_t)pool->head_dim;
-	if (pool->dtype == TS_F32) {
-		real *keys = (real *)pool->k[layer] + at + slot;
-		for (size_t d = 0; d < dim; d++)
-			keys[d * BLOCK] = k[d];
-		memcpy((real *)pool->v[layer] + at + slot * dim, v, dim * sizeof(*v));
+	size_t dim = p->dim;
+	if (p->type == TS_F32) {
+		memcpy((real *)p->values + slot * dim, v, dim * sizeof(*v));
 		return;
 	}
-	uint16_t *keys = (uint16_t *)pool->k[layer] + at + slot, *values = (uint16_t *)pool->v[layer] + at + slot * dim;
-	for (size_t d = 0; d < dim; d++) {
-		keys[d * BLOCK] = narrow(k[d]);
-		values[d] = narrow(v[d]);
+	uint16_t *to = (uint16_t *)p->values + (PAIRED ? slot / 2 * 2 * dim + slot % 2 : slot * dim);
+	for (size_t d = 0; d < dim; d++)
+		to[PAIRED ? 2 * d : d] = narrow(v[d]);
+}
+
+/* Sixteen positions at once, as far as their dimensions come in full vectors; returns how many dimensions that were. */
+static size_t store_sixteen_keys(const struct page *p, size_t slot, const real *k, size_t step)
+{
+	size_t d = 0;
+#ifdef TS_DOT
+	uint16_t rounded[16 * 32], turned[16 * 32];
+	for (; d + 32 <= p->dim; d += 32) {
+		for (size_t r = 0; r < 32; r++)
+			v_round(rounded + 16 * r, k + r / 2 * step + d + r % 2 * 16);
+		v_transpose((real *)(void *)turned, 16, (const real *)(const void *)rounded, 16); /* a pair moves as one lane */
+		for (size_t i = 0; i < 16; i++)
+			memcpy((uint16_t *)p->keys + ((d / 2 + i) * BLOCK + slot) * 2, turned + 32 * i, 32 * sizeof(*turned));
+	}
+#else
+	for (; p->type == TS_F32 && d + 16 <= p->dim; d += 16)
+		v_transpose((real *)p->keys + d * BLOCK + slot, BLOCK, k + d, step);
+#endif
+	return d;
+}
+
+/* Positions of one page, which begin at `slot`. */
+static void store_positions(const struct page *p, size_t slot, size_t count, const real *k, const real *v, size_t step)
+{
+	for (size_t n; count; slot += n, count -= n, k += n * step, v += n * step) {
+		n = count < 16 ? 1 : 16;
+		size_t done = n == 16 ? store_sixteen_keys(p, slot, k, step) : 0;
+		for (size_t i = 0; i < n; i++) {
+			store_key(p, slot + i, k + i * step, done);
+			store_value(p, slot + i, v + i * step);
+		}
 	}
 }
-#endif
 
 static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v,
 		      const struct ts_segment *segments, size_t count)
 {
 	(void)b;
-	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads;
+	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads, size = v_elements_size(pool->dtype);
 	for (size_t s = 0; s < count; s++)
-		for (size_t r = 0; r < segments[s].rows; r++) {
-			size_t position = segments[s].position + r, page = (size_t)segments[s].pages[position / BLOCK];
+		for (size_t r = 0, n; r < segments[s].rows; r += n) {
+			size_t position = segments[s].position + r, slot = position % BLOCK, left = segments[s].rows - r;
+			n = left < BLOCK - slot ? left : BLOCK - slot;
 			for (size_t h = 0; h < kv_heads; h++) {
 				size_t row = ((segments[s].row + r) * kv_heads + h) * dim;
-				store_kv(pool, layer, (page * kv_heads + h) * dim * BLOCK, position % BLOCK, k + row, v + row);
+				size_t at = ((size_t)segments[s].pages[position / BLOCK] * kv_heads + h) * dim * BLOCK * size;
+				struct page p = {.keys = (char *)pool->k[layer] + at,
+						 .values = (char *)pool->v[layer] + at,
+						 .dim = dim,
+						 .type = pool->dtype};
+				store_positions(&p, slot, n, k + row, v + row, kv_heads * dim);
 			}
 		}
 }
