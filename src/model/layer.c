@@ -3,18 +3,15 @@
 
 #include <string.h>
 
-/* y = x W^T + bias + LoRA */
-static void linear(const struct ts_layer_call *c, enum ts_target target, float *y, const float *x, float *h)
+/* y += LoRA of a target whose product y is */
+static void adapt(const struct ts_layer_call *c, enum ts_target target, float *y, const float *x, float *h)
 {
 	const struct ts_model *m = c->model;
-	const struct ts_layer *l = &m->layers[c->layer];
-	const struct ts_backend_ops *ops = m->backend->ops;
-	size_t out, in;
-	ts_target_shape(&m->config, target, &out, &in);
-	ops->matmul(m->backend, y, out, x, l->linear[target], 0, out, l->bias[target], c->rows);
 	const struct ts_slot *slot = ts_adapter_slot(c->adapter, c->layer, target);
 	if (!slot)
 		return;
+	size_t out, in;
+	ts_target_shape(&m->config, target, &out, &in);
 	struct ts_dropout drop = {0};
 	if (c->dropout) {
 		drop = *c->dropout;
@@ -22,7 +19,21 @@ static void linear(const struct ts_layer_call *c, enum ts_target target, float *
 		drop.target = (uint32_t)target;
 	}
 	const float *p = c->adapter->params;
-	ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, slot->rank, slot->scale, c->dropout ? &drop : NULL);
+	m->backend->ops->lora(m->backend, y, h, x, p + slot->a, p + slot->b, c->rows, in, out, slot->rank, slot->scale,
+			      c->dropout ? &drop : NULL);
+}
+
+/* y[i] = x W^T + bias + LoRA of targets first, first + 1, ...: n that read the same x */
+static void linears(const struct ts_layer_call *c, enum ts_target first, float *const *y, size_t n, const float *x, const struct ts_acts *a)
+{
+	const struct ts_model *m = c->model;
+	const struct ts_layer *l = &m->layers[c->layer];
+	struct ts_product_out out[TS_PRODUCTS];
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct ts_product_out){.y = y[i], .weight = l->linear[first + i], .bias = l->bias[first + i]};
+	m->backend->ops->matmuls(m->backend, out, n, x, c->rows);
+	for (size_t i = 0; i < n; i++)
+		adapt(c, (enum ts_target)(first + i), y[i], x, a->h[first + i]);
 }
 
 static void first_norm(const struct ts_layer_call *c, const float *x, struct ts_acts *a)
@@ -32,23 +43,12 @@ static void first_norm(const struct ts_layer_call *c, const float *x, struct ts_
 				 m->config.rms_norm_eps);
 }
 
-/* q, k, v as the products give them. */
-static void project_query(const struct ts_layer_call *c, struct ts_acts *a)
+/* n of q, k, v, beginning with `first`, as the products give them. */
+static void project(const struct ts_layer_call *c, struct ts_acts *a, enum ts_target first, size_t n)
 {
-	linear(c, TS_Q, c->model->config.qk_norm ? a->q_raw : a->q, a->norm1, a->h[TS_Q]);
-}
-
-static void project_key_value(const struct ts_layer_call *c, struct ts_acts *a)
-{
-	linear(c, TS_K, c->model->config.qk_norm ? a->k_raw : a->k, a->norm1, a->h[TS_K]);
-	linear(c, TS_V, a->v, a->norm1, a->h[TS_V]);
-}
-
-static void project(const struct ts_layer_call *c, const float *x, struct ts_acts *a)
-{
-	first_norm(c, x, a);
-	project_query(c, a);
-	project_key_value(c, a);
+	bool raw = c->model->config.qk_norm;
+	float *y[] = {raw ? a->q_raw : a->q, raw ? a->k_raw : a->k, a->v};
+	linears(c, first, y + (first - TS_Q), n, a->norm1, a);
 }
 
 /* Head norm and RoPE. */
@@ -92,10 +92,11 @@ static void attend(const struct ts_layer_call *c, struct ts_acts *a)
 }
 
 /* y = x + the product of `from` */
-static void add_linear(const struct ts_layer_call *c, enum ts_target target, float *y, const float *x, const float *from, float *h)
+static void add_linear(const struct ts_layer_call *c, enum ts_target target, float *y, const float *x, const float *from,
+		       const struct ts_acts *a)
 {
 	const struct ts_model *m = c->model;
-	linear(c, target, y, from, h);
+	linears(c, target, &y, 1, from, a);
 	m->backend->ops->add(m->backend, y, x, c->rows * (size_t)m->config.hidden_size);
 }
 
@@ -115,23 +116,24 @@ static void gated_product(const struct ts_layer_call *c, struct ts_acts *a)
 static void widen(const struct ts_layer_call *c, struct ts_acts *a)
 {
 	second_norm(c, a);
-	linear(c, TS_GATE, a->gate, a->norm2, a->h[TS_GATE]);
-	linear(c, TS_UP, a->up, a->norm2, a->h[TS_UP]);
+	float *y[] = {a->gate, a->up};
+	linears(c, TS_GATE, y, 2, a->norm2, a);
 }
 
 /* From q, and the keys and values in the pool, to the layer's output. */
 static void rest(const struct ts_layer_call *c, float *out, const float *x, struct ts_acts *a)
 {
 	attend(c, a);
-	add_linear(c, TS_O, a->middle, x, a->attention, a->h[TS_O]);
+	add_linear(c, TS_O, a->middle, x, a->attention, a);
 	widen(c, a);
 	gated_product(c, a);
-	add_linear(c, TS_DOWN, out, a->middle, a->product, a->h[TS_DOWN]);
+	add_linear(c, TS_DOWN, out, a->middle, a->product, a);
 }
 
 void ts_layer_forward(const struct ts_layer_call *c, float *out, const float *x, struct ts_acts *a)
 {
-	project(c, x, a);
+	first_norm(c, x, a);
+	project(c, a, TS_Q, 3);
 	turn(c, a);
 	append(c, a);
 	rest(c, out, x, a);
@@ -166,7 +168,7 @@ void ts_layer_last(const struct ts_layer_call *all, const float *x, struct ts_ac
 {
 	const struct ts_model_config *g = &all->model->config;
 	first_norm(all, x, a);
-	project_key_value(all, a);
+	project(all, a, TS_K, 2);
 	turn_key(all, a);
 	append(all, a);
 	if (!count)
@@ -185,7 +187,7 @@ void ts_layer_last(const struct ts_layer_call *all, const float *x, struct ts_ac
 	pick_rows(few.norm1, a->norm1, wanted, count, hidden);
 	pick_rows(picked->cosines, all->cosines, wanted, count, half);
 	pick_rows(picked->sines, all->sines, wanted, count, half);
-	project_query(&c, &few);
+	project(&c, &few, TS_Q, 1);
 	turn_query(&c, &few);
 	rest(&c, picked->x, picked->x, &few);
 }
@@ -214,16 +216,17 @@ void ts_layer_again(const struct ts_layer_call *c, float *out, const float *x, s
 		refresh(c, x, a);
 		return;
 	}
-	project(c, x, a);
+	first_norm(c, x, a);
+	project(c, a, TS_Q, 3);
 	turn(c, a);
 	if (kept == TS_KEPT_INPUT) {
 		append(c, a);
 		attend(c, a);
 	}
-	add_linear(c, TS_O, a->middle, x, a->attention, a->h[TS_O]);
+	add_linear(c, TS_O, a->middle, x, a->attention, a);
 	widen(c, a);
 	if (adapted(c, TS_DOWN)) { /* for its h; the output is written once more, with the same bits */
 		gated_product(c, a);
-		add_linear(c, TS_DOWN, out, a->middle, a->product, a->h[TS_DOWN]);
+		add_linear(c, TS_DOWN, out, a->middle, a->product, a);
 	}
 }

@@ -89,6 +89,33 @@ static void vocab_rows(void **state)
 	free(x), free(w), free(lse), free(picked), free(mean), free(one);
 }
 
+/* Products of one left side made together have the bits of single ones. */
+static void several_products(void **state)
+{
+	const size_t outs[TS_PRODUCTS] = {70, 16, 530}, ins[] = {100, 700, 1500}, rows[] = {1, 5, 40, 300};
+	for (size_t i = 0; i < COUNT(ins); i++)
+		for (size_t r = 0; r < COUNT(rows); r++) {
+			struct ts_product_out out[TS_PRODUCTS];
+			float *x = numbers(rows[r] * ins[i], 1, 1), *bias = numbers(70, 2, 1);
+			for (size_t k = 0; k < TS_PRODUCTS; k++) {
+				float *w = numbers(outs[k] * ins[i], 3 + k, 0.1);
+				out[k] = (struct ts_product_out){.y = malloc(rows[r] * outs[k] * sizeof(float)),
+								 .weight = weight(best, w, TS_BF16, outs[k], ins[i], NULL),
+								 .bias = k ? NULL : bias};
+				free(w);
+			}
+			best->ops->matmuls(best, out, TS_PRODUCTS, x, rows[r]);
+			for (size_t k = 0; k < TS_PRODUCTS; k++) {
+				float *y = malloc(rows[r] * outs[k] * sizeof(float));
+				best->ops->matmul(best, y, outs[k], x, out[k].weight, 0, outs[k], out[k].bias, rows[r]);
+				assert_same_bits("several products", best->name, y, out[k].y, rows[r] * outs[k]);
+				best->ops->weight_free(best, (struct ts_weight *)out[k].weight);
+				free(y), free(out[k].y);
+			}
+			free(x), free(bias);
+		}
+}
+
 /* Prefill in chunks of `chunk`, beside another sequence of `other` positions (0 = alone). */
 static float *prefill(struct ts_backend *b, size_t total, size_t chunk, size_t other, enum ts_dtype type, size_t window, bool soiled)
 {
@@ -290,9 +317,9 @@ static void names_and_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_rows), cmocka_unit_test(vocab_rows),         cmocka_unit_test(attention_chunks),
-		cmocka_unit_test(lora_split),  cmocka_unit_test(lora_large_rank),    cmocka_unit_test(not_a_number),
-		cmocka_unit_test(bad_weights), cmocka_unit_test(names_and_failures),
+		cmocka_unit_test(matmul_rows),      cmocka_unit_test(vocab_rows),  cmocka_unit_test(several_products),
+		cmocka_unit_test(attention_chunks), cmocka_unit_test(lora_split),  cmocka_unit_test(lora_large_rank),
+		cmocka_unit_test(not_a_number),     cmocka_unit_test(bad_weights), cmocka_unit_test(names_and_failures),
 	};
 	return cmocka_run_group_tests(tests, open_best, close_best);
 }

@@ -212,6 +212,7 @@ static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int
 void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
 {
 	ops->matmul = k->matmul;
+	ops->matmuls = k->matmuls;
 	ops->matmul_dx = k->matmul_dx;
 	ops->embed = k->embed;
 	ops->rmsnorm = k->rmsnorm;
@@ -356,6 +357,7 @@ int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
 			       b->name, has_dot() ? ", which was asked for" : "");
 	}
 	cpu->ops.matmul = k.matmul;
+	cpu->ops.matmuls = k.matmuls;
 	cpu->ops.matmul_dx = k.matmul_dx;
 	cpu->ops.vocab_forward = k.vocab_forward;
 	cpu->f32_pool = (struct ts_kernels){.kv_append = cpu->ops.kv_append, .attention = cpu->ops.attention};

@@ -48,6 +48,7 @@ static inline size_t ts_panel_size(enum ts_dtype type, size_t in)
 struct ts_kernels {
 	void (*matmul)(struct ts_backend *, real *y, size_t ldy, const real *x, const struct ts_weight *, size_t first, size_t count,
 		       const real *bias, size_t rows);
+	void (*matmuls)(struct ts_backend *, const struct ts_product_out *, size_t n, const real *x, size_t rows);
 	void (*matmul_dx)(struct ts_backend *, real *dx, const real *dy, size_t ldy, const struct ts_weight *, size_t first, size_t count,
 			  size_t rows, bool accumulate);
 	void (*embed)(struct ts_backend *, real *y, const int32_t *ids, const struct ts_weight *, size_t rows);
