@@ -8,6 +8,10 @@
  * whole vectors; what a store writes too much, the next ones write over. Copies by memcpy, since the elements may not be reals. */
 INLINE void pack_rows(void *to, const void *const *from, size_t rows, size_t k)
 {
+	if (rows == 1) {
+		memcpy(to, from[0], k * sizeof(real));
+		return;
+	}
 	real block[256] = {0}, turned[256], *out = to;
 	size_t i = 0, line = 16 * sizeof(real);
 	for (; i + 16 <= k; i += 16) {

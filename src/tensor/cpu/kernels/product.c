@@ -68,13 +68,15 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels, con
 	}
 	const real *a = t->a;
 	const char *b = t->b;
-	size_t lda = t->lda, panel_bytes = t->panel_bytes, row_bytes = t->row_bytes;
+	size_t lda = t->lda, panel_bytes = t->panel_bytes, row_bytes = t->row_bytes, ahead = PREFETCH_BYTES, turn = ahead / row_bytes;
 	const size_t step = kind == B_PAIRS ? 2 : 1;
 	for (size_t left = t->k / step; left; left--) {
-		if (kind == B_PAIRS) { /* weights come from memory */
+		if (kind == B_PAIRS) {    /* weights come from memory */
+			if (left == turn) /* the panels' ends are on their way: those that follow come next */
+				ahead += (size_t)(panels - 1) * panel_bytes;
 			UNROLL
 			for (int p = 0; p < panels; p++)
-				__builtin_prefetch(b + (size_t)p * panel_bytes + PREFETCH_BYTES);
+				__builtin_prefetch(b + (size_t)p * panel_bytes + ahead);
 		}
 		multiply(sum, a, lda, b, panel_bytes, rows, panels, kind, columns, 0);
 		if (kind == B_PAIRS)

@@ -30,11 +30,13 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels)
 		sum[i] = t->accumulate ? v_load(t->c + (size_t)(i / panels) * t->ldc + 16 * (i % panels)) : v_zero();
 	const uint32_t *a = t->a;
 	const uint16_t *b = t->b;
-	size_t panel_step = t->panel_step, row_step = t->row_step;
+	size_t panel_step = t->panel_step, row_step = t->row_step, ahead = PREFETCH_BYTES / 2, turn = ahead / row_step;
 	for (size_t left = t->pairs; left; left--) {
+		if (left == turn) /* the panels' ends are on their way: those that follow come next */
+			ahead += (size_t)(panels - 1) * panel_step;
 		UNROLL
 		for (int p = 0; p < panels; p++)
-			__builtin_prefetch(b + (size_t)p * panel_step + PREFETCH_BYTES / 2);
+			__builtin_prefetch(b + (size_t)p * panel_step + ahead);
 		UNROLL
 		for (int r = 0; r < rows; r++) {
 			UNROLL
@@ -168,8 +170,9 @@ static void product_rows(const struct ts_product *p, struct tile t, size_t block
 		rows = block_rows(p->rows, blocks, block);
 		for (size_t r = 0; r < rows; r++)
 			from[r] = p->a + (row + r) * p->lda;
-		for (size_t at = 0; at < p->k; at += PIECE) {
-			size_t k = p->k - at < PIECE ? p->k - at : PIECE, panels = V_PANELS(rows);
+		size_t piece = PIECE * MAX_ROWS / rows & ~(size_t)31;
+		for (size_t at = 0; at < p->k; at += piece) {
+			size_t k = p->k - at < piece ? p->k - at : piece, panels = V_PANELS(rows);
 			round_rows(rounded, from, rows, at, k);
 			t.b = b + at / 2 * t.row_step;
 			t.pairs = k / 2;
