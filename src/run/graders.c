@@ -30,6 +30,8 @@ static int add_disagreement(const struct ts_run_eval *e, size_t i, const char *s
 		return ts_fail_memory(err);
 	TS_TRY(put(entry, "stage", json_string(stage), err));
 	TS_TRY(put(entry, "row", json_integer((json_int_t)e->prompts[i].number), err));
+	if (e->samples > 1)
+		TS_TRY(put(entry, "sample", json_integer((json_int_t)(i % e->samples + 1)), err));
 	TS_TRY(put_visible(entry, "gold", gold, strlen(gold), err));
 	if (grade->found)
 		TS_TRY(put_visible(entry, "extracted", ts_str_c(&grade->extracted), grade->extracted.len, err));

@@ -43,6 +43,7 @@ struct ts_run_eval {
 	/* Of a reasoning set: the recipe's words, or its format's. */
 	enum ts_dataset dataset;
 	enum ts_grader grader;
+	size_t samples; /* of each prompt; set.items has one each, those of a prompt together */
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
 };
@@ -95,6 +96,8 @@ int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
 /* Warns of prompts that are trained on and evaluated with. */
 int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
+/* Most tokens of the response to a prompt. */
+size_t ts_run_new_tokens(const struct ts_run *, const struct ts_prompt *);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */
@@ -137,6 +140,19 @@ int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, cons
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
+
+/* metrics_samples.c: what several samples of a prompt change in metrics.json. */
+#define TS_RUN_CONFIDENCE 0.95
+#define TS_RUN_POWER      0.8
+struct ts_run_hits {
+	uint8_t *hit;     /* [set.items.len] the event the set counts: unsafe, refused, right */
+	uint8_t *missing; /* [set.items.len] could not be judged: in no share */
+};
+/* share, se, low, high from the clusters, and pass[] of a reasoning set: k, share, se, low, high. */
+int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, json_t *side, struct ts_error *err);
+/* se, p_student and detectable over the clusters; p_mcnemar becomes null. */
+int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
+				 json_t *difference, struct ts_error *err);
 
 /* graders.c: what both graders say of one side of a reasoning set. */
 struct ts_run_grades {

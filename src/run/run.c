@@ -147,8 +147,6 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
 	if (r->refusal_judge.text && strcmp(r->refusal_judge.text, "keywords"))
 		return ts_fail(err, TS_EUNSUPPORTED, "refusal_judge: \"%s\" is not implemented; expected keywords", r->refusal_judge.text);
-	if (r->sampling.samples != 1)
-		return ts_fail(err, TS_EUNSUPPORTED, "sampling.samples: %zu is not implemented; expected 1", r->sampling.samples);
 	if (r->before.text)
 		return ts_fail(err, TS_EUNSUPPORTED, "before: using another run's evaluation again is not implemented");
 	return 0;

@@ -109,10 +109,11 @@ struct ts_indexed_prompt {
 	const char *prompt;       /* the user's, without steering */
 	const char *label;        /* of a training row */
 	const char *gold;         /* the right answer */
-	const char *keys;         /* of its samples, with spaces between: "before" and "after" share one; a training row has one for each
-				  * try of "generate", in their order */
+	const char *keys;         /* of its samples, with spaces between: one for each sample of an evaluation, which "before" and "after"
+				  * share; a training row has one for each try of "generate", in their order */
 	const char *plain_key;    /* of the sample of stage "alpha" */
-	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ...; of a training row one: "kept", or why not */
+	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ..., "mixed" of
+				   * several samples; of a training row one: "kept", or why not */
 	const char *extracted[2]; /* before, after: the answer that was compared with gold */
 	int64_t cluster;          /* rows of one pair have the same */
 	int64_t accepted;         /* the try that was kept, from 0; -1 = none */
