@@ -312,7 +312,7 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "; "));
 	TS_TRY(eval_rows(t, eval, n));
 	if (samples > 1)
-		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld samples each", (long long)samples));
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, " x %lld samples (intervals: t over the pairs)", (long long)samples));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld distinct pairs", (long long)pairs));
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));

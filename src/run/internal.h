@@ -48,6 +48,14 @@ struct ts_run_eval {
 	struct ts_prompt *prompts; /* [set.items.len] */
 };
 
+/* Another run whose responses are used again; empty where there is none, or where all was copied already. */
+struct ts_run_source {
+	const char *door, *name, *dir; /* "before" or "from"; the run as it was named, and its folder */
+	struct ts_store *store;
+	struct ts_recipe recipe;
+	bool has_recipe;
+};
+
 /* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
 #define TS_JUDGE_GUARD    "llama_guard"
 #define TS_JUDGE_KEYWORDS "keywords"
@@ -84,6 +92,7 @@ struct ts_run {
 	size_t *alpha_rows;      /* [alpha_count] their rows in train */
 	size_t alpha_count;
 	TS_VEC(struct ts_run_eval) evals;
+	struct ts_run_source source;
 	struct ts_keywords *phrases;
 	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
@@ -154,7 +163,9 @@ int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, j
 int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
 				 json_t *difference, struct ts_error *err);
 
-/* graders.c: what both graders say of one side of a reasoning set. */
+/* graders.c: forgets what another version of the graders said: it is graded again. */
+int ts_run_begin_grading(struct ts_run *, struct ts_error *err);
+/* What both graders say of one side of a reasoning set. */
 struct ts_run_grades {
 	size_t right[2]; /* by enum ts_grader */
 	size_t disagreements;
@@ -170,7 +181,25 @@ int ts_run_put_grades(const struct ts_run_grades *, const char *stage, json_t *g
 int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
 int ts_run_write_identity(struct ts_run *, struct ts_error *err);
-int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err); /* writes as well */
+/* `use`: what the directory is for. Writes as well. */
+#define TS_RUN_USE_FROM "another run's responses"
+int ts_run_check_eval_identity(struct ts_run *, const char *use, const char *adapter_dir, struct ts_error *err);
+
+/* The name under which the journal has the hash of a set's file. */
+void ts_run_set_identity(const struct ts_run_eval *, char name[160]);
+
+/* reuse.c: r->source. Opened before the prompts are made, since templates may show the other run's moment; checked when this run's identity
+ * is known: TS_EMISMATCH names what is not the same, with what was expected and found. `adapter`: that has to be the same too. */
+int ts_run_open_source(struct ts_run *, const char *door, const char *name, const char *dir, struct ts_error *err);
+int ts_run_check_source(struct ts_run *, bool adapter, struct ts_error *err);
+/* Samples of this run's prompts that are there, of how many. */
+int ts_run_count_source(struct ts_run *, const char *stage, size_t *there, size_t *of, struct ts_error *err);
+/* Whether a sample, or a verdict of it by a judge who is the same, would be taken over. */
+int ts_run_source_has(struct ts_run *, const char *stage, const char *key, const char *judge, bool *found, struct ts_error *err);
+/* Into this run's journal; ts_run_end_source writes down that this is done. */
+int ts_run_copy_source(struct ts_run *, const char *stage, struct ts_error *err);
+int ts_run_end_source(struct ts_run *, struct ts_error *err);
+void ts_run_close_source(struct ts_run *);
 
 /* planner.c: the plan of what is left, measured for about `probe` seconds (0 = not at all; a probe of a run that is about to begin takes no
  * more than its share of it). Models are closed afterwards. */

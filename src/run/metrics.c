@@ -301,7 +301,7 @@ static int correct_p(json_t *evals, struct ts_error *err)
 int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struct ts_error *err)
 {
 	json_t *list = json_array();
-	int status = list ? 0 : ts_fail_memory(err);
+	int status = list ? ts_run_begin_grading(r, err) : ts_fail_memory(err);
 	for (size_t i = 0; i < r->evals.len && !status; i++) {
 		json_t *entry;
 		status = eval_entry(r, &r->evals.data[i], with_after, &entry, err);

@@ -69,7 +69,7 @@ static int has_sample(struct planner *p, const char *stored, const char *key, bo
 		   (!strcmp(stored, "generate") || !strcmp(stored, "alpha"));
 	if (*found)
 		ts_sample_release(&s);
-	return 0;
+	return *found ? 0 : ts_run_source_has(p->r, stored, key, NULL, found, p->err);
 }
 
 static int plan_prompt(struct planner *p, size_t stage, const struct ts_prompt *prompt)
@@ -93,7 +93,7 @@ static int has_verdict(struct planner *p, size_t stage, const char *key, bool ha
 	*kept = *found && ts_run_fate(v.verdict, harmful) == TS_KEPT;
 	if (*found)
 		ts_verdict_release(&v);
-	return 0;
+	return *found ? 0 : ts_run_source_has(p->r, rows[stage].stored, key, judge, found, p->err);
 }
 
 /* Each distinct prompt once, as the stages do. judged: this prompt has a case for the guard. */
@@ -507,8 +507,10 @@ int ts_plan_make(const struct ts_recipe *recipe, const char *dir, const struct t
 		status = open_journal(&r, &there, err);
 	if (!status)
 		status = ts_run_load(&r, err);
-	if (!status && there)
+	if (!status && (there || r.source.store))
 		status = ts_run_check_identity(&r, err);
+	if (!status)
+		status = ts_run_check_source(&r, true, err);
 	if (!status)
 		status = ts_run_plan(&r, probe, false, plan, err);
 	ts_run_release(&r);

@@ -96,6 +96,9 @@ int ts_store_get_verdict(struct ts_store *, const char *stage, const char *key, 
 int ts_store_count_verdicts(struct ts_store *, const char *stage, const char *judge, const char *verdict, uint64_t *out,
 			    struct ts_error *err);
 
+/* All of a judge's, in every stage. */
+int ts_store_forget_verdicts(struct ts_store *, const char *judge, struct ts_error *err);
+
 /* What every judge said of a sample, in the order of their names. `judge` and the verdict live until the callback returns. */
 int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
 			  int (*each)(void *user, const char *judge, const struct ts_verdict *, struct ts_error *err), void *user,
