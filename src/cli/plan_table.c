@@ -133,11 +133,15 @@ static void print_memory(FILE *to, const struct ts_plan *p)
 
 static void print_sets(FILE *to, const struct ts_plan *p)
 {
+	bool several = false;
 	for (size_t i = 0; i < p->sets.len; i++) {
 		const struct ts_plan_set *s = &p->sets.data[i];
 		fprintf(to, "%-8s %s: %zu prompts, %zu response%s each, at most %zu new tokens\n", i ? "" : "sets", s->name, s->prompts,
 			s->samples, s->samples > 1 ? "s" : "", s->max_new_tokens);
+		several = several || s->samples > 1;
 	}
+	if (several)
+		fprintf(to, "%-8s training: one response a prompt and try, at most %.0f new tokens\n", "", p->limits[TS_PLAN_GENERATE]);
 }
 
 /* "160 new tokens"; sets may differ. */

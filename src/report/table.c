@@ -108,29 +108,38 @@ static int measured_by_phrases(struct table *t, const json_t *object, bool *yes)
 	return report_by_phrases(object, t->place, yes, t->err);
 }
 
-/* "500 rows", "32 of 313 rows drawn by seed" */
-static int eval_rows(struct table *t, const json_t *eval, int64_t n)
+static int samples_of(struct table *t, const json_t *eval, int64_t *samples)
 {
-	int64_t of;
-	bool drawn;
-	TS_TRY(integer(t, eval, "of", &of));
-	TS_TRY(ts_json_bool(eval, "drawn", false, &drawn, t->place, t->err));
-	if (!of)
-		return ts_layout_wrap_printf(&t->l, 2, "%lld rows", (long long)n);
-	return ts_layout_wrap_printf(&t->l, 2, "%lld of %lld rows %s", (long long)n, (long long)of,
-				     drawn ? "drawn by seed" : "in the file's order");
+	return ts_json_int(eval, "samples", 1, samples, t->place, t->err);
 }
 
-/* Below the headline: the sets that are a part of their file. */
+/* "500 rows", "32 of 313 rows drawn by seed", "30 rows x 8 samples (intervals: t over the pairs)" */
+static int eval_rows(struct table *t, const json_t *eval, int64_t n)
+{
+	int64_t of, samples;
+	bool drawn;
+	TS_TRY(integer(t, eval, "of", &of));
+	TS_TRY(samples_of(t, eval, &samples));
+	TS_TRY(ts_json_bool(eval, "drawn", false, &drawn, t->place, t->err));
+	if (!of)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%lld rows", (long long)n));
+	else
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%lld of %lld rows %s", (long long)n, (long long)of,
+					     drawn ? "drawn by seed" : "in the file's order"));
+	return samples == 1 ? 0 : ts_layout_wrap_printf(&t->l, 2, " x %lld samples (intervals: t over the pairs)", (long long)samples);
+}
+
+/* Below the headline: the sets that are a part of their file, or have several samples. */
 static int parts(struct table *t, const json_t *m)
 {
 	const json_t *list, *eval;
 	const char *name;
 	size_t i;
-	int64_t n;
+	int64_t n, samples;
 	TS_TRY(block(t, m, "evals", JSON_ARRAY, &list));
 	json_array_foreach (list, i, eval) {
-		if (!json_object_get(eval, "of"))
+		TS_TRY(samples_of(t, eval, &samples));
+		if (!json_object_get(eval, "of") && samples == 1)
 			continue;
 		TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 		TS_TRY(integer(t, eval, "n", &n));
@@ -300,7 +309,7 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "measure", &measure, t->place, t->err));
 	TS_TRY(integer(t, eval, "n", &n));
-	TS_TRY(ts_json_int(eval, "samples", 1, &samples, t->place, t->err));
+	TS_TRY(samples_of(t, eval, &samples));
 	TS_TRY(integer(t, eval, "pairs", &pairs));
 	TS_TRY(integer(t, eval, "duplicates", &duplicates));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s", name));
@@ -311,8 +320,6 @@ static int eval_block(struct table *t, const json_t *eval)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ": %s", measure));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "; "));
 	TS_TRY(eval_rows(t, eval, n));
-	if (samples > 1)
-		TS_TRY(ts_layout_wrap_printf(&t->l, 2, " x %lld samples (intervals: t over the pairs)", (long long)samples));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld distinct pairs", (long long)pairs));
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));

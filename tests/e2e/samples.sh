@@ -62,6 +62,7 @@ for when in before after; do
 done
 "$THINKSAFE" report "$scratch/whole" >"$scratch/out"
 grep -q 'pass@k before: @1 [0-9.]*% .* @3 ' "$scratch/out" || fail "no pass@k in the table: $(cat "$scratch/out")"
+grep -q '@3 <b>' "$scratch/whole/report.html" || fail "no pass@k on the page"
 grep -q '3 samples' "$scratch/out" || fail "the table does not say how many samples: $(cat "$scratch/out")"
 
 # --- before: another run's responses, the finished one's and the unfinished one's
