@@ -288,6 +288,35 @@ static void grader_version(void **state)
 	ts_chat_close(chat);
 }
 
+/* One allocation fails, then the next, and so on: out of memory and no leak, never other figures. */
+static void each_allocation(void **state)
+{
+	enum { STARTS = 300 };
+	struct fixture *f = *state;
+	struct ts_error err;
+	json_t *whole, *m;
+	finish_source(f);
+	use(f, "guard", "keywords");
+	size_t before = ts_mem_count();
+	assert_int_equal(evaluate(f, NULL, &whole, &err), 0);
+	size_t total = ts_mem_count() - before, stride = total / STARTS + 1, failed = 0;
+	for (size_t n = 1; n <= total; n += stride) {
+		m = NULL;
+		err = (struct ts_error){0};
+		ts_mem_fail_at(n);
+		int status = ts_run_eval(&f->recipe, NULL, NULL, &f->machine, &f->context, &m, &err);
+		ts_mem_fail_at(0);
+		failed += status == TS_ENOMEM;
+		if (status && status != TS_ENOMEM)
+			fail_msg("allocation %zu of %zu: expected out of memory, found %d \"%s\"", n, total, status, err.message);
+		if (!status && !json_equal(whole, m))
+			fail_msg("allocation %zu of %zu: other metrics", n, total);
+		json_decref(m);
+	}
+	assert_true(failed > 100);
+	json_decref(whole);
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_open, fixture_close)
 
 int main(void)
@@ -295,7 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(all_taken), WITH_FIXTURE(another_guard),   WITH_FIXTURE(source_deleted), WITH_FIXTURE(named),
 		WITH_FIXTURE(numerics),  WITH_FIXTURE(cut_elsewhere),   WITH_FIXTURE(itself),         WITH_FIXTURE(changed_recipe),
-		WITH_FIXTURE(from_run),  WITH_FIXTURE(from_incomplete), WITH_FIXTURE(grader_version),
+		WITH_FIXTURE(from_run),  WITH_FIXTURE(from_incomplete), WITH_FIXTURE(grader_version), WITH_FIXTURE(each_allocation),
 	};
 	return cmocka_run_group_tests_name("run.reuse", tests, NULL, NULL);
 }

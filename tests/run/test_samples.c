@@ -198,7 +198,7 @@ static void planned(void **state)
 	assert_string_equal(s->name, "evaluate before");
 	assert_int_equal(s->left, 3 + 2 + 12 + 8);
 	assert_true(s->tokens_out == 13 * 50 + 12 * 70); /* each as long as it may be */
-	size_t found = 0; /* of a prompt's four samples one computes, the others find its keys */
+	size_t found = 0;                                /* of a prompt's four samples one computes, the others find its keys */
 	for (size_t i = 5; i < 9; i++)
 		found += s->shared.data[i] == s->prompts.data[i] - 1;
 	assert_int_equal(found, 3);
@@ -221,6 +221,42 @@ static void two_lengths(void **state)
 		strstr(err.message, "evals: again: max_new_tokens: prompt 1 is in an earlier set too; expected 70 as there, found 60"));
 }
 
+/* A figure that got no memory must not be a figure that is missing. */
+static void each_json_value(void **state)
+{
+	struct fixture *f = *state;
+	struct ts_error err = {0};
+	json_t *whole, *m;
+	char path[600];
+	use_recipe(f, "");
+	fill_journal_with(f, 4, fill_samples);
+	struct ts_run r = {.recipe = &f->recipe, .machine = &f->machine, .context = &f->context, .dir = f->run_dir, .lock = -1};
+	snprintf(path, sizeof(path), "%s/journal.db", f->run_dir);
+	assert_int_equal(ts_store_open(&r.store, path, &err), 0);
+	assert_int_equal(ts_chat_open(&r.chat, f->recipe.model.path, &err), 0);
+	assert_int_equal(ts_keywords_open(f->recipe.refusal_phrases.path, &r.phrases, &err), 0);
+	assert_int_equal(ts_run_load_evals(&r, &err), 0);
+	size_t before = ts_mem_count();
+	assert_int_equal(ts_run_eval_metrics(&r, true, &whole, &err), 0);
+	size_t total = ts_mem_count() - before;
+	for (size_t n = 1; n <= total; n++) {
+		m = NULL;
+		ts_mem_fail_at(n);
+		int status = ts_run_eval_metrics(&r, true, &m, &err);
+		ts_mem_fail_at(0);
+		if (status == TS_ENOMEM)
+			continue;
+		if (status || !json_equal(whole, m))
+			fail_msg("allocation %zu of %zu: status %d, and other metrics", n, total, status);
+		json_decref(m);
+	}
+	json_decref(whole);
+	ts_run_release_data(&r);
+	ts_keywords_close(r.phrases);
+	ts_chat_close(r.chat);
+	assert_int_equal(ts_store_close(r.store, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(indexed, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(planned, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(two_lengths, fixture_open, fixture_close),
+		cmocka_unit_test_setup_teardown(each_json_value, fixture_open, fixture_close),
 	};
 	return cmocka_run_group_tests_name("run.samples", tests, NULL, NULL);
 }
