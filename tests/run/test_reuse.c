@@ -73,15 +73,14 @@ static void source_deleted(void **state)
 {
 	struct fixture *f = *state;
 	struct ts_error err;
-	char dir[200], command[400];
+	char dir[200];
 	json_t *m, *again;
 	finish_source(f);
 	use(f, "guard", "keywords");
 	snprintf(dir, sizeof(dir), "%s/own", f->scratch.dir);
 	if (evaluate(f, dir, &m, &err))
 		fail_msg("%s", err.message);
-	snprintf(command, sizeof(command), "rm -r '%s'", f->run_dir);
-	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+	assert_int_equal(ts_path_remove(f->run_dir, &err), 0);
 	if (evaluate(f, dir, &again, &err))
 		fail_msg("%s", err.message);
 	assert_true(json_equal(m, again));
@@ -216,7 +215,7 @@ static void from_run(void **state)
 	struct fixture *f = *state;
 	struct ts_error err;
 	json_t *m, *again;
-	char dir[200], command[400];
+	char dir[200];
 	finish_source(f);
 	use(f, "guard", "keywords");
 	snprintf(dir, sizeof(dir), "%s/own", f->scratch.dir);
@@ -227,8 +226,7 @@ static void from_run(void **state)
 	assert_int_equal(count_of(m, 2, "before"), 1);
 	assert_int_equal(count_of(m, 2, "after"), 2);
 	assert_non_null(json_object_get(json_array_get(json_object_get(m, "evals"), 0), "difference"));
-	snprintf(command, sizeof(command), "rm -r '%s'", f->run_dir);
-	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+	assert_int_equal(ts_path_remove(f->run_dir, &err), 0);
 	if (rejudge(f, dir, &again, &err))
 		fail_msg("%s", err.message);
 	assert_true(json_equal(m, again));
