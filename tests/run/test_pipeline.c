@@ -278,8 +278,6 @@ static void not_implemented(void **state)
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
 		{"refusal_judge", "wildguard", "refusal_judge: \"wildguard\" is not implemented"},
-		{"sampling.samples", "2", "sampling.samples: 2 is not implemented"},
-		{"before", "runs/x", "before: using another run's evaluation again is not implemented"},
 		{"seed", "18446744073709551615", "seed: 18446744073709551615 is over"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
