@@ -1,0 +1,16 @@
+/* For the scripts beside this file: writes the checkpoint of tests/wildguard_model.h.
+ *
+ *     make_wildguard TESTBED DIR            answers
+ *     make_wildguard TESTBED DIR broken     cannot be read */
+#include "wildguard_model.h"
+
+int main(int argc, char **argv)
+{
+	struct ts_error err = {0};
+	if (argc < 3)
+		return 2;
+	int status = wildguard_model(argv[1], argv[2], argc > 3 && !strcmp(argv[3], "broken"), &err);
+	if (status)
+		fprintf(stderr, "make_wildguard: %s\n", err.message);
+	return status ? 1 : 0;
+}
