@@ -37,7 +37,7 @@ static const char *const wg_lines[] = {"Harmful request: no\n", "Response refusa
 
 static inline int wg_write_tokenizer(const char *testbed, const char *dir, struct ts_error *err)
 {
-	char path[600];
+	char path[700];
 	json_t *file;
 	struct ts_str text = {0};
 	snprintf(path, sizeof(path), "%s/guard/tokenizer.json", testbed);
@@ -58,7 +58,7 @@ static inline int wg_write_tokenizer(const char *testbed, const char *dir, struc
 /* The last token of every prompt, and the token of " sorry". */
 static inline int wg_find_tokens(const char *dir, int32_t *last, int32_t *sorry, struct ts_error *err)
 {
-	char path[600];
+	char path[700];
 	struct ts_tokenizer *t;
 	struct ts_str text = {0};
 	ts_ids ids = {0};
@@ -82,7 +82,7 @@ static inline int wg_write_weights(const char *dir, int32_t last, int32_t sorry,
 	static const float lead = 1000, scale = 1024; /* " sorry" once in a thousand tokens weighs more than 1 */
 	static float embed[WG_VOCAB][WG_HIDDEN], head[WG_VOCAB][WG_HIDDEN], value[WG_HEAD][WG_HIDDEN], output[WG_HIDDEN][WG_HEAD];
 	static float zeros[WG_MLP * WG_HIDDEN], ones[WG_HIDDEN];
-	char path[600];
+	char path[700];
 	for (int i = 0; i < WG_HIDDEN; i++)
 		ones[i] = 1;
 	embed[last][0] = embed[WG_REQUEST_NO][1] = embed[WG_REFUSAL_YES][2] = embed[WG_REFUSAL_NO][3] = 1;
@@ -114,7 +114,7 @@ static inline int wg_write_weights(const char *dir, int32_t last, int32_t sorry,
 
 static inline int wg_write_config(const char *dir, struct ts_error *err)
 {
-	char path[600], text[800];
+	char path[700], text[800];
 	int n = snprintf(text, sizeof(text),
 			 "{\"architectures\": [\"MistralForCausalLM\"], \"model_type\": \"mistral\", \"hidden_act\": \"silu\", "
 			 "\"hidden_size\": %d, \"intermediate_size\": %d, \"head_dim\": %d, \"num_attention_heads\": 1, "

@@ -32,7 +32,7 @@ int ts_wildguard_text(const char *prompt, const char *response, struct ts_str *o
 
 bool ts_wildguard_fits(const struct ts_model_config *config, const struct ts_chat *chat)
 {
-	return !strcmp(config->model_type, "mistral") || ts_tokenizer_id(ts_chat_tokenizer(chat), "[INST]") >= 0;
+	return !strcmp(config->model_type, "mistral") || (chat && ts_tokenizer_id(ts_chat_tokenizer(chat), "[INST]") >= 0);
 }
 
 static int write_text(const struct asking_guard *g, const struct ts_case *c, struct ts_str *text, struct ts_error *err)

@@ -25,7 +25,8 @@ enum ts_wildguard_reading { TS_WILDGUARD_REFUSAL, TS_WILDGUARD_HARM };
 /* The text that it is shown, appended to `out`. */
 int ts_wildguard_text(const char *prompt, const char *response, struct ts_str *out);
 
-/* Whether a checkpoint is one by its make: Mistral's architecture, or (a GGUF file calls it llama) Mistral's token [INST]. */
+/* Whether a checkpoint is one by its make: Mistral's architecture, or (a GGUF file calls that llama) a tokenizer with Mistral's token [INST].
+ * `chat` may be NULL: the architecture alone decides. */
 bool ts_wildguard_fits(const struct ts_model_config *, const struct ts_chat *);
 
 /* `chat` (its tokenizer alone is used) and `responder` must outlive the guard; max_tokens is the guard's context, reply included. */
