@@ -12,7 +12,11 @@
  *           (bootstrap over pairs)
  *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar, p_holm (corrected for the number of sets),
  *           detectable (the smallest difference that would have been found with 80% power; null = none)
- *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
+ *       of a safety set, where thinking and answer were judged apart: apart.before, .after: thinking, answer: count (unsafe), of (judged),
+ *           unjudged, share, low, high (Wilson); both: unsafe_unsafe, unsafe_safe, safe_unsafe, safe_safe (thinking first: responses of
+ *           which both were judged); not_closed (the thinking never ends: neither part), no_thinking, no_answer (nothing but white space)
+ *       of a set that WildGuard judged: wildguard.before, .after: harmful_request, refusal, harmful_response: yes, no, unread
+ *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, unjudged, measure           the headline
  *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
  *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong)
  *   A measure that holds "keyword stand-in" was taken by phrases of refusal: "unsafe" then counts what was not refused.
