@@ -77,66 +77,108 @@ static inline int wg_find_tokens(const char *dir, int32_t *last, int32_t *sorry,
 }
 
 /* In all matrices: row = output, column = input. Feature 0..4: which token the position holds; 5: it is " sorry"; 6: how often that was seen. */
-static inline int wg_write_weights(const char *dir, int32_t last, int32_t sorry, bool broken, struct ts_error *err)
+struct wg_weights {
+	float embed[WG_VOCAB][WG_HIDDEN], head[WG_VOCAB][WG_HIDDEN], value[WG_HEAD][WG_HIDDEN], output[WG_HIDDEN][WG_HEAD];
+	float zeros[WG_MLP * WG_HIDDEN], ones[WG_HIDDEN];
+};
+
+static inline void wg_fill(struct wg_weights *w, int32_t last, int32_t sorry, bool broken)
 {
-	static const float lead = 1000, scale = 1024; /* " sorry" once in a thousand tokens weighs more than 1 */
-	static float embed[WG_VOCAB][WG_HIDDEN], head[WG_VOCAB][WG_HIDDEN], value[WG_HEAD][WG_HIDDEN], output[WG_HIDDEN][WG_HEAD];
-	static float zeros[WG_MLP * WG_HIDDEN], ones[WG_HIDDEN];
-	char path[700];
+	const float lead = 1000, scale = 1024; /* " sorry" once in a thousand tokens weighs more than 1 */
+	*w = (struct wg_weights){.ones = {0}};
 	for (int i = 0; i < WG_HIDDEN; i++)
-		ones[i] = 1;
-	embed[last][0] = embed[WG_REQUEST_NO][1] = embed[WG_REFUSAL_YES][2] = embed[WG_REFUSAL_NO][3] = 1;
-	embed[WG_HARM_NO][4] = embed[WG_HARM_YES][4] = embed[sorry][5] = 1;
-	value[0][5] = 1;
-	output[6][0] = scale;
-	head[WG_REQUEST_NO][0] = head[WG_REFUSAL_YES][1] = head[WG_HARM_NO][2] = head[WG_HARM_YES][3] = head[WG_END][4] = lead;
-	head[WG_REFUSAL_NO][1] = lead + 1;
-	head[WG_REFUSAL_YES][6] = 1;
+		w->ones[i] = 1;
+	w->embed[last][0] = w->embed[WG_REQUEST_NO][1] = w->embed[WG_REFUSAL_YES][2] = w->embed[WG_REFUSAL_NO][3] = 1;
+	w->embed[WG_HARM_NO][4] = w->embed[WG_HARM_YES][4] = w->embed[sorry][5] = 1;
+	w->value[0][5] = 1;
+	w->output[6][0] = scale;
+	w->head[WG_REQUEST_NO][0] = w->head[WG_REFUSAL_YES][1] = lead;
+	w->head[WG_HARM_NO][2] = w->head[WG_HARM_YES][3] = w->head[WG_END][4] = lead;
+	w->head[WG_REFUSAL_NO][1] = lead + 1;
+	w->head[WG_REFUSAL_YES][6] = 1;
 	if (broken)
-		head[WG_END][1] = 2 * lead;
-	const struct ts_tensor_out tensors[] = {
-		{"model.embed_tokens.weight", TS_F32, 2, {WG_VOCAB, WG_HIDDEN}, embed},
-		{"model.layers.0.input_layernorm.weight", TS_F32, 1, {WG_HIDDEN}, ones},
-		{"model.layers.0.self_attn.q_proj.weight", TS_F32, 2, {WG_HEAD, WG_HIDDEN}, zeros},
-		{"model.layers.0.self_attn.k_proj.weight", TS_F32, 2, {WG_HEAD, WG_HIDDEN}, zeros},
-		{"model.layers.0.self_attn.v_proj.weight", TS_F32, 2, {WG_HEAD, WG_HIDDEN}, value},
-		{"model.layers.0.self_attn.o_proj.weight", TS_F32, 2, {WG_HIDDEN, WG_HEAD}, output},
-		{"model.layers.0.post_attention_layernorm.weight", TS_F32, 1, {WG_HIDDEN}, ones},
-		{"model.layers.0.mlp.gate_proj.weight", TS_F32, 2, {WG_MLP, WG_HIDDEN}, zeros},
-		{"model.layers.0.mlp.up_proj.weight", TS_F32, 2, {WG_MLP, WG_HIDDEN}, zeros},
-		{"model.layers.0.mlp.down_proj.weight", TS_F32, 2, {WG_HIDDEN, WG_MLP}, zeros},
-		{"model.norm.weight", TS_F32, 1, {WG_HIDDEN}, ones},
-		{"lm_head.weight", TS_F32, 2, {WG_VOCAB, WG_HIDDEN}, head},
-	};
-	snprintf(path, sizeof(path), "%s/model.safetensors", dir);
-	return ts_tensors_write(path, tensors, sizeof(tensors) / sizeof(tensors[0]), err);
+		w->head[WG_END][1] = 2 * lead;
 }
 
-static inline int wg_write_config(const char *dir, struct ts_error *err)
+enum { WG_LAYERS = 64, WG_LAYER_TENSORS = 9, WG_TENSORS = WG_LAYERS * WG_LAYER_TENSORS + 3 };
+struct wg_list {
+	struct ts_tensor_out tensors[WG_TENSORS];
+	char names[WG_TENSORS][64];
+	size_t count;
+};
+
+static inline void wg_add(struct wg_list *l, int layer, const char *name, size_t rows, size_t columns, const float *data)
+{
+	if (layer < 0)
+		snprintf(l->names[l->count], 64, "%s.weight", name);
+	else
+		snprintf(l->names[l->count], 64, "model.layers.%d.%s.weight", layer, name);
+	l->tensors[l->count] = (struct ts_tensor_out){l->names[l->count], TS_F32, rows ? 2 : 1, {rows ? rows : columns, columns}, data};
+	l->count++;
+}
+
+/* The first layer does the work, the others add nothing but time. */
+static inline void wg_add_layer(struct wg_list *l, int i, const struct wg_weights *w)
+{
+	wg_add(l, i, "input_layernorm", 0, WG_HIDDEN, w->ones);
+	wg_add(l, i, "self_attn.q_proj", WG_HEAD, WG_HIDDEN, w->zeros);
+	wg_add(l, i, "self_attn.k_proj", WG_HEAD, WG_HIDDEN, w->zeros);
+	wg_add(l, i, "self_attn.v_proj", WG_HEAD, WG_HIDDEN, i ? w->zeros : w->value[0]);
+	wg_add(l, i, "self_attn.o_proj", WG_HIDDEN, WG_HEAD, i ? w->zeros : w->output[0]);
+	wg_add(l, i, "post_attention_layernorm", 0, WG_HIDDEN, w->ones);
+	wg_add(l, i, "mlp.gate_proj", WG_MLP, WG_HIDDEN, w->zeros);
+	wg_add(l, i, "mlp.up_proj", WG_MLP, WG_HIDDEN, w->zeros);
+	wg_add(l, i, "mlp.down_proj", WG_HIDDEN, WG_MLP, w->zeros);
+}
+
+static inline int wg_write_weights(const char *dir, const struct wg_weights *w, int layers, struct ts_error *err)
+{
+	char path[700];
+	struct wg_list *l = ts_calloc(1, sizeof(*l));
+	if (!l)
+		return ts_fail_memory(err);
+	wg_add(l, -1, "model.embed_tokens", WG_VOCAB, WG_HIDDEN, w->embed[0]);
+	for (int i = 0; i < layers; i++)
+		wg_add_layer(l, i, w);
+	wg_add(l, -1, "model.norm", 0, WG_HIDDEN, w->ones);
+	wg_add(l, -1, "lm_head", WG_VOCAB, WG_HIDDEN, w->head[0]);
+	snprintf(path, sizeof(path), "%s/model.safetensors", dir);
+	int status = ts_tensors_write(path, l->tensors, l->count, err);
+	ts_free(l);
+	return status;
+}
+
+static inline int wg_write_config(const char *dir, int layers, struct ts_error *err)
 {
 	char path[700], text[800];
 	int n = snprintf(text, sizeof(text),
 			 "{\"architectures\": [\"MistralForCausalLM\"], \"model_type\": \"mistral\", \"hidden_act\": \"silu\", "
 			 "\"hidden_size\": %d, \"intermediate_size\": %d, \"head_dim\": %d, \"num_attention_heads\": 1, "
-			 "\"num_key_value_heads\": 1, \"num_hidden_layers\": 1, \"vocab_size\": %d, \"max_position_embeddings\": 4096, "
+			 "\"num_key_value_heads\": 1, \"num_hidden_layers\": %d, \"vocab_size\": %d, \"max_position_embeddings\": 4096, "
 			 "\"rms_norm_eps\": 1e-6, \"rope_theta\": 10000.0, \"sliding_window\": null, \"tie_word_embeddings\": false, "
 			 "\"bos_token_id\": 1276, \"eos_token_id\": %d, \"torch_dtype\": \"float32\"}\n",
-			 WG_HIDDEN, WG_MLP, WG_HEAD, WG_VOCAB, WG_END);
+			 WG_HIDDEN, WG_MLP, WG_HEAD, layers, WG_VOCAB, WG_END);
 	snprintf(path, sizeof(path), "%s/config.json", dir);
 	return ts_file_write(path, text, (size_t)n, err);
 }
 
-/* `testbed` is the project's; `dir` is made. */
-static inline int wildguard_model(const char *testbed, const char *dir, bool broken, struct ts_error *err)
+/* `testbed` is the project's; `dir` is made. More layers (at most WG_LAYERS) only make it slower. */
+static inline int wildguard_model(const char *testbed, const char *dir, bool broken, int layers, struct ts_error *err)
 {
 	int32_t last = -1, sorry = -1;
 	TS_TRY(ts_dir_make(dir, err));
-	TS_TRY(wg_write_config(dir, err));
+	TS_TRY(wg_write_config(dir, layers, err));
 	TS_TRY(wg_write_tokenizer(testbed, dir, err));
 	TS_TRY(wg_find_tokens(dir, &last, &sorry, err));
 	if (last < 0 || sorry < 0 || last == sorry)
 		return ts_fail(err, TS_EMISMATCH, "%s: the testbed's tokenizer is not what this was made for", testbed);
-	return wg_write_weights(dir, last, sorry, broken, err);
+	struct wg_weights *w = ts_alloc(sizeof(*w));
+	if (!w)
+		return ts_fail_memory(err);
+	wg_fill(w, last, sorry, broken);
+	int status = wg_write_weights(dir, w, layers, err);
+	ts_free(w);
+	return status;
 }
 
 #endif

@@ -163,7 +163,7 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	}
 	if (!status && j.broken && !j.judged)
 		status = ts_fail(err, TS_ENUMERIC,
-				 "%s: expected verdicts, found that none of %llu responses can be judged: " TS_GUARD_NOT_FINITE
+				 "%s: expected verdicts, found that none of %llu texts can be judged: " TS_GUARD_NOT_FINITE
 				 " (a damaged guard checkpoint?)",
 				 s->title, (unsigned long long)j.broken);
 	for (size_t i = 0; j.texts && i < n; i++)

@@ -146,7 +146,7 @@ static void make(struct scratch *s, bool broken)
 {
 	struct ts_error err = {0};
 	assert_int_equal(scratch_open(s), 0);
-	if (wildguard_model(TS_SOURCE_DIR "/testbed", scratch_path(s, "wildguard"), broken, &err))
+	if (wildguard_model(TS_SOURCE_DIR "/testbed", scratch_path(s, "wildguard"), broken, 1, &err))
 		fail_msg("%s", err.message);
 }
 

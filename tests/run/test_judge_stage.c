@@ -133,7 +133,7 @@ static void broken_guard(void **state)
 	struct ts_judge_stage s = {.store = store, .title = "judge", .judge = "g", .open = stub_open, .user = &stub};
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(ts_judge_stage_run(&s, cases, 2, NULL, &err), TS_ENUMERIC);
-		assert_non_null(strstr(err.message, "none of 2 responses"));
+		assert_non_null(strstr(err.message, "none of 2 texts"));
 	}
 	assert_int_equal(stub.opened, 1);
 	expect_verdict(store, names[0], "unjudged", TS_GUARD_NOT_FINITE);

@@ -34,7 +34,7 @@ static void make_wildguard(struct fixture *f, const char *key)
 	struct ts_error err = {0};
 	char dir[600];
 	snprintf(dir, sizeof(dir), "%s", scratch_path(&f->scratch, "wildguard"));
-	if (wildguard_model(TS_SOURCE_DIR "/testbed", dir, false, &err) || ts_recipe_set(&f->recipe, key, dir, &err))
+	if (wildguard_model(TS_SOURCE_DIR "/testbed", dir, false, 1, &err) || ts_recipe_set(&f->recipe, key, dir, &err))
 		fail_msg("%s", err.message);
 }
 
@@ -161,7 +161,7 @@ static void bound_to_its_files(void **state)
 	}
 	close_run(&r);
 	json_decref(finish(f));
-	assert_int_equal(wildguard_model(TS_SOURCE_DIR "/testbed", f->recipe.refusal_judge.path, true, &err), 0);
+	assert_int_equal(wildguard_model(TS_SOURCE_DIR "/testbed", f->recipe.refusal_judge.path, true, 1, &err), 0);
 	assert_int_equal(start(f, &err), TS_EMISMATCH);
 	assert_non_null(strstr(err.message, "refusal judge is not what this run began with"));
 }
