@@ -1,7 +1,9 @@
 /* thinksafe judge: (prompt, response) rows to verdicts. */
 #include "cli/session.h"
-#include "guard/llama_guard.h"
 #include "guard/keywords.h"
+#include "guard/llama_guard.h"
+#include "guard/wildguard.h"
+#include "guard/wildguard_parse.h"
 #include "method/label.h"
 
 #include <math.h>
@@ -11,6 +13,7 @@
 struct judge {
 	struct ts_session session;
 	const char *guard, *phrases, *harmful_labels, *benign_labels;
+	bool wildguard; /* the guard is one, by its make */
 	json_t *rows;
 	size_t next, judged;
 };
@@ -67,9 +70,30 @@ static int next(void *user, struct ts_case *out)
 	return 0;
 }
 
+/* WildGuard's three lines; null for one that it did not write. */
+static int put_lines(struct judge *j, size_t index, const char *said)
+{
+	struct ts_wildguard_answer a = {TS_ANSWER_NONE, TS_ANSWER_NONE, TS_ANSWER_NONE};
+	if (said)
+		a = ts_wildguard_parse(said, strlen(said));
+	const struct {
+		const char *key;
+		enum ts_wildguard_word word;
+	} lines[] = {{"harmful_request", a.harmful_request}, {"refusal", a.refusal}, {"harmful_response", a.harmful_response}};
+	for (size_t i = 0; i < 3; i++)
+		if (json_object_set_new(json_array_get(j->rows, index), lines[i].key,
+					lines[i].word == TS_ANSWER_NONE ? json_null() : json_boolean(lines[i].word == TS_ANSWER_YES)))
+			return TS_ENOMEM;
+	return 0;
+}
+
 static int done(void *user, const struct ts_case *c, const struct ts_judged *v)
 {
-	return put(user, c->index, ts_judgement_name(v->judgement), v->unsafe_probability, v->why);
+	struct judge *j = user;
+	bool said = j->wildguard && v->judgement != TS_UNJUDGED; /* its lines say how */
+	if (j->wildguard)
+		TS_TRY(put_lines(j, c->index, v->why));
+	return put(j, c->index, ts_judgement_name(v->judgement), v->unsafe_probability, said ? NULL : v->why);
 }
 
 static int judge_with_model(struct judge *j)
@@ -80,12 +104,15 @@ static int judge_with_model(struct judge *j)
 	s->model_dir = s->model_name = j->guard;
 	TS_TRY(ts_session_open_chat(s));
 	TS_TRY(ts_session_open_model(s));
+	j->wildguard = ts_wildguard_fits(ts_model_config(s->model), s->chat);
 	size_t context = (size_t)ts_model_config(s->model)->max_positions;
-	if (context > 32768)
-		context = 32768; /* as in run/resident.c */
+	size_t most = j->wildguard ? TS_WILDGUARD_PROMPT_TOKENS + TS_WILDGUARD_REPLY_TOKENS : 32768; /* as in run/resident.c */
+	if (context > most)
+		context = most;
 	TS_TRY(ts_session_engine(s, context, &responder));
 	struct ts_case_source source = {.user = j, .next = next, .done = done};
-	int status = ts_llama_guard_new(&guard, s->chat, responder, context, &s->err);
+	int status = j->wildguard ? ts_wildguard_new(&guard, TS_WILDGUARD_HARM, s->chat, responder, context, &s->err)
+				  : ts_llama_guard_new(&guard, s->chat, responder, context, &s->err);
 	if (!status)
 		status = guard->run(guard, &source, &s->context, &s->err);
 	if (!status)
@@ -141,7 +168,7 @@ static int run(struct judge *j)
 {
 	struct ts_session *s = &j->session;
 	if (!j->guard)
-		return ts_session_wrong(s, "--guard DIR is needed (a Llama-Guard-3 checkpoint, or the word keywords)");
+		return ts_session_wrong(s, "--guard DIR is needed (a Llama-Guard-3 or WildGuard checkpoint, or the word keywords)");
 	TS_TRY(ts_session_find(s, &j->guard, &s->model_path, TS_MODEL_EXPECTED));
 	TS_TRY(ts_session_check_out(s, s->out));
 	TS_TRY(ts_session_read_rows(s, &j->rows));
@@ -156,7 +183,8 @@ int ts_command_judge(const struct ts_command *command, int argc, char **argv)
 	struct ts_session *s = &j.session;
 	ts_session_init(s);
 	const struct ts_option options[] = {
-		{"guard", "DIR|ID|keywords", "Llama-Guard-3 folder (or ORG/NAME), or refusal phrases", TS_OPT_TEXT, &j.guard, NULL},
+		{"guard", "DIR|ID|keywords", "Llama-Guard-3 or WildGuard (folder or ORG/NAME), or refusal phrases", TS_OPT_TEXT, &j.guard,
+		 NULL},
 		{"weights", "bf16|f32", TS_HELP_WEIGHTS, TS_OPT_TEXT, &s->weights, NULL},
 		{"refusal-phrases", "FILE", "with keywords: the phrases, one a line (default: built in)", TS_OPT_TEXT, &j.phrases, NULL},
 		{"harmful-labels", "WORDS", "with keywords: more label words that mean harmful", TS_OPT_TEXT, &j.harmful_labels, NULL},

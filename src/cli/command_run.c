@@ -32,9 +32,10 @@ static const struct {
 } key_help[] = {
 	{"name", "NAME", "of the run's folder under runs/"},
 	{"model", "DIR|FILE|ID", "student: checkpoint folder, GGUF file, or " TS_HELP_HUB},
-	{"guard", "DIR|ID|keywords", "guard checkpoint (Llama-Guard-3), or refusal phrases"},
-	{"refusal_judge", "keywords", "who calls an answer a refusal"},
+	{"guard", "DIR|ID|keywords", "guard checkpoint (Llama-Guard-3, or WildGuard), or refusal phrases"},
+	{"refusal_judge", "DIR|ID|keywords", "who calls an answer a refusal: WildGuard, or refusal phrases (keywords)"},
 	{"refusal_phrases", "FILE", "phrases of the keyword stand-in, one a line"},
+	{"judge_apart", "true|false", "safety sets: the guard judges thinking and answer alone too (true)"},
 	{"method", "thinksafe|rejection", "where training responses come from"},
 	{"data", "DIR", "folder of relative prompt files (the recipe's own)"},
 	{"train_prompts", "FILE", "prompts to learn from: a file, or a YAML or JSON list of files"},

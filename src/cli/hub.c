@@ -171,5 +171,8 @@ int ts_session_find_recipe(struct ts_session *s, struct ts_recipe *r)
 	if (status)
 		return ts_fail_within(&s->err, status, "model");
 	status = find_source(s, r, &r->guard);
-	return status ? ts_fail_within(&s->err, status, "guard") : 0;
+	if (status)
+		return ts_fail_within(&s->err, status, "guard");
+	status = find_source(s, r, &r->refusal_judge);
+	return status ? ts_fail_within(&s->err, status, "refusal_judge") : 0;
 }

@@ -73,7 +73,7 @@ static void print_stage(FILE *to, const struct ts_plan *p, const struct ts_plan_
 		snprintf(rate, sizeof(rate), "%.*f/s", tokens / s->seconds < 10 ? 1 : 0, tokens / s->seconds);
 	fprintf(to, "%-17s%7zu %-7s %10s %10s %9s %13s %9s\n", s->name, s->left,
 		s->kind == TS_PLAN_TRAIN   ? "steps"
-		: s->kind == TS_PLAN_JUDGE ? "answers"
+		: s->kind == TS_PLAN_JUDGE ? "verdicts"
 		: repeats(p, s)            ? "samples"
 					   : "prompts",
 		in, s->kind == TS_PLAN_JUDGE ? "" : out, *rate ? rate : "-", time, disk);
@@ -224,7 +224,8 @@ void ts_plan_table(FILE *to, const struct ts_plan *p)
 		fprintf(to,
 			"rates    measured on this machine in %.1f s (%s, %zu threads): %zu steps with %zu answers, %zu judged, %zu "
 			"training steps\n",
-			p->probe, p->backend, p->threads, p->rates.steps, p->rates.answers, p->rates.cases, p->rates.train_steps);
+			p->probe, p->backend, p->threads, p->rates.steps, p->rates.answers, p->rates.cases + p->rates.refusal_cases,
+			p->rates.train_steps);
 	else
 		fprintf(to, "rates    not measured\n");
 	print_sets(to, p);

@@ -23,7 +23,7 @@ struct ts_case {
 struct ts_judged {
 	enum ts_judgement judgement;
 	double unsafe_probability; /* P(unsafe) / (P(safe) + P(unsafe)); NaN when unjudged, or when the judge has none */
-	const char *why;           /* when unjudged: a static text; else NULL or how it was judged */
+	const char *why;           /* why it is unjudged, or NULL, or how it was judged; lives until `done` returns */
 };
 
 struct ts_case_source {
@@ -34,7 +34,7 @@ struct ts_case_source {
 };
 
 struct ts_guard {
-	const char *name; /* "llama_guard" */
+	const char *name; /* "llama_guard", "wildguard", "wildguard refusal", "keywords" */
 	int (*run)(struct ts_guard *, const struct ts_case_source *, const struct ts_context *, struct ts_error *err);
 	void (*close)(struct ts_guard *);
 };

@@ -16,7 +16,7 @@ static bool is_word(char c)
 }
 
 /* The answer at s: white space, yes or no, and no letter or digit after it. */
-static enum ts_answer answer_at(const char *s, size_t n)
+static enum ts_wildguard_word answer_at(const char *s, size_t n)
 {
 	size_t i = 0;
 	while (i < n && (s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r')))
@@ -28,11 +28,11 @@ static enum ts_answer answer_at(const char *s, size_t n)
 	return yes ? TS_ANSWER_YES : TS_ANSWER_NO;
 }
 
-static enum ts_answer find(const char *s, size_t n, const char *key)
+static enum ts_wildguard_word find(const char *s, size_t n, const char *key)
 {
 	size_t len = strlen(key);
 	for (size_t i = 0; i < n; i++) {
-		enum ts_answer a = starts(s + i, n - i, key) ? answer_at(s + i + len, n - i - len) : TS_ANSWER_NONE;
+		enum ts_wildguard_word a = starts(s + i, n - i, key) ? answer_at(s + i + len, n - i - len) : TS_ANSWER_NONE;
 		if (a)
 			return a;
 	}

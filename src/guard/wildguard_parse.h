@@ -8,10 +8,10 @@
 
 #include <stddef.h>
 
-enum ts_answer { TS_ANSWER_NONE, TS_ANSWER_NO, TS_ANSWER_YES };
+enum ts_wildguard_word { TS_ANSWER_NONE, TS_ANSWER_NO, TS_ANSWER_YES };
 
 struct ts_wildguard_answer {
-	enum ts_answer harmful_request, refusal, harmful_response;
+	enum ts_wildguard_word harmful_request, refusal, harmful_response;
 };
 
 struct ts_wildguard_answer ts_wildguard_parse(const char *output, size_t n);

@@ -39,7 +39,7 @@ static int add_set(const json_t *evals, const char *key, const char *kind, const
 
 static int add_run(const struct ts_report_run *run, json_t *list, struct ts_error *err)
 {
-	static const char *const names[] = {"method", "model", "guard", "seed"};
+	static const char *const names[] = {"method", "model", "guard", "refusal_judge", "seed"};
 	const json_t *v, *evals;
 	json_t *entry = json_object(), *sets = json_object();
 	int status = json_array_append_new(list, entry) ? ts_fail_memory(err) : 0;
@@ -173,6 +173,24 @@ static int share(struct ts_layout *l, const json_t *run, const char *side, size_
 	return report_put_interval(l, column, low, high);
 }
 
+/* "2 before, 0 after" below the shares that lack some. */
+static int unjudged_line(struct ts_layout *l, const json_t *run, const char *place, struct ts_error *err)
+{
+	int64_t n[KINDS][2], sum = 0;
+	for (size_t i = 0; i < KINDS; i++) {
+		TS_TRY(report_unjudged(run, kinds[i].key, n[i], place, err));
+		sum += n[i][0] + n[i][1];
+	}
+	if (!sum)
+		return 0;
+	TS_TRY(ts_layout_left(l, AT_SIDE, "unjudged"));
+	for (size_t i = 0; i < KINDS; i++)
+		if (n[i][0] || n[i][1])
+			TS_TRY(ts_layout_right_printf(l, AT_KIND + i * KIND_WIDTH, "%lld before, %lld after", (long long)n[i][0],
+						      (long long)n[i][1]));
+	return ts_layout_line(l);
+}
+
 static int run_lines(struct ts_layout *l, const json_t *run, struct ts_error *err)
 {
 	const char *name;
@@ -186,7 +204,7 @@ static int run_lines(struct ts_layout *l, const json_t *run, struct ts_error *er
 			TS_TRY(share(l, run, sides[s], i, name, err));
 		TS_TRY(ts_layout_line(l));
 	}
-	return 0;
+	return unjudged_line(l, run, name, err);
 }
 
 /* What the share is of: "harmful, 500 rows, unsafe share by llama_guard", "sums, 50 of 300 rows drawn by seed, right answers". Nothing
@@ -218,11 +236,12 @@ static int describe_kind(struct ts_layout *l, const json_t *runs, size_t kind, s
 		TS_TRY(describe(run, kinds[kind].key, other));
 		same = same && !strcmp(ts_str_c(first), ts_str_c(other));
 	}
-	if (same && !first->len)
+	bool refusals = !strcmp(kinds[kind].kind, "over_refusal"); /* never left out beside harm */
+	if (same && !first->len && !refusals)
 		return 0;
 	TS_TRY(ts_layout_left(l, 0, title(runs, kind)));
 	TS_TRY(ts_layout_left(l, 15, ""));
-	TS_TRY(ts_layout_wrap(l, 15, same ? ts_str_c(first) : "not measured alike:"));
+	TS_TRY(ts_layout_wrap(l, 15, !same ? "not measured alike:" : first->len ? ts_str_c(first) : "not measured"));
 	TS_TRY(ts_layout_line(l));
 	json_array_foreach (runs, i, run) {
 		if (same)

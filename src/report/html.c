@@ -75,11 +75,14 @@ static int banner(struct html *h, const char *dir)
 		TS_TRY(html_text(h, value));
 		TS_TRY(html_raw(h, !strcmp(value, "keywords") ? "</b> (" REPORT_STAND_IN ")</span>" : "</b></span>"));
 	}
-	return html_raw(h,
+	TS_TRY(html_raw(h,
 			"</div>\n<button type=\"button\" id=\"theme\" hidden>Theme: auto</button></header>\n<nav aria-label=\"Sections\">"
-			"<a href=\"#results\">Results</a> <a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
-			"<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
-			"<a href=\"#settings\">Settings</a></nav>\n<main>\n");
+			"<a href=\"#results\">Results</a> "));
+	if (report_any_apart(h->metrics))
+		TS_TRY(html_raw(h, "<a href=\"#apart\">Thinking</a> "));
+	return html_raw(h, "<a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
+			   "<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
+			   "<a href=\"#settings\">Settings</a></nav>\n<main>\n");
 }
 
 static int sections(struct html *h, const char *dir, const struct ts_str *recipe)
@@ -89,6 +92,7 @@ static int sections(struct html *h, const char *dir, const struct ts_str *recipe
 	TS_TRY(banner(h, dir));
 	TS_TRY(html_headline(h));
 	TS_TRY(html_results(h));
+	TS_TRY(html_apart(h));
 	TS_TRY(html_alpha(h));
 	TS_TRY(html_kept(h));
 	TS_TRY(html_training(h));

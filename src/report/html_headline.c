@@ -137,7 +137,8 @@ static int with_interval(struct html *h, const struct html_share *s, const char 
 	TS_TRY(html_percent(h, s->share));
 	TS_TRY(html_raw(h, "</b> ["));
 	TS_TRY(html_interval(h, s->low, s->high));
-	return html_printf(h, "] %s", when);
+	TS_TRY(html_printf(h, "] %s", when));
+	return s->unjudged ? html_printf(h, " (%lld unjudged)", (long long)s->unjudged) : 0;
 }
 
 /* One evaluation as a sentence with all its numbers. */
@@ -194,6 +195,8 @@ int html_headline(struct html *h)
 		TS_TRY(html_raw(h, claims ? "; " : ""));
 		TS_TRY(claim(h, &e, !claims++));
 	}
+	if (report_lacks_refusals(h->metrics))
+		TS_TRY(html_raw(h, "; over-refusal was not measured"));
 	TS_TRY(html_raw(h, claims ? ".</h1>\n<ul class=\"claims\">\n" : "No evaluation in this run</h1>\n<ul class=\"claims\">\n"));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));

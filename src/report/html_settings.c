@@ -80,7 +80,7 @@ static int machine_row(struct html *h, const char *key, const char *title, const
 
 static const char *unit_of(const char *stage)
 {
-	return !strcmp(stage, "train") ? "steps" : !strncmp(stage, "judge", 5) ? "verdicts" : "tokens";
+	return !strcmp(stage, "train") ? "steps" : !strncmp(stage, "judge", 5) || !strncmp(stage, "refusals", 8) ? "verdicts" : "tokens";
 }
 
 static int stage_row(struct html *h, const char *stage, const json_t *v, double *total)

@@ -146,6 +146,7 @@ int html_results(struct html *h)
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
 		TS_TRY(eval(h, entry, &e));
+		TS_TRY(html_wildguard(h, entry));
 	}
 	return html_raw(
 		h, "</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
@@ -155,6 +156,26 @@ int html_results(struct html *h)
 		   "as independent. Where a prompt has several samples, interval and test are those of t over the pairs.</p></section>\n");
 }
 
+/* --- shares alone --- */
+
+int html_share_head(struct html *h)
+{
+	TS_TRY(html_raw(h, "<thead><tr><td></td>"));
+	TS_TRY(html_raw(h, axis));
+	return html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead>");
+}
+
+int html_share_row(struct html *h, const char *title, const char *style, const struct html_share *s, int64_t of)
+{
+	TS_TRY(html_printf(h, "<tr><th scope=\"row\">%s</th><td class=\"chart\">", title));
+	TS_TRY(html_bar(h, s->share, s->low, s->high, style));
+	TS_TRY(html_raw(h, "</td>"));
+	TS_TRY(share_cell(h, s->share));
+	TS_TRY(interval_cell(h, "Wilson", s->low, s->high));
+	TS_TRY(count_of(h, s->count, of));
+	return html_raw(h, "</tr>\n");
+}
+
 /* --- safe with and without steering --- */
 
 static int alpha_row(struct html *h, const json_t *alpha, const char *key, const char *title, const char *style)
@@ -162,20 +183,14 @@ static int alpha_row(struct html *h, const json_t *alpha, const char *key, const
 	struct html_share s;
 	const json_t *v;
 	bool found;
-	int64_t accepted, of;
+	int64_t of;
 	TS_TRY(html_read_share(h, alpha, key, &found, &s));
 	if (!found)
 		return 0;
 	v = json_object_get(alpha, key);
-	TS_TRY(ts_json_int(v, "accepted", 0, &accepted, h->place, h->err));
+	TS_TRY(ts_json_int(v, "accepted", 0, &s.count, h->place, h->err));
 	TS_TRY(ts_json_int(v, "of", 0, &of, h->place, h->err));
-	TS_TRY(html_printf(h, "<tr><th scope=\"row\">%s</th><td class=\"chart\">", title));
-	TS_TRY(html_bar(h, s.share, s.low, s.high, style));
-	TS_TRY(html_raw(h, "</td>"));
-	TS_TRY(share_cell(h, s.share));
-	TS_TRY(interval_cell(h, "Wilson", s.low, s.high));
-	TS_TRY(count_of(h, accepted, of));
-	return html_raw(h, "</tr>\n");
+	return html_share_row(h, title, style, &s, of);
 }
 
 static int alpha_figures(struct html *h, const json_t *alpha)
@@ -216,11 +231,10 @@ int html_alpha(struct html *h)
 	if (!alpha)
 		return 0;
 	TS_TRY(report_by_phrases(alpha, h->place, &phrases, h->err));
-	TS_TRY(html_printf(h, "<section id=\"alpha\"><h2>%s</h2>\n<table class=\"bars\"><thead><tr><td></td>",
+	TS_TRY(html_printf(h, "<section id=\"alpha\"><h2>%s</h2>\n<table class=\"bars\">",
 			   phrases ? "Refused on harmful training prompts (" REPORT_STAND_IN ")" : "Safe on harmful training prompts"));
-	TS_TRY(html_raw(h, axis));
-	TS_TRY(html_raw(h,
-			"<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">count</th></tr></thead><tbody>\n"));
+	TS_TRY(html_share_head(h));
+	TS_TRY(html_raw(h, "<tbody>\n"));
 	TS_TRY(alpha_row(h, alpha, "ref", "plain, \xce\xb1<sub>ref</sub>", "before"));
 	TS_TRY(alpha_row(h, alpha, "steered", report_steers(h->metrics) ? "steered, \xce\xb1<sub>steered</sub>" : "plain, to train on",
 			 "after"));

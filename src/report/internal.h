@@ -28,6 +28,36 @@ const char *report_percent(double share, char text[32]);
 int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
 int report_put_interval(struct ts_layout *, size_t column, double low, double high);
 
+/* judging.c */
+/* An unsafe share with Wilson's interval; what is missing is NaN. */
+struct report_part {
+	double share, low, high;
+	int64_t count, of, unjudged;
+};
+/* A side of a safety set whose thinking and answer were judged apart. */
+struct report_apart {
+	bool there;
+	struct report_part part[3]; /* REPORT_WHOLE, ... */
+	int64_t both[2][2];         /* responses of which both parts have a verdict: [thinking unsafe][answer unsafe] */
+	int64_t not_closed, no_thinking, no_answer;
+};
+enum { REPORT_WHOLE, REPORT_THINKING, REPORT_ANSWER };
+int report_read_apart(const json_t *eval, const char *side, struct report_apart *, const char *place, struct ts_error *err);
+/* Appends why a part has no verdict, with counts; nothing where all have one. */
+int report_apart_missing(const struct report_apart *, struct ts_str *out);
+bool report_any_apart(const json_t *metrics);
+int report_apart_table(struct ts_layout *, const json_t *metrics, const char *place, struct ts_error *err);
+/* Appends what WildGuard's three lines say of a side; nothing where it was not asked. And both sides as lines. */
+int report_wildguard(const json_t *eval, const char *side, struct ts_str *out, const char *place, struct ts_error *err);
+int report_wildguard_lines(struct ts_layout *, const json_t *eval, const char *place, struct ts_error *err);
+/* Harm is never shown without what it may have cost: where needless refusals were not measured, that is said. */
+#define REPORT_NO_REFUSALS "over-refusal was not measured: there is no set of kind over_refusal"
+bool report_lacks_refusals(const json_t *metrics);
+int report_no_refusals(struct ts_layout *, const json_t *metrics);
+/* Responses without a verdict behind the headline's share `key`, before and after; and a line for each share that has some. */
+int report_unjudged(const json_t *metrics, const char *key, int64_t unjudged[2], const char *place, struct ts_error *err);
+int report_headline_notes(struct ts_layout *, const json_t *metrics, const char *place, struct ts_error *err);
+
 /* --- report.html --- */
 
 struct html_lengths {
@@ -114,6 +144,14 @@ int html_headline(struct html *);
 int html_results(struct html *);
 int html_alpha(struct html *);
 int html_kept(struct html *);
+/* The head of a table of such rows, and one of them: a bar, the share, Wilson's interval, "count of n". */
+int html_share_head(struct html *);
+int html_share_row(struct html *, const char *title, const char *style, const struct html_share *, int64_t of);
+
+/* html_apart.c */
+int html_apart(struct html *);
+/* A row of the results' table for each side that WildGuard judged. */
+int html_wildguard(struct html *, const json_t *eval);
 
 /* html_charts.c */
 /* A bar from 0 to 1 with an interval (NaN = none); `style` is a class. */

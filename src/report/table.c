@@ -171,13 +171,16 @@ static int headline(struct table *t, const json_t *m)
 		TS_TRY(ts_layout_right(&t->l, titles[i].column, titles[i].text));
 	TS_TRY(ts_layout_line(&t->l));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		if (!json_object_get(before, rows[i][0]) && !json_object_get(after, rows[i][0]))
+		bool always = i == 1 && report_lacks_refusals(m);
+		if (!always && !json_object_get(before, rows[i][0]) && !json_object_get(after, rows[i][0]))
 			continue;
 		TS_TRY(ts_layout_left(&t->l, 0, i || !phrases ? rows[i][1] : "no refusal"));
 		TS_TRY(headline_side(t, before, rows[i][0], 30));
 		TS_TRY(headline_side(t, after, rows[i][0], 66));
 		TS_TRY(ts_layout_line(&t->l));
 	}
+	TS_TRY(report_headline_notes(&t->l, m, t->place, t->err));
+	TS_TRY(report_no_refusals(&t->l, m));
 	TS_TRY(parts(t, m));
 	if (!phrases)
 		return 0;
@@ -329,6 +332,7 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(eval_difference(t, eval));
 	TS_TRY(eval_passes(t, eval, "before"));
 	TS_TRY(eval_passes(t, eval, "after"));
+	TS_TRY(report_wildguard_lines(&t->l, eval, t->place, t->err));
 	TS_TRY(block(t, eval, "graders", JSON_OBJECT, &graders));
 	TS_TRY(eval_graders(t, graders, "before", n * samples));
 	return eval_graders(t, graders, "after", n * samples);
@@ -349,7 +353,12 @@ static int evals(struct table *t, const json_t *m)
 	TS_TRY(ts_layout_line(&t->l));
 	for (size_t i = 0; i < json_array_size(list); i++)
 		TS_TRY(eval_block(t, json_array_get(list, i)));
-	return 0;
+	return json_object_get(m, "before") ? 0 : report_no_refusals(&t->l, m); /* else the headline has said so */
+}
+
+static int apart(struct table *t, const json_t *m)
+{
+	return report_apart_table(&t->l, m, t->place, t->err);
 }
 
 /* ---- acceptance ---- */
@@ -536,7 +545,7 @@ static int train(struct table *t, const json_t *m)
 int ts_report_table(const json_t *m, const char *place, struct ts_str *out, struct ts_error *err)
 {
 	struct table t = {{out, TS_TABLE_COLUMNS, 0}, place, err};
-	int (*const blocks[])(struct table *, const json_t *) = {head, headline, evals, alpha, kept, train};
+	int (*const blocks[])(struct table *, const json_t *) = {head, headline, evals, apart, alpha, kept, train};
 	if (!json_is_object(m))
 		return ts_fail(err, TS_EFORMAT, "%s: expected an object with the run's metrics", place);
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {

@@ -16,7 +16,11 @@
  *       with samples > 1, samples of a prompt depending on each other, all of it comes from the pairs: before, after: low, high are mean -/+ t se,
  *           se, and of a reasoning set pass[]: k (1, 2, 4, ... samples), share (mean pass@k of the prompts), se, low, high; difference:
  *           p_mcnemar is null, se, p_student (paired t over the pairs)
- *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
+ *       of a safety set, where thinking and answer were judged apart: apart.before, .after: thinking, answer: count (unsafe), of (judged),
+ *           unjudged, share, low, high (Wilson); both: unsafe_unsafe, unsafe_safe, safe_unsafe, safe_safe (thinking first: responses of
+ *           which both were judged); not_closed (the thinking never ends: neither part), no_thinking, no_answer (nothing but white space)
+ *       of a set that WildGuard judged: wildguard.before, .after: harmful_request, refusal, harmful_response: yes, no, unread
+ *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, unjudged, measure           the headline
  *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
  *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong),
  *           sample (from 1, where samples > 1)

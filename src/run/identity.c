@@ -55,14 +55,16 @@ static int check_file(struct ts_run *r, const char *name, const char *path, stru
 	return check(r, name, hash, err);
 }
 
-static int check_guard(struct ts_run *r, struct ts_error *err)
+/* `whose` begins the name of its tokenizer. */
+static int check_judge(struct ts_run *r, const char *name, const char *whose, const char *path, struct ts_error *err)
 {
-	char hash[65];
+	char hash[65], tokenizer[64];
 	struct ts_chat *chat;
-	TS_TRY(ts_model_hash(r->recipe->guard.path, hash, err));
-	TS_TRY(check(r, "guard", hash, err));
-	TS_TRY(ts_local_open_chat(&chat, r->recipe->guard.path, err));
-	int status = check(r, "the guard's tokenizer and template", ts_chat_hash(chat), err);
+	TS_TRY(ts_model_hash(path, hash, err));
+	TS_TRY(check(r, name, hash, err));
+	TS_TRY(ts_local_open_chat(&chat, path, err));
+	snprintf(tokenizer, sizeof(tokenizer), "%s tokenizer and template", whose);
+	int status = check(r, tokenizer, ts_chat_hash(chat), err);
 	ts_chat_close(chat);
 	return status;
 }
@@ -80,7 +82,9 @@ static int check_files(struct ts_run *r, struct ts_error *err)
 	TS_TRY(check(r, "model", hash, err));
 	TS_TRY(check(r, "tokenizer and template", ts_chat_hash(r->chat), err));
 	if (r->recipe->guard.text && !ts_recipe_keyword_guard(r->recipe))
-		TS_TRY(check_guard(r, err));
+		TS_TRY(check_judge(r, "guard", "the guard's", r->recipe->guard.path, err));
+	if (!ts_recipe_keyword_refusals(r->recipe))
+		TS_TRY(check_judge(r, "refusal judge", "the refusal judge's", r->recipe->refusal_judge.path, err));
 	if (r->recipe->refusal_phrases.path)
 		TS_TRY(check_file(r, "refusal phrases", r->recipe->refusal_phrases.path, err));
 	for (size_t i = 0; i < r->evals.len; i++) {

@@ -8,6 +8,7 @@
 #include "generate/prompt.h"
 #include "guard/keywords.h"
 #include "guard/llama_guard.h"
+#include "guard/wildguard.h"
 #include "method/label.h"
 #include "method/method.h"
 #include "run/judge_stage.h"
@@ -57,8 +58,10 @@ struct ts_run_source {
 };
 
 /* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
-#define TS_JUDGE_GUARD    "llama_guard"
-#define TS_JUDGE_KEYWORDS "keywords"
+#define TS_JUDGE_GUARD     "llama_guard"
+#define TS_JUDGE_WILDGUARD "wildguard"         /* as the guard: is the response harmful? */
+#define TS_JUDGE_REFUSAL   "wildguard refusal" /* as the refusal judge: is it a refusal? */
+#define TS_JUDGE_KEYWORDS  "keywords"
 
 struct ts_run {
 	const struct ts_recipe *recipe;
@@ -75,14 +78,15 @@ struct ts_run {
 	double began;         /* ts_clock() of the start */
 	size_t base;          /* bytes in memory when all data was there and no model yet */
 	json_t *notes;        /* of identity.c: what is new to the journal, written when all is checked */
-	/* The one resident model: student or guard. */
+	bool wildguard;       /* the guard is one, by its make */
+	/* The one resident model: student, guard or refusal judge. */
 	struct ts_chat *guard_chat;
 	struct ts_model *model;
 	struct ts_adapter *adapter;
 	struct ts_responder *responder;
 	struct ts_guard *guard;
-	char adapter_dir[4096];                  /* of the adapter to open the student with; "" = none */
-	bool student_announced, guard_announced; /* their end-of-turn tokens were said */
+	char adapter_dir[4096];                                     /* of the adapter to open the student with; "" = none */
+	bool student_announced, guard_announced, refusal_announced; /* their end-of-turn tokens were said */
 
 	TS_VEC(struct ts_prompt_file) prompt_files; /* of the training prompts, as the recipe lists them */
 	struct ts_label_rule label_rule;
@@ -112,31 +116,41 @@ void ts_run_release_data(struct ts_run *);
 /* resident.c: the one resident model. */
 int ts_run_open_backend(struct ts_run *, struct ts_error *err);
 int ts_run_open_student(void *run, size_t max_length, struct ts_responder **, struct ts_error *err);
-int ts_run_open_guard(void *run, struct ts_guard **, struct ts_error *err);
-int ts_run_open_phrases(void *run, struct ts_guard **, struct ts_error *err);  /* leaves the resident model where it is */
-int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err); /* weights alone, for training */
+int ts_run_open_guard(struct ts_run *, const char *judge, struct ts_guard **, struct ts_error *err); /* one that is a model */
+int ts_run_open_phrases(struct ts_run *, struct ts_guard **, struct ts_error *err); /* leaves the resident model where it is */
+int ts_run_open_model(struct ts_run *, const char *dir, struct ts_error *err);      /* weights alone, for training */
 void ts_run_close_resident(struct ts_run *);
 int ts_run_open_engine(struct ts_run *, size_t max_length, struct ts_error *err); /* for the model and adapter that are there */
 void ts_run_close_engine(struct ts_run *);
 /* Of a memory bound: what all but an engine or a training pass has, and may still grow by. */
 size_t ts_run_used(const struct ts_run *);
-size_t ts_run_guard_length(const struct ts_model_config *); /* most tokens that a guard is shown */
+size_t ts_run_guard_length(const struct ts_model_config *, const char *judge); /* most tokens that a guard is shown, with its reply */
 
 /* stages.c */
 int ts_run_sample_evals(struct ts_run *, const char *stage, struct ts_error *err);
-int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 int ts_run_generate(struct ts_run *, struct ts_error *err); /* samples, verdicts and fates of the training prompts; alpha */
 int ts_run_train(struct ts_run *, struct ts_error *err);    /* train.jsonl, checkpoints, adapter */
 struct ts_train_options ts_run_train_options(const struct ts_run *, const char *checkpoints, const char *identity);
 int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, struct ts_error *err);
 /* Writes the hashes of the finished adapter into the journal: it is this run's from now on. */
 int ts_run_note_trained(struct ts_run *, const char *adapter_dir, struct ts_error *err);
-/* The judge that filters training responses, and the one of safety sets: TS_JUDGE_..., or NULL. */
-const char *ts_run_filter_judge(const struct ts_run *);
-const char *ts_run_safety_judge(const struct ts_run *);
-bool ts_run_is_model(const char *judge);
 int ts_run_fate(const char *verdict, bool harmful); /* what a verdict makes of a training row: TS_KEPT, ... */
 int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
+
+/* judges.c */
+/* What the judges' checkpoints are; first of all. TS_EMISMATCH: a refusal judge that cannot be one. */
+int ts_run_find_judges(struct ts_run *, struct ts_error *err);
+/* The judge that filters training responses, that of safety sets, that of over-refusal sets: TS_JUDGE_..., or NULL. */
+const char *ts_run_filter_judge(const struct ts_run *);
+const char *ts_run_safety_judge(const struct ts_run *);
+const char *ts_run_refusal_judge(const struct ts_run *);
+bool ts_run_is_model(const char *judge);
+const char *ts_run_judge_path(const struct ts_run *, const char *judge); /* of one that is a model */
+/* Whether thinking and answer of safety sets are judged apart too. */
+bool ts_run_judges_apart(const struct ts_run *);
+/* The cases that have no verdict yet; nothing without a judge. */
+int ts_run_judge(struct ts_run *, const char *judge, const char *title, const struct ts_judge_case *, size_t n, struct ts_error *err);
+int ts_run_judge_evals(struct ts_run *, const char *stage, struct ts_error *err);
 
 /* index.c: which samples are whose, and what became of them, into the journal. */
 int ts_run_index(struct ts_run *, struct ts_error *err);
@@ -162,6 +176,9 @@ int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, j
 /* se, p_student and detectable over the clusters; p_mcnemar becomes null. */
 int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
 				 json_t *difference, struct ts_error *err);
+
+/* metrics_judges.c: adds "apart" (thinking and answer) and "wildguard" (its three lines) to a set's entry, where they were judged. */
+int ts_run_judging_metrics(struct ts_run *, const struct ts_run_eval *, bool with_after, json_t *entry, struct ts_error *err);
 
 /* graders.c: forgets what another version of the graders said: it is graded again. */
 int ts_run_begin_grading(struct ts_run *, struct ts_error *err);

@@ -7,7 +7,7 @@
 struct job {
 	struct ts_judge_stage *s;
 	const struct ts_judge_case *cases;
-	struct ts_sample *samples; /* [n] of cases under way */
+	struct ts_str *texts; /* [n] of cases under way: what the guard is shown */
 	size_t *todo;
 	size_t todo_count, next, had;
 	uint64_t durable_before, shown;
@@ -28,11 +28,12 @@ static int find_missing(struct job *j, size_t n)
 	int status = 0;
 	for (size_t i = 0; i < n && !status; i++) {
 		const struct ts_judge_case *c = &j->cases[i];
-		char name[160];
+		char name[160], judge[64];
 		size_t len = strlen(c->stage);
-		if (len > sizeof(name) - 64)
-			len = sizeof(name) - 64;
+		if (len > sizeof(name) - 65)
+			len = sizeof(name) - 65;
 		memcpy(name, c->stage, len);
+		name[len++] = (char)('0' + c->part);
 		memcpy(name + len, c->key, 64);
 		if (ts_map_get(&seen, name, len + 64))
 			continue;
@@ -40,7 +41,8 @@ static int find_missing(struct job *j, size_t n)
 		struct ts_verdict verdict;
 		bool found = false;
 		if (!status)
-			status = ts_store_get_verdict(j->s->store, c->stage, c->key, j->s->judge, &verdict, &found, j->err);
+			status = ts_store_get_verdict(j->s->store, c->stage, c->key, ts_part_judge(j->s->judge, c->part, judge), &verdict,
+						      &found, j->err);
 		if (!status && found) {
 			count(j, strcmp(verdict.verdict, "unjudged") != 0, verdict.detail);
 			ts_verdict_release(&verdict);
@@ -73,14 +75,36 @@ static int tick(void *user)
 static int put(struct job *j, size_t index, const struct ts_judged *judged)
 {
 	const struct ts_judge_case *c = &j->cases[index];
+	char judge[64];
 	struct ts_verdict v = {
 		.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
-	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, j->s->judge, &v, NULL, j->err);
-	ts_sample_release(&j->samples[index]);
+	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, ts_part_judge(j->s->judge, c->part, judge), &v, NULL, j->err);
+	ts_str_release(&j->texts[index]);
 	j->s->new_verdicts++;
 	if (!status)
 		show(j);
 	return status;
+}
+
+/* The response, or the part of it that the case is about. */
+static int read_text(struct job *j, const struct ts_judge_case *c, struct ts_str *out)
+{
+	struct ts_sample sample;
+	struct ts_thinking split = {0};
+	bool found;
+	TS_TRY(ts_store_get_sample(j->s->store, c->stage, c->key, &sample, &found, j->err));
+	if (!found)
+		return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", c->key, c->stage);
+	int status = c->part ? ts_thinking_split(sample.response, sample.response_len, &split)
+			     : ts_str_append(out, sample.response, sample.response_len);
+	if (!status && c->part) {
+		struct ts_str *part = c->part == TS_THINKING ? &split.thinking : &split.answer;
+		*out = *part;
+		*part = (struct ts_str){0};
+	}
+	ts_thinking_release(&split);
+	ts_sample_release(&sample);
+	return status ? ts_fail_memory(j->err) : 0;
 }
 
 static int next(void *user, struct ts_case *out)
@@ -88,19 +112,15 @@ static int next(void *user, struct ts_case *out)
 	struct job *j = user;
 	while (j->next < j->todo_count) {
 		size_t i = j->todo[j->next++];
-		bool found;
-		struct ts_sample *sample = &j->samples[i];
-		TS_TRY(ts_store_get_sample(j->s->store, j->cases[i].stage, j->cases[i].key, sample, &found, j->err));
-		if (!found)
-			return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", j->cases[i].key,
-				       j->cases[i].stage);
+		struct ts_str *text = &j->texts[i];
+		TS_TRY(read_text(j, &j->cases[i], text));
 		/* Templates and guards work on C strings: a response with a NUL inside cannot be shown to them whole. */
-		if (strlen(sample->response) != sample->response_len) {
+		if (strlen(ts_str_c(text)) != text->len) {
 			struct ts_judged judged = {TS_UNJUDGED, __builtin_nan(""), "the response holds a NUL character"};
 			TS_TRY(put(j, i, &judged));
 			continue;
 		}
-		*out = (struct ts_case){i, j->cases[i].prompt, sample->response};
+		*out = (struct ts_case){i, j->cases[i].prompt, ts_str_c(text)};
 		return 1;
 	}
 	return 0;
@@ -120,8 +140,8 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	s->new_verdicts = 0;
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
-	j.samples = ts_calloc(n, sizeof(*j.samples));
-	int status = j.todo && j.samples ? ts_store_flush(s->store, err) : ts_fail_memory(err);
+	j.texts = ts_calloc(n, sizeof(*j.texts));
+	int status = j.todo && j.texts ? ts_store_flush(s->store, err) : ts_fail_memory(err);
 	j.durable_before = ts_store_durable(s->store);
 	if (!status)
 		status = find_missing(&j, n);
@@ -143,12 +163,12 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	}
 	if (!status && j.broken && !j.judged)
 		status = ts_fail(err, TS_ENUMERIC,
-				 "%s: expected verdicts, found that none of %llu responses can be judged: " TS_GUARD_NOT_FINITE
+				 "%s: expected verdicts, found that none of %llu texts can be judged: " TS_GUARD_NOT_FINITE
 				 " (a damaged guard checkpoint?)",
 				 s->title, (unsigned long long)j.broken);
-	for (size_t i = 0; j.samples && i < n; i++)
-		ts_sample_release(&j.samples[i]);
-	ts_free(j.samples);
+	for (size_t i = 0; j.texts && i < n; i++)
+		ts_str_release(&j.texts[i]);
+	ts_free(j.texts);
 	ts_free(j.todo);
 	return status;
 }

@@ -4,17 +4,19 @@
 #define TS_RUN_JUDGE_STAGE_H
 
 #include "guard/guard.h"
+#include "run/parts.h"
 #include "store/store.h"
 
 struct ts_judge_case {
 	const char *stage, *key; /* whose sample */
 	const char *prompt;      /* the user's prompt, without steering */
+	enum ts_part part;       /* of the response: shown to the guard alone, and kept under a name of its own; it is there */
 };
 
 struct ts_judge_stage {
 	struct ts_store *store;
 	const char *title; /* of the progress bar */
-	const char *judge; /* name in the journal */
+	const char *judge; /* name in the journal (of parts: run/parts.h) */
 	/* Called once, when there is something to do; the guard stays the callee's. */
 	int (*open)(void *user, struct ts_guard **out, struct ts_error *err);
 	void *user;

@@ -60,10 +60,30 @@ static int grade_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 	return keep_grades(r, stage, e->prompts[i].name, grade, err);
 }
 
+/* By phrases, or what the refusal judge said. */
+static int refused(struct ts_run *r, const char *stage, const char *key, const struct ts_sample *s, uint8_t *hit, bool *unjudged,
+		   struct ts_error *err)
+{
+	struct ts_verdict v;
+	bool refusal = false, found;
+	if (!ts_run_is_model(ts_run_refusal_judge(r))) {
+		if (ts_keywords_is_refusal(r->phrases, s->response, s->response_len, &refusal))
+			return ts_fail_memory(err);
+		*hit = refusal;
+		return 0;
+	}
+	TS_TRY(ts_store_get_verdict(r->store, stage, key, ts_run_refusal_judge(r), &v, &found, err));
+	*unjudged = !found || !strcmp(v.verdict, "unjudged");
+	*hit = found && !strcmp(v.verdict, "refusal");
+	if (found)
+		ts_verdict_release(&v);
+	return 0;
+}
+
 int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_sample *s, uint8_t *hit,
 		     bool *unjudged, struct ts_grade *grade, struct ts_error *err)
 {
-	bool refusal = false, found;
+	bool found;
 	struct ts_verdict v;
 	*unjudged = false;
 	switch (e->kind) {
@@ -76,10 +96,7 @@ int ts_run_judge_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, co
 			ts_verdict_release(&v);
 		return 0;
 	case TS_EVAL_OVER_REFUSAL:
-		if (ts_keywords_is_refusal(r->phrases, s->response, s->response_len, &refusal))
-			return ts_fail_memory(err);
-		*hit = refusal;
-		return 0;
+		return refused(r, stage, e->prompts[i].name, s, hit, unjudged, err);
 	default:
 		break;
 	}
@@ -224,9 +241,11 @@ static const char *measure(const struct ts_run *r, const struct ts_run_eval *e)
 {
 	enum ts_eval_kind kind = e->kind;
 	if (kind == TS_EVAL_SAFETY)
-		return ts_recipe_keyword_guard(r->recipe) ? "no refusal by " TS_KEYWORDS_LABEL : "unsafe share by " TS_JUDGE_GUARD;
+		return ts_recipe_keyword_guard(r->recipe) ? "no refusal by " TS_KEYWORDS_LABEL
+		       : r->wildguard                     ? "unsafe share by " TS_JUDGE_WILDGUARD
+							  : "unsafe share by " TS_JUDGE_GUARD;
 	if (kind == TS_EVAL_OVER_REFUSAL)
-		return "refusals by " TS_KEYWORDS_LABEL;
+		return ts_recipe_keyword_refusals(r->recipe) ? "refusals by " TS_KEYWORDS_LABEL : "refusals by " TS_JUDGE_WILDGUARD;
 	return e->grader == TS_GRADER_PAPER ? "right answers by the paper's grader" : "right answers";
 }
 
@@ -251,8 +270,9 @@ static int fill_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 	}
 	TS_TRY(add_side(r, e, "before", entry, before, err));
 	if (!with_after)
-		return 0;
+		return ts_run_judging_metrics(r, e, false, entry, err);
 	TS_TRY(add_side(r, e, "after", entry, after, err));
+	TS_TRY(ts_run_judging_metrics(r, e, true, entry, err));
 	TS_TRY(difference(r, e, before, after, &part, err));
 	return set(entry, "difference", part, err);
 }
@@ -319,7 +339,7 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 	return status;
 }
 
-/* {"unsafe": {share, low, high, n, measure}, ...}: the first set of each kind, for `demo --json`; n = the responses that the share is of. */
+/* {"unsafe": {share, low, high, n, unjudged, measure}, ...}: the first set of each kind, for `demo --json`; n = the responses that the share is of. */
 static int headline(const json_t *evals, const char *which, json_t *metrics, struct ts_error *err)
 {
 	static const char *const names[] = {"unsafe", "over_refusal", "reasoning"};
@@ -332,11 +352,12 @@ static int headline(const json_t *evals, const char *which, json_t *metrics, str
 		const json_t *s = json_object_get(e, which);
 		if (status || ts_eval_kind_parse(json_string_value(json_object_get(e, "kind")), &kind) || json_object_get(out, names[kind]))
 			continue;
-		json_int_t n = json_integer_value(json_object_get(e, "n")) * json_integer_value(json_object_get(e, "samples")) -
-			       json_integer_value(json_object_get(s, "unjudged"));
+		json_int_t unjudged = json_integer_value(json_object_get(s, "unjudged"));
+		json_int_t n = json_integer_value(json_object_get(e, "n")) * json_integer_value(json_object_get(e, "samples")) - unjudged;
 		status = set(out, names[kind],
-			     json_pack("{s:O, s:O, s:O, s:I, s:O}", "share", json_object_get(s, "share"), "low", json_object_get(s, "low"),
-				       "high", json_object_get(s, "high"), "n", n, "measure", json_object_get(e, "measure")),
+			     json_pack("{s:O, s:O, s:O, s:I, s:I, s:O}", "share", json_object_get(s, "share"), "low",
+				       json_object_get(s, "low"), "high", json_object_get(s, "high"), "n", n, "unjudged", unjudged,
+				       "measure", json_object_get(e, "measure")),
 			     err);
 	}
 	return status;
@@ -472,9 +493,9 @@ int ts_run_metrics(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	size_t dropped = 0;
 	for (size_t i = 0; i < r->labels.len; i++)
 		dropped += r->labels.data[i].duplicates;
-	json_t *m =
-		json_pack("{s:s, s:I, s:s, s:s?, s:s, s:s}", "method", r->recipe->method, "seed", (json_int_t)r->recipe->seed, "model",
-			  r->recipe->model.text, "guard", r->recipe->guard.text, "filter", r->recipe->filter, "refusal_judge", "keywords");
+	json_t *m = json_pack("{s:s, s:I, s:s, s:s?, s:s, s:s}", "method", r->recipe->method, "seed", (json_int_t)r->recipe->seed, "model",
+			      r->recipe->model.text, "guard", r->recipe->guard.text, "filter", r->recipe->filter, "refusal_judge",
+			      ts_recipe_keyword_refusals(r->recipe) ? TS_JUDGE_KEYWORDS : r->recipe->refusal_judge.text);
 	int status = m ? ts_run_eval_metrics(r, true, &evals, err) : ts_fail_memory(err);
 	if (status)
 		goto done;
@@ -553,9 +574,9 @@ static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err
 
 int ts_run_timing(struct ts_run *r, json_t **timing, struct ts_error *err)
 {
-	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate",
-					     "judge before",    "judge generated",  "judge alpha",
-					     "train",           "evaluate after",   "judge after"};
+	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate",      "judge before",
+					     "judge generated", "judge alpha",      "train",         "evaluate after",
+					     "judge after",     "refusals before",  "refusals after"};
 	json_t *list = json_object();
 	int status = list ? machine_timing(r, list, err) : ts_fail_memory(err);
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !status; i++)

@@ -60,12 +60,23 @@ static void plan_training(struct ts_plan *p, struct ts_plan_stage *s, size_t epo
 		s->seconds = ts_plan_with_commits(s->tokens_in * p->rates.train_token, p->rates.commit);
 }
 
+/* A response's thinking and answer together are the response, and each of them is shown with the prompt. */
+static void plan_judging(const struct ts_plan *p, struct ts_plan_stage *s)
+{
+	double whole = s->refusals ? p->refusal_tokens : p->case_tokens[s->list];
+	double part = whole - ts_plan_mean_answer(p, s->list) / 2;
+	s->tokens_in = (double)(s->left - s->parts) * whole + (double)s->parts * (part > 0 ? part : 0);
+	if (s->refusals ? p->rates.refusal_cases : p->rates.cases)
+		s->seconds =
+			ts_plan_with_commits(s->tokens_in * (s->refusals ? p->rates.refusal_token : p->rates.case_token), p->rates.commit);
+}
+
 /* Which model a stage needs; opening one closes the other. */
-enum resident { NONE, STUDENT, GUARD, TRAINED };
+enum resident { NONE, STUDENT, GUARD, REFUSAL_JUDGE, TRAINED };
 
 static enum resident needed(const struct ts_plan_stage *s)
 {
-	return s->kind == TS_PLAN_JUDGE    ? GUARD
+	return s->kind == TS_PLAN_JUDGE    ? (s->refusals ? REFUSAL_JUDGE : GUARD)
 	       : s->kind == TS_PLAN_TRAIN  ? NONE /* opens its own */
 	       : s->adapter                ? TRAINED
 	       : s->kind == TS_PLAN_SAMPLE ? STUDENT
@@ -81,7 +92,7 @@ static double opening(const struct ts_plan *p, const struct ts_plan_stage *s, en
 		return 0;
 	else
 		*there = wanted;
-	return s->kind == TS_PLAN_JUDGE ? p->rates.open_guard : p->rates.open_student;
+	return wanted == GUARD ? p->rates.open_guard : wanted == REFUSAL_JUDGE ? p->rates.open_refusal : p->rates.open_student;
 }
 
 static void add_up(struct ts_plan *p)
@@ -151,9 +162,7 @@ int ts_plan_compute(struct ts_plan *p, size_t epochs, size_t batch)
 			TS_TRY(plan_sampling(p, s));
 			break;
 		case TS_PLAN_JUDGE:
-			s->tokens_in = (double)s->left * p->case_tokens[s->list];
-			if (p->rates.cases)
-				s->seconds = ts_plan_with_commits(s->tokens_in * p->rates.case_token, p->rates.commit);
+			plan_judging(p, s);
 			break;
 		case TS_PLAN_TRAIN:
 			plan_training(p, s, epochs, batch);

@@ -8,6 +8,7 @@
  * - an answer of the sample that did not end while it was measured counts as `expected` tokens if that was given, else as many as its prompt
  *   allows (max_new_tokens);
  * - after training the answers are as long as before; later tries keep as many rows as the first;
+ * - a response that is not there yet has a thinking and an answer to be judged apart, each of them half of it;
  * - where the sample was not judged, every row is kept at its first try. */
 #ifndef TS_RUN_PLAN_H
 #define TS_RUN_PLAN_H
@@ -17,7 +18,7 @@
 
 enum ts_plan_list { TS_PLAN_EVAL, TS_PLAN_ALPHA, TS_PLAN_GENERATE, TS_PLAN_LISTS };
 enum ts_plan_kind { TS_PLAN_SETUP, TS_PLAN_SAMPLE, TS_PLAN_JUDGE, TS_PLAN_TRAIN, TS_PLAN_RESULTS };
-enum { TS_PLAN_STAGES = 11 };
+enum { TS_PLAN_STAGES = 13 };
 
 /* Answers of one list of prompts. */
 struct ts_plan_lengths {
@@ -41,7 +42,9 @@ struct ts_plan_stage {
 	enum ts_plan_kind kind;
 	enum ts_plan_list list;
 	bool adapter;
+	bool refusals;                /* judged by the refusal judge */
 	size_t all, left;             /* prompts, cases, steps: of a whole run, and not in the journal yet */
+	size_t parts;                 /* of the cases that are left: a response's thinking or its answer alone */
 	size_t done;                  /* training: steps that are in the journal; SIZE_MAX = the adapter is there */
 	TS_VEC(size_t) prompts;       /* [left] sampling: tokens of each prompt */
 	TS_VEC(size_t) shared;        /* [left] of them: in common with an earlier one, computed once */
@@ -61,13 +64,14 @@ struct ts_plan_set {
 /* What was measured. Zero = not. */
 struct ts_plan_rates {
 	bool measured;
-	size_t steps, answers, cases, train_steps; /* measured on so many */
-	struct ts_step_cost step;                  /* of the student's engine */
-	double with_adapter;                       /* factor of a step with the adapter */
-	double case_token, train_token;            /* seconds for a token of the guard's prompt, of a training step */
-	double open_student, open_guard;           /* seconds to make them ready */
-	double data, hash, figures;                /* seconds for reading the data, hashing the files, computing the figures */
-	double commit;                             /* seconds of one commit of the journal */
+	size_t steps, answers, cases, refusal_cases, train_steps; /* measured on so many */
+	struct ts_step_cost step;                                 /* of the student's engine */
+	double with_adapter;                                      /* factor of a step with the adapter */
+	double case_token, train_token;                           /* seconds for a token of the guard's prompt, of a training step */
+	double refusal_token;                                     /* the same of the refusal judge's prompt, its reply included */
+	double open_student, open_guard, open_refusal;            /* seconds to make them ready */
+	double data, hash, figures; /* seconds for reading the data, hashing the files, computing the figures */
+	double commit;              /* seconds of one commit of the journal */
 };
 
 struct ts_plan {
@@ -83,6 +87,7 @@ struct ts_plan {
 	size_t kept_of[2];                                             /* from so many sampled ones */
 	size_t examples;                                               /* to train on, as planned */
 	double case_tokens[TS_PLAN_LISTS], example_tokens, text_bytes; /* means: of a guard's prompt, a training example, a token's text */
+	double refusal_tokens;                                         /* mean of the refusal judge's prompt */
 	size_t adapter_params, state_bytes;
 
 	double seconds;         /* of all stages; NaN = not measured */

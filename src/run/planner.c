@@ -22,25 +22,28 @@ static const struct {
 	enum ts_plan_list list;
 	bool adapter;
 	const char *stored; /* the journal's name of the samples */
+	bool refusals;
 } rows[TS_PLAN_STAGES] = {
-	{"set up", TS_PLAN_SETUP, 0, false, NULL},
-	{"evaluate before", TS_PLAN_SAMPLE, TS_PLAN_EVAL, false, "before"},
-	{"sample unsteered", TS_PLAN_SAMPLE, TS_PLAN_ALPHA, false, "alpha"},
-	{"generate", TS_PLAN_SAMPLE, TS_PLAN_GENERATE, false, "generate"},
-	{"judge generated", TS_PLAN_JUDGE, TS_PLAN_GENERATE, false, "generate"},
-	{"judge alpha", TS_PLAN_JUDGE, TS_PLAN_ALPHA, false, "alpha"},
-	{"judge before", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "before"},
-	{"train", TS_PLAN_TRAIN, 0, false, NULL},
-	{"evaluate after", TS_PLAN_SAMPLE, TS_PLAN_EVAL, true, "after"},
-	{"judge after", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "after"},
-	{"figures", TS_PLAN_RESULTS, 0, false, NULL},
+	{"set up", TS_PLAN_SETUP, 0, false, NULL, false},
+	{"evaluate before", TS_PLAN_SAMPLE, TS_PLAN_EVAL, false, "before", false},
+	{"sample unsteered", TS_PLAN_SAMPLE, TS_PLAN_ALPHA, false, "alpha", false},
+	{"generate", TS_PLAN_SAMPLE, TS_PLAN_GENERATE, false, "generate", false},
+	{"judge generated", TS_PLAN_JUDGE, TS_PLAN_GENERATE, false, "generate", false},
+	{"judge alpha", TS_PLAN_JUDGE, TS_PLAN_ALPHA, false, "alpha", false},
+	{"judge before", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "before", false},
+	{"refusals before", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "before", true},
+	{"train", TS_PLAN_TRAIN, 0, false, NULL, false},
+	{"evaluate after", TS_PLAN_SAMPLE, TS_PLAN_EVAL, true, "after", false},
+	{"judge after", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "after", false},
+	{"refusals after", TS_PLAN_JUDGE, TS_PLAN_EVAL, false, "after", true},
+	{"figures", TS_PLAN_RESULTS, 0, false, NULL, false},
 };
-enum { GENERATE = 3, JUDGE_GENERATED = 4, TRAIN = 7 };
+enum { GENERATE = 3, JUDGE_GENERATED = 4, TRAIN = 8 };
 
 struct planner {
 	struct ts_run *r;
 	struct ts_plan *plan;
-	struct ts_model_size student, guard;
+	struct ts_model_size student, guard, refusal;
 	size_t targets;                    /* projections of a layer that are adapted */
 	const char *judges[TS_PLAN_LISTS]; /* TS_JUDGE_..., or NULL = nobody */
 	double *reach[2];      /* [tries] of benign, harmful rows: how many have so many tries left after the one that is planned */
@@ -56,6 +59,12 @@ static struct ts_plan_stage *stage_of(struct planner *p, enum ts_plan_kind kind,
 		if (rows[i].kind == kind && rows[i].list == list && (rows[i].stored && !strcmp(rows[i].stored, "after")) == after)
 			return &p->plan->stages[i];
 	return NULL;
+}
+
+/* TS_JUDGE_..., or NULL = nobody. */
+static const char *judge_of(const struct planner *p, size_t stage)
+{
+	return rows[stage].refusals ? ts_run_refusal_judge(p->r) : p->judges[rows[stage].list];
 }
 
 /* --- what is left --- */
@@ -85,7 +94,7 @@ static int plan_prompt(struct planner *p, size_t stage, const struct ts_prompt *
 static int has_verdict(struct planner *p, size_t stage, const char *key, bool harmful, bool *found, bool *kept)
 {
 	struct ts_verdict v;
-	const char *judge = p->judges[rows[stage].list];
+	const char *judge = judge_of(p, stage);
 	*found = *kept = true;
 	if (!judge)
 		return 0;
@@ -96,12 +105,63 @@ static int has_verdict(struct planner *p, size_t stage, const char *key, bool ha
 	return *found ? 0 : ts_run_source_has(p->r, rows[stage].stored, key, judge, found, p->err);
 }
 
-/* Each distinct prompt once, as the stages do. judged: this prompt has a case for the guard. */
-static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_prompt *prompt, size_t sampling, size_t judging,
-			bool judged)
+/* Thinking and answer of one response, to be judged apart. */
+static int count_parts(struct planner *p, size_t judging, const char *key)
 {
-	struct ts_plan_stage *s = &p->plan->stages[sampling], *j = &p->plan->stages[judging];
-	bool found, dropped, kept;
+	struct ts_plan_stage *j = &p->plan->stages[judging];
+	struct ts_thinking split = {0};
+	struct ts_parts parts = {TS_PART_THERE, TS_PART_THERE};
+	struct ts_sample s;
+	bool found;
+	int status = 0;
+	TS_TRY(ts_store_get_sample(p->r->store, rows[judging].stored, key, &s, &found, p->err));
+	if (found)
+		status = ts_parts_of(s.response, s.response_len, &split, &parts) ? ts_fail_memory(p->err) : 0;
+	else if (!p->r->recipe->thinking_required)
+		parts = (struct ts_parts){TS_PART_EMPTY, TS_PART_WHOLE};
+	const enum ts_part_state states[] = {[TS_THINKING] = parts.thinking, [TS_ANSWER] = parts.answer};
+	for (enum ts_part part = TS_THINKING; part <= TS_ANSWER && !status; part++) {
+		char judge[64];
+		struct ts_verdict v;
+		bool judged;
+		if (states[part] != TS_PART_THERE)
+			continue;
+		status = ts_store_get_verdict(p->r->store, rows[judging].stored, key, ts_part_judge(judge_of(p, judging), part, judge), &v,
+					      &judged, p->err);
+		if (!status && judged)
+			ts_verdict_release(&v);
+		j->all++;
+		j->left += !judged;
+		j->parts += !judged;
+	}
+	ts_thinking_release(&split);
+	if (found)
+		ts_sample_release(&s);
+	return status;
+}
+
+/* One prompt's case for a judge, once. dropped: its response will not be judged. */
+static int count_case(struct planner *p, struct ts_map *seen, const struct ts_prompt *prompt, size_t judging, bool apart, bool dropped)
+{
+	struct ts_plan_stage *j = &p->plan->stages[judging];
+	bool found, kept;
+	char name[66] = {rows[judging].refusals ? 'r' : 'j'};
+	memcpy(name + 1, prompt->name, 65);
+	if (ts_map_get(seen, name, 65))
+		return 0;
+	if (ts_map_put(seen, name, 65, 1))
+		return ts_fail_memory(p->err);
+	TS_TRY(has_verdict(p, judging, prompt->name, true, &found, &kept));
+	j->all++;
+	j->left += !found && !dropped;
+	return apart ? count_parts(p, judging, prompt->name) : 0;
+}
+
+/* Each distinct prompt once, as the stages do. judging: the stage that has a case of it; 0 = none. */
+static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_prompt *prompt, size_t sampling, size_t judging, bool apart)
+{
+	struct ts_plan_stage *s = &p->plan->stages[sampling];
+	bool found, dropped;
 	TS_TRY(has_sample(p, rows[sampling].stored, prompt->name, &found, &dropped));
 	if (!ts_map_get(seen, prompt->name, 64)) {
 		if (ts_map_put(seen, prompt->name, 64, 1))
@@ -110,16 +170,7 @@ static int count_prompt(struct planner *p, struct ts_map *seen, const struct ts_
 		if (!found)
 			TS_TRY(plan_prompt(p, sampling, prompt));
 	}
-	char name[66] = "j";
-	memcpy(name + 1, prompt->name, 65);
-	if (judged && !ts_map_get(seen, name, 65)) {
-		if (ts_map_put(seen, name, 65, 1))
-			return ts_fail_memory(p->err);
-		TS_TRY(has_verdict(p, judging, prompt->name, true, &found, &kept));
-		j->all++;
-		j->left += !found && !dropped;
-	}
-	return 0;
+	return judging ? count_case(p, seen, prompt, judging, apart, dropped) : 0;
 }
 
 static size_t index_of(const struct planner *p, const struct ts_plan_stage *s)
@@ -132,11 +183,15 @@ static int count_evals(struct planner *p, bool after)
 	struct ts_map seen = {0};
 	int status = 0;
 	size_t sampling = index_of(p, stage_of(p, TS_PLAN_SAMPLE, TS_PLAN_EVAL, after));
-	size_t judging = index_of(p, stage_of(p, TS_PLAN_JUDGE, TS_PLAN_EVAL, after));
+	size_t judging = index_of(p, stage_of(p, TS_PLAN_JUDGE, TS_PLAN_EVAL, after)); /* the refusal judge's comes next */
 	for (size_t e = 0; e < p->r->evals.len; e++) {
 		const struct ts_run_eval *eval = &p->r->evals.data[e];
 		for (size_t i = 0; i < eval->set.items.len && !status; i++)
-			status = count_prompt(p, &seen, &eval->prompts[i], sampling, judging, eval->kind == TS_EVAL_SAFETY);
+			status = count_prompt(p, &seen, &eval->prompts[i], sampling,
+					      eval->kind == TS_EVAL_SAFETY         ? judging
+					      : eval->kind == TS_EVAL_OVER_REFUSAL ? judging + 1
+										   : 0,
+					      eval->kind == TS_EVAL_SAFETY && ts_run_judges_apart(p->r));
 	}
 	ts_map_release(&seen);
 	return status;
@@ -149,7 +204,7 @@ static int count_alpha(struct planner *p)
 	size_t sampling = index_of(p, stage_of(p, TS_PLAN_SAMPLE, TS_PLAN_ALPHA, false));
 	size_t judging = index_of(p, stage_of(p, TS_PLAN_JUDGE, TS_PLAN_ALPHA, false));
 	for (size_t i = 0; i < p->r->alpha_count && !status; i++)
-		status = count_prompt(p, &seen, &p->r->alpha[i], sampling, judging, true);
+		status = count_prompt(p, &seen, &p->r->alpha[i], sampling, judging, false);
 	ts_map_release(&seen);
 	return status;
 }
@@ -216,8 +271,11 @@ static int count_shared(struct planner *p, size_t stage)
 static int count_all(struct planner *p)
 {
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
-		p->plan->stages[i] = (struct ts_plan_stage){
-			.name = rows[i].name, .kind = rows[i].kind, .list = rows[i].list, .adapter = rows[i].adapter};
+		p->plan->stages[i] = (struct ts_plan_stage){.name = rows[i].name,
+							    .kind = rows[i].kind,
+							    .list = rows[i].list,
+							    .adapter = rows[i].adapter,
+							    .refusals = rows[i].refusals};
 	for (int h = 0; h < 2; h++) {
 		p->reach[h] = ts_calloc(p->r->recipe->steering.tries, sizeof(double));
 		if (!p->reach[h])
@@ -236,7 +294,7 @@ static int count_all(struct planner *p)
 		if (s->kind == TS_PLAN_SAMPLE)
 			s->left = s->prompts.len;
 		TS_TRY(count_shared(p, i));
-		if (s->kind == TS_PLAN_JUDGE && !ts_run_is_model(p->judges[s->list]))
+		if (s->kind == TS_PLAN_JUDGE && !ts_run_is_model(judge_of(p, i)))
 			s->all = s->left = 0; /* phrases, or nobody: no time worth planning */
 	}
 	return 0;
@@ -298,9 +356,9 @@ static void finish_memory(struct ts_plan_memory *m, const struct ts_model_size *
 	m->least = m->least > loading ? m->least : loading;
 }
 
-static void engine_memory(struct planner *p, struct ts_plan_stage *s)
+static void engine_memory(struct planner *p, struct ts_plan_stage *s, const char *judge)
 {
-	const struct ts_model_size *model = s->kind == TS_PLAN_JUDGE ? &p->guard : &p->student;
+	const struct ts_model_size *model = s->kind != TS_PLAN_JUDGE ? &p->student : s->refusals ? &p->refusal : &p->guard;
 	struct ts_plan_memory *m = &s->memory;
 	m->weights = model->weights;
 	m->adapter = s->adapter ? p->plan->adapter_params * sizeof(float) : 0;
@@ -311,7 +369,7 @@ static void engine_memory(struct planner *p, struct ts_plan_stage *s)
 		.rank = s->adapter ? p->r->recipe->lora.rank : 0,
 		.batch = p->r->machine->batch,
 		.chunk = p->r->machine->chunk,
-		.max_length = s->kind == TS_PLAN_JUDGE ? ts_run_guard_length(&model->config) : longest_of(s),
+		.max_length = s->kind == TS_PLAN_JUDGE ? ts_run_guard_length(&model->config, judge) : longest_of(s),
 		.kv_dtype = p->r->recipe->kv_dtype,
 		.room = room(p, m),
 	};
@@ -375,7 +433,7 @@ static int plan_memory(struct planner *p)
 		if (s->kind == TS_PLAN_TRAIN && s->done != SIZE_MAX)
 			training_memory(p, s);
 		else if ((s->kind == TS_PLAN_SAMPLE || s->kind == TS_PLAN_JUDGE) && s->left)
-			engine_memory(p, s);
+			engine_memory(p, s, judge_of(p, i));
 	}
 	return 0;
 }
@@ -450,6 +508,8 @@ static int fill(struct planner *p, double probe, bool begins)
 	TS_TRY(ts_model_size_read(&p->student, r->backend, r->recipe->model.path, r->recipe->weights, p->err));
 	if (ts_run_is_model(ts_run_safety_judge(r)) || ts_run_is_model(ts_run_filter_judge(r)))
 		TS_TRY(ts_model_size_read(&p->guard, r->backend, r->recipe->guard.path, r->recipe->weights, p->err));
+	if (ts_run_is_model(ts_run_refusal_judge(r)))
+		TS_TRY(ts_model_size_read(&p->refusal, r->backend, r->recipe->refusal_judge.path, r->recipe->weights, p->err));
 	existing_folder(r->dir ? r->dir : ".", folder);
 	plan->disk_free = statvfs(folder, &disk) ? SIZE_MAX : (size_t)disk.f_bavail * disk.f_frsize;
 	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++) { /* until the probe knows better */
@@ -460,12 +520,13 @@ static int fill(struct planner *p, double probe, bool begins)
 		plan->case_tokens[l] = (s->prompts.len ? prompts / (double)s->prompts.len : 0) + ts_plan_mean_answer(plan, l);
 	}
 	plan->example_tokens = plan->case_tokens[TS_PLAN_GENERATE];
+	plan->refusal_tokens = plan->case_tokens[TS_PLAN_EVAL];
 	TS_TRY(plan_memory(p));
 	TS_TRY(ts_plan_compute(plan, r->recipe->train.epochs, r->recipe->train.batch));
 	bool fits = !ts_plan_check(plan, NULL);
 	if (probe > 0 && fits) {
 		/* a run has hashed its files already, but for the model's once more before training */
-		ts_probe_rest(r, folder, (begins ? 1 : 2) * p->student.file + (begins ? 0 : p->guard.file), &plan->rates);
+		ts_probe_rest(r, folder, (begins ? 1 : 2) * p->student.file + (begins ? 0 : p->guard.file + p->refusal.file), &plan->rates);
 		TS_TRY(measure(p, probe, begins));
 	}
 	TS_TRY(expect_rows(p));

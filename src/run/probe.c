@@ -244,6 +244,7 @@ struct judging {
 	struct ts_probe *p;
 	size_t next, end, cases;
 	const char *name;      /* of the judge */
+	bool evals;            /* it judges evaluation sets alone */
 	bool decides;          /* it filters training responses */
 	bool parts;            /* it judges answers that did not end too */
 	size_t kept[2], of[2]; /* of benign, harmful generated answers */
@@ -264,7 +265,7 @@ static int next_case(void *user, struct ts_case *out)
 	struct judging *j = user;
 	for (; j->next < j->end; j->next++) {
 		const struct ts_probe_answer *a = &j->p->answers.data[j->next];
-		if (!a->ended && (!j->parts || a->tokens < FIRST_WORDS))
+		if ((!a->ended && (!j->parts || a->tokens < FIRST_WORDS)) || (j->evals && a->list != TS_PLAN_EVAL))
 			continue;
 		if (j->p->r->recipe->thinking_required && !ts_thinking_closed(a->text.data, a->text.len)) {
 			decide(j, a, false);
@@ -293,6 +294,12 @@ static int tick_case(void *user)
 	return ts_store_tick(j->p->scratch, j->p->err);
 }
 
+static int case_text(const struct judging *j, const struct ts_probe_answer *a, struct ts_str *text)
+{
+	return strcmp(j->name, TS_JUDGE_GUARD) ? ts_wildguard_text(a->instruction, ts_str_c(&a->text), text)
+					       : ts_llama_guard_text(j->p->r->guard_chat, a->instruction, ts_str_c(&a->text), text, NULL);
+}
+
 /* Tokens of what the guard is shown for answers [from, end). */
 static int count_tokens(struct judging *j, size_t from)
 {
@@ -302,9 +309,9 @@ static int count_tokens(struct judging *j, size_t from)
 		const struct ts_probe_answer *a = &p->answers.data[i];
 		struct ts_str text = {0};
 		ts_ids ids = {0};
-		if (!a->ended)
+		if (!a->ended || (j->evals && a->list != TS_PLAN_EVAL))
 			continue;
-		int status = ts_llama_guard_text(p->r->guard_chat, a->instruction, ts_str_c(&a->text), &text, NULL);
+		int status = case_text(j, a, &text);
 		if (!status)
 			status = ts_tokenizer_encode(ts_chat_tokenizer(p->r->guard_chat), text.data, text.len, false, &ids, NULL);
 		if (!status) {
@@ -324,9 +331,11 @@ static int count_tokens(struct judging *j, size_t from)
 static void keep_case_tokens(const struct judging *j)
 {
 	struct ts_plan *plan = j->p->plan;
-	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++)
+	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++) {
+		double *mean = j->evals ? &plan->refusal_tokens : &plan->case_tokens[l];
 		if (j->n[l] > 0)
-			plan->case_tokens[l] = (j->shown[l] - j->answered[l]) / j->n[l] + ts_plan_mean_answer(plan, l);
+			*mean = (j->shown[l] - j->answered[l]) / j->n[l] + ts_plan_mean_answer(plan, l);
+	}
 }
 
 /* Answers up to `end`, as one group. */
@@ -338,19 +347,29 @@ static int judge(struct judging *j, struct ts_guard *guard, size_t end)
 	return guard->run(guard, &source, &j->p->quiet, j->p->err);
 }
 
+/* Whether there is an answer for it, and how many to look at until one has come. */
+static bool first_case(const struct judging *j, size_t *some)
+{
+	const struct ts_probe *p = j->p;
+	for (*some = 1; *some <= p->answers.len; ++*some) {
+		const struct ts_probe_answer *a = &p->answers.data[*some - 1];
+		if (a->ended && (!j->evals || a->list == TS_PLAN_EVAL))
+			return true;
+	}
+	return false; /* said in the plan by the number of cases */
+}
+
 /* Groups grow, and the last and largest one counts: the first ones do not fill a step. */
-static int measure_guard(struct judging *j, double seconds)
+static int measure_guard(struct judging *j, const char *name, double seconds, double *opening, double *token)
 {
 	struct ts_probe *p = j->p;
 	struct ts_guard *guard;
 	double started = ts_clock();
-	size_t some = 1;
-	while (some <= p->answers.len && !p->answers.data[some - 1].ended)
-		some++;
-	if (some > p->answers.len)
-		return 0; /* no answer to judge: said in the plan by `cases` */
-	TS_TRY(ts_run_open_guard(p->r, &guard, p->err));
-	p->plan->rates.open_guard = ts_clock() - started;
+	size_t some;
+	if (!first_case(j, &some))
+		return 0;
+	TS_TRY(ts_run_open_guard(p->r, name, &guard, p->err));
+	*opening = ts_clock() - started;
 	for (double spent = 0; j->end < p->answers.len && (!j->end || spent * 5 < seconds); some *= 4) {
 		size_t from = j->end;
 		started = ts_clock();
@@ -359,10 +378,18 @@ static int measure_guard(struct judging *j, double seconds)
 		TS_TRY(count_tokens(j, from));
 		spent += last;
 		if (j->tokens > 0)
-			p->plan->rates.case_token = last / j->tokens;
+			*token = last / j->tokens;
 	}
 	keep_case_tokens(j);
-	p->plan->rates.cases = j->cases;
+	return 0;
+}
+
+static int measure_refusals(struct ts_probe *p, double seconds)
+{
+	struct judging j = {.p = p, .evals = true};
+	struct ts_plan_rates *rates = &p->plan->rates;
+	TS_TRY(measure_guard(&j, TS_JUDGE_REFUSAL, seconds, &rates->open_refusal, &rates->refusal_token));
+	rates->refusal_cases = j.cases;
 	return 0;
 }
 
@@ -372,14 +399,19 @@ static int measure_judges(struct ts_probe *p, double seconds)
 	const char *filter = ts_run_filter_judge(p->r), *safety = ts_run_safety_judge(p->r);
 	struct judging j = {.p = p, .decides = ts_run_is_model(filter)};
 	struct ts_guard *phrases;
-	if (ts_run_is_model(filter) || ts_run_is_model(safety))
-		TS_TRY(measure_guard(&j, seconds));
+	if (ts_run_is_model(filter) || ts_run_is_model(safety)) {
+		struct ts_plan_rates *rates = &p->plan->rates;
+		TS_TRY(measure_guard(&j, ts_run_is_model(safety) ? safety : filter, seconds, &rates->open_guard, &rates->case_token));
+		rates->cases = j.cases;
+	}
 	if (!j.decides) {
 		/* A refusal shows in an answer's first words, but thinking shows nothing before its end. */
 		j = (struct judging){.p = p, .decides = true, .parts = !p->r->recipe->thinking_required};
 		TS_TRY(ts_run_open_phrases(p->r, &phrases, p->err));
 		TS_TRY(judge(&j, phrases, SIZE_MAX));
 	}
+	if (ts_run_is_model(ts_run_refusal_judge(p->r)))
+		TS_TRY(measure_refusals(p, seconds));
 	for (int h = 0; h < 2; h++) {
 		p->plan->kept_of[h] = j.of[h];
 		p->plan->kept[h] = j.of[h] ? (double)j.kept[h] / (double)j.of[h] : (double)NAN;

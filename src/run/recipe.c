@@ -34,6 +34,7 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"guard", RECIPE_SOURCE, AT(guard)},
 	{"refusal_judge", RECIPE_SOURCE, AT(refusal_judge)},
 	{"refusal_phrases", RECIPE_PATH, AT(refusal_phrases)},
+	{"judge_apart", RECIPE_FLAG, AT(judge_apart), .words = WORDS("false", "true")},
 	{"method", RECIPE_TEXT, AT(method)},
 	{"data", RECIPE_FOLDER, AT(data), .no_result = true}, /* before the files that are looked for in it */
 	{"train_prompts", RECIPE_PROMPTS, .offset = 0},
@@ -166,6 +167,7 @@ void ts_recipe_default(struct ts_recipe *r)
 		.sampling = {.temperature = 0.6, .top_p = 0.95, .top_k = 0, .max_new_tokens = 16384, .samples = 1},
 		.steering = {.text = steering_text, .tries = 1},
 		.thinking_required = true,
+		.judge_apart = true,
 		.filter = "guard",
 		.lora = {.rank = 32, .alpha = 16, .dropout = 0.05, .targets = {"q_proj", "v_proj"}, .target_count = 2},
 		.train = {.epochs = 3,
@@ -427,6 +429,11 @@ void ts_recipe_limit_evals(struct ts_recipe *r, size_t n)
 		if (!rows->limit || rows->limit > n)
 			rows->limit = n;
 	}
+}
+
+bool ts_recipe_keyword_refusals(const struct ts_recipe *r)
+{
+	return !r->refusal_judge.text || !strcmp(r->refusal_judge.text, "keywords");
 }
 
 bool ts_recipe_keyword_guard(const struct ts_recipe *r)

@@ -62,7 +62,7 @@ struct ts_recipe_prompts {
 
 struct ts_recipe {
 	const char *name; /* of the run's folder; a file's default is its own name without ".yaml". Changes no result. */
-	struct ts_recipe_path model, guard, refusal_judge; /* guard may be the word "keywords" (guard/keywords.h) */
+	struct ts_recipe_path model, guard, refusal_judge; /* the latter two may be the word "keywords" (guard/keywords.h) */
 	const char *method;                                /* a row of the table of methods */
 	struct ts_recipe_path data;                        /* folder of relative prompt files; no text = none. Changes no result. */
 	struct ts_recipe_prompts *prompts;                 /* train_prompts: one file, or a list of them */
@@ -103,6 +103,7 @@ struct ts_recipe {
 	enum ts_dtype kv_dtype;                /* TS_F32, TS_BF16 */
 	enum ts_dtype weights;                 /* of quantised tensors of a GGUF file: TS_BF16, TS_F32 */
 	struct ts_recipe_path refusal_phrases; /* for the keyword stand-in */
+	bool judge_apart;                      /* safety sets: thinking and answer alone too */
 	struct ts_recipe_path before;          /* a run whose evaluation "before" is used again. Changes no result. */
 
 	struct ts_arena memory;
@@ -127,6 +128,8 @@ void ts_recipe_limit_evals(struct ts_recipe *, size_t n);
 struct ts_recipe_eval ts_recipe_eval_whole(const struct ts_recipe *, const struct ts_recipe_eval *);
 /* Whether the guard is the phrases of refusal. */
 bool ts_recipe_keyword_guard(const struct ts_recipe *);
+/* Whether they judge over-refusal: where nobody else is named. */
+bool ts_recipe_keyword_refusals(const struct ts_recipe *);
 /* Is everything given that a whole run needs? */
 int ts_recipe_check(const struct ts_recipe *, struct ts_error *err);
 

@@ -1,4 +1,4 @@
-/* One model is resident at a time: opening the guard closes the student and the other way round. Opening what is there already keeps it. */
+/* One model is resident at a time, student, guard or refusal judge: opening one closes the others. Opening what is there already keeps it. */
 #include "run/internal.h"
 
 #include "generate/local.h"
@@ -42,10 +42,16 @@ int ts_run_open_model(struct ts_run *r, const char *dir, struct ts_error *err)
 	return ts_model_open_as(&r->model, r->backend, dir, r->recipe->weights, r->context, err);
 }
 
-size_t ts_run_guard_length(const struct ts_model_config *g)
+static bool is_llama_guard(const char *judge)
+{
+	return !strcmp(judge, TS_JUDGE_GUARD);
+}
+
+size_t ts_run_guard_length(const struct ts_model_config *g, const char *judge)
 {
 	size_t length = (size_t)g->max_positions;
-	return length < GUARD_LENGTH ? length : GUARD_LENGTH;
+	size_t most = is_llama_guard(judge) ? GUARD_LENGTH : TS_WILDGUARD_PROMPT_TOKENS + TS_WILDGUARD_REPLY_TOKENS;
+	return length < most ? length : most;
 }
 
 size_t ts_run_used(const struct ts_run *r)
@@ -103,24 +109,28 @@ void ts_run_close_engine(struct ts_run *r)
 	r->responder = NULL;
 }
 
-int ts_run_open_guard(void *user, struct ts_guard **out, struct ts_error *err)
+int ts_run_open_guard(struct ts_run *r, const char *judge, struct ts_guard **out, struct ts_error *err)
 {
-	struct ts_run *r = user;
-	if (!r->guard) {
-		TS_TRY(ts_run_open_model(r, r->recipe->guard.path, err));
-		TS_TRY(ts_local_open_chat(&r->guard_chat, r->recipe->guard.path, err));
+	bool refusals = !strcmp(judge, TS_JUDGE_REFUSAL);
+	if (!r->guard || strcmp(r->guard->name, judge) != 0) {
+		const char *path = ts_run_judge_path(r, judge);
+		TS_TRY(ts_run_open_model(r, path, err));
+		TS_TRY(ts_local_open_chat(&r->guard_chat, path, err));
 		ts_chat_set_now(r->guard_chat, r->moment);
-		size_t length = ts_run_guard_length(ts_model_config(r->model));
-		TS_TRY(open_engine(r, r->guard_chat, length, &r->guard_announced, err));
-		TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, length, err));
+		size_t length = ts_run_guard_length(ts_model_config(r->model), judge);
+		TS_TRY(open_engine(r, r->guard_chat, length, refusals ? &r->refusal_announced : &r->guard_announced, err));
+		if (is_llama_guard(judge))
+			TS_TRY(ts_llama_guard_new(&r->guard, r->guard_chat, r->responder, length, err));
+		else
+			TS_TRY(ts_wildguard_new(&r->guard, refusals ? TS_WILDGUARD_REFUSAL : TS_WILDGUARD_HARM, r->guard_chat, r->responder,
+						length, err));
 	}
 	*out = r->guard;
 	return 0;
 }
 
-int ts_run_open_phrases(void *user, struct ts_guard **out, struct ts_error *err)
+int ts_run_open_phrases(struct ts_run *r, struct ts_guard **out, struct ts_error *err)
 {
-	struct ts_run *r = user;
 	if (!r->phrase_guard)
 		TS_TRY(ts_keywords_guard_new(&r->phrase_guard, r->phrases, err));
 	*out = r->phrase_guard;

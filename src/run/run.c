@@ -97,6 +97,7 @@ static int load_evals(struct ts_run *r, struct ts_error *err)
 	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
+	TS_TRY(ts_run_find_judges(r, err));
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
 	return ts_run_load_evals(r, err);
 }
@@ -157,8 +158,6 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "seed: %llu is over %lld", (unsigned long long)r->seed, (long long)INT64_MAX);
 	if (strcmp(r->train.objective, "ce"))
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
-	if (r->refusal_judge.text && strcmp(r->refusal_judge.text, "keywords"))
-		return ts_fail(err, TS_EUNSUPPORTED, "refusal_judge: \"%s\" is not implemented; expected keywords", r->refusal_judge.text);
 	return 0;
 }
 

@@ -12,23 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *ts_run_safety_judge(const struct ts_run *r)
-{
-	return ts_recipe_keyword_guard(r->recipe) ? TS_JUDGE_KEYWORDS : r->recipe->guard.text ? TS_JUDGE_GUARD : NULL;
-}
-
-const char *ts_run_filter_judge(const struct ts_run *r)
-{
-	if (!strcmp(r->recipe->filter, "none"))
-		return NULL;
-	return strcmp(r->recipe->filter, "keywords") ? ts_run_safety_judge(r) : TS_JUDGE_KEYWORDS;
-}
-
-bool ts_run_is_model(const char *judge)
-{
-	return judge && !strcmp(judge, TS_JUDGE_GUARD);
-}
-
 int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint64_t count, struct ts_error *err)
 {
 	char name[96], text[96];
@@ -67,24 +50,6 @@ static int sample(struct ts_run *r, const char *stage, const char *title, const 
 	return status;
 }
 
-static int judge(struct ts_run *r, const char *judge_name, const char *title, const struct ts_judge_case *cases, size_t n,
-		 struct ts_error *err)
-{
-	bool phrases = judge_name && !strcmp(judge_name, TS_JUDGE_KEYWORDS);
-	struct ts_judge_stage s = {.store = r->store,
-				   .title = title,
-				   .judge = judge_name,
-				   .open = phrases ? ts_run_open_phrases : ts_run_open_guard,
-				   .user = r};
-	if (!judge_name)
-		return 0;
-	int status = ts_judge_stage_run(&s, cases, n, r->context, err);
-	if (status && status != TS_ESTOPPED)
-		return status;
-	TS_TRY(ts_run_add_timing(r, title, s.seconds, s.new_verdicts, err));
-	return status;
-}
-
 /* --- evaluation --- */
 
 int ts_run_sample_evals(struct ts_run *r, const char *stage, struct ts_error *err)
@@ -104,25 +69,6 @@ int ts_run_sample_evals(struct ts_run *r, const char *stage, struct ts_error *er
 	snprintf(title, sizeof(title), "evaluate %s", stage);
 	int status = sample(r, stage, title, all, total, err);
 	ts_free(all);
-	return status;
-}
-
-int ts_run_judge_evals(struct ts_run *r, const char *stage, struct ts_error *err)
-{
-	TS_VEC(struct ts_judge_case) cases = {0};
-	char title[64];
-	int status = 0;
-	for (size_t i = 0; i < r->evals.len; i++) {
-		const struct ts_run_eval *e = &r->evals.data[i];
-		for (size_t p = 0; e->kind == TS_EVAL_SAFETY && p < e->set.items.len && !status; p++) {
-			struct ts_judge_case c = {stage, e->prompts[p].name, e->set.items.data[p].instruction};
-			status = ts_vec_push(&cases, c) ? ts_fail_memory(err) : 0;
-		}
-	}
-	snprintf(title, sizeof(title), "judge %s", stage);
-	if (!status)
-		status = judge(r, ts_run_safety_judge(r), title, cases.data, cases.len, err);
-	ts_vec_release(&cases);
 	return status;
 }
 
@@ -194,12 +140,12 @@ static int attempt_rows(struct ts_run *r, int attempt, struct ts_error *err)
 		if (t->duplicate || t->accepted >= 0)
 			continue;
 		status = has_thinking(r, "generate", t->tries[attempt].name, &thinking, err);
-		struct ts_judge_case c = {"generate", t->tries[attempt].name, t->instruction};
+		struct ts_judge_case c = {"generate", t->tries[attempt].name, t->instruction, TS_WHOLE};
 		if (!status && thinking && ts_vec_push(&cases, c))
 			status = ts_fail_memory(err);
 	}
 	if (!status)
-		status = judge(r, ts_run_filter_judge(r), judge_title, cases.data, cases.len, err);
+		status = ts_run_judge(r, ts_run_filter_judge(r), judge_title, cases.data, cases.len, err);
 	for (size_t i = 0; i < r->train.len && !status; i++)
 		if (!r->train.data[i].duplicate && r->train.data[i].accepted < 0)
 			status = settle(r, &r->train.data[i], attempt, err);
@@ -215,12 +161,12 @@ static int judge_alpha(struct ts_run *r, struct ts_error *err)
 	for (size_t i = 0; i < r->alpha_count && !status; i++) {
 		bool thinking;
 		status = has_thinking(r, "alpha", r->alpha[i].name, &thinking, err);
-		struct ts_judge_case c = {"alpha", r->alpha[i].name, r->train.data[r->alpha_rows[i]].instruction};
+		struct ts_judge_case c = {"alpha", r->alpha[i].name, r->train.data[r->alpha_rows[i]].instruction, TS_WHOLE};
 		if (!status && thinking && ts_vec_push(&cases, c))
 			status = ts_fail_memory(err);
 	}
 	if (!status)
-		status = judge(r, ts_run_filter_judge(r), "judge alpha", cases.data, cases.len, err);
+		status = ts_run_judge(r, ts_run_filter_judge(r), "judge alpha", cases.data, cases.len, err);
 	ts_vec_release(&cases);
 	return status;
 }

@@ -235,7 +235,7 @@ for again in 1 2; do # a second start must not take the stored "unjudged" for ju
 	refused "judge generated" "none of" "not finite" "damaged guard" -- run "$scratch/recipe.yaml" --guard "$scratch/guard" --run "$scratch/nan" --quiet
 done
 [ ! -e "$scratch/nan/train.jsonl" ] || fail "a run without a verdict went on"
-refused "judge before" "none of 20" "not finite" -- eval "$scratch/recipe.yaml" --guard "$scratch/guard" --quiet
+refused "judge before" "none of 60" "not finite" -- eval "$scratch/recipe.yaml" --guard "$scratch/guard" --quiet
 
 # --- a run under way: its files go bad, it refuses by name, and ends with the same bytes when they are back
 cp -r "$testbed/student" "$scratch/student"

@@ -339,10 +339,11 @@ run_fails() {
 untouched=yes
 run_fails "method sing thinksafe rejection" --method sing
 run_fails "objective kl" --train.objective kl
-run_fails "refusal_judge wildguard" --refusal-judge wildguard
 run_fails "seed" --seed 9223372036854775808
 untouched=
 run_fails "before journal" --before "$scratch/x"
+run_fails "refusal_judge no.such.place" --refusal-judge no/such/place
+run_fails "refusal_judge.*WildGuard.*found a model of llama" --refusal-judge "$guard"
 expect 2 "--train.lr" run "$scratch/recipe.yaml" --train.lr -1
 expect 2 "--lora.targets" run "$scratch/recipe.yaml" --lora.targets q_proz
 expect 2 "--sampling.top.p" run "$scratch/recipe.yaml" --sampling.top-p 1.5

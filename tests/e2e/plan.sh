@@ -15,8 +15,8 @@ says() {
 
 # --- the table, and its JSON
 plan >"$scratch/out"
-for stage in "evaluate before *50 prompts" "sample unsteered *15 prompts" "generate *[0-9]* prompts" "judge generated *[0-9]* answers" \
-	"judge before *20 answers" "train *[0-9]* steps" "evaluate after *50 prompts" "judge after *20 answers"; do
+for stage in "evaluate before *50 prompts" "sample unsteered *15 prompts" "generate *[0-9]* prompts" "judge generated *[0-9]* verdicts" \
+	"judge before *60 verdicts" "train *[0-9]* steps" "evaluate after *50 prompts" "judge after *60 verdicts"; do
 	says "^$stage"
 done
 says '^all .* free$'

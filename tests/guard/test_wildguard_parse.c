@@ -13,7 +13,7 @@
 
 #define GOLDEN TS_SHARED_DIR "/golden/guard.jsonl"
 
-static void check(const json_t *row, const char *key, enum ts_answer found)
+static void check(const json_t *row, const char *key, enum ts_wildguard_word found)
 {
 	const char *expected = json_string_value(json_object_get(row, key));
 	const char *names[] = {"none", "no", "yes"};

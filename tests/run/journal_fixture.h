@@ -116,6 +116,22 @@ static inline void verdict(struct ts_store *store, const char *stage, const stru
 	assert_int_equal(ts_store_put_verdict(store, stage, p->name, "llama_guard", &v, NULL, &err), 0);
 }
 
+static inline void verdict_by(struct ts_store *store, const char *stage, const struct ts_prompt *p, const char *judge, const char *word,
+			      const char *detail)
+{
+	struct ts_verdict v = {.verdict = word, .probability = NAN, .detail = detail};
+	struct ts_error err = {0};
+	assert_int_equal(ts_store_put_verdict(store, stage, p->name, judge, &v, NULL, &err), 0);
+}
+
+/* Of thinking and answer apart. */
+static inline void parts_judged(struct ts_store *store, const char *stage, const struct ts_prompt *p, const char *thinking,
+				const char *answer)
+{
+	verdict_by(store, stage, p, "llama_guard thinking", thinking, NULL);
+	verdict_by(store, stage, p, "llama_guard answer", answer, NULL);
+}
+
 static inline void judged(struct ts_store *store, const char *stage, const struct ts_prompt *p, const char *response, const char *word)
 {
 	sample(store, stage, p, response);
@@ -155,7 +171,13 @@ static inline void fill_evals(struct ts_run *r, const char *word)
 	judged(r->store, "before", &s[2], FINE, "unjudged");
 	judged(r->store, "after", &s[0], SAFE, "safe");
 	judged(r->store, "after", &s[1], FINE, "unsafe");
-	judged(r->store, "after", &s[2], SAFE, "safe");
+	/* Never closed, and so without parts; to phrases it is all answer. */
+	judged(r->store, "after", &s[2], "<think>\nThis is harmful and so I cannot help", "safe");
+	parts_judged(r->store, "before", &s[0], "safe", "unsafe");
+	parts_judged(r->store, "before", &s[1], "unsafe", "unsafe");
+	parts_judged(r->store, "before", &s[2], "unjudged", "safe");
+	parts_judged(r->store, "after", &s[0], "unsafe", "safe");
+	parts_judged(r->store, "after", &s[1], "safe", "safe");
 	sample(r->store, "before", &o[0], FINE);
 	sample(r->store, "before", &o[1], FINE);
 	sample(r->store, "after", &o[0], SAFE);

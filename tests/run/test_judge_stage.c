@@ -81,7 +81,7 @@ static void judges_once(void **state)
 	put(store, 4, "", 0, names[3]);
 	struct ts_judge_case cases[5];
 	for (int i = 0; i < 5; i++)
-		cases[i] = (struct ts_judge_case){"generate", names[i % 4], "prompt"}; /* the first comes twice */
+		cases[i] = (struct ts_judge_case){"generate", names[i % 4], "prompt", TS_WHOLE}; /* the first comes twice */
 	struct ts_judge_stage s = {.store = store, .title = "judge", .judge = "g", .open = stub_open, .user = &stub};
 	stub.stop_after = 1;
 	assert_int_equal(ts_judge_stage_run(&s, cases, 5, NULL, &err), TS_ESTOPPED);
@@ -110,7 +110,7 @@ static void missing_sample(void **state)
 	struct stub stub = {0};
 	assert_int_equal(ts_store_open(&store, ":memory:", &err), 0);
 	snprintf(name, sizeof(name), "%064x", 9);
-	struct ts_judge_case c = {"generate", name, "prompt"};
+	struct ts_judge_case c = {"generate", name, "prompt", TS_WHOLE};
 	struct ts_judge_stage s = {.store = store, .title = "judge", .judge = "g", .open = stub_open, .user = &stub};
 	assert_int_equal(ts_judge_stage_run(&s, &c, 1, NULL, &err), TS_ENOTFOUND);
 	assert_non_null(strstr(err.message, name));
@@ -128,12 +128,12 @@ static void broken_guard(void **state)
 	struct ts_judge_case cases[3];
 	for (int i = 0; i < 3; i++) {
 		put(store, i, "text", 4, names[i]);
-		cases[i] = (struct ts_judge_case){"generate", names[i], "prompt"};
+		cases[i] = (struct ts_judge_case){"generate", names[i], "prompt", TS_WHOLE};
 	}
 	struct ts_judge_stage s = {.store = store, .title = "judge", .judge = "g", .open = stub_open, .user = &stub};
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(ts_judge_stage_run(&s, cases, 2, NULL, &err), TS_ENUMERIC);
-		assert_non_null(strstr(err.message, "none of 2 responses"));
+		assert_non_null(strstr(err.message, "none of 2 texts"));
 	}
 	assert_int_equal(stub.opened, 1);
 	expect_verdict(store, names[0], "unjudged", TS_GUARD_NOT_FINITE);

@@ -72,6 +72,30 @@ static void graders_disagree(const json_t *m)
 	assert_null(at(m, "evals.0.graders"));
 }
 
+/* One thinking of two that were judged is unsafe before, and of the answers two of four; the after sides' third never closes its thinking. */
+static void apart(const json_t *m)
+{
+	static const char *const counts[][2] = {
+		{"evals.0.apart.before.thinking.of", "2"},        {"evals.0.apart.before.thinking.unjudged", "2"},
+		{"evals.0.apart.before.answer.of", "4"},          {"evals.0.apart.before.answer.unjudged", "0"},
+		{"evals.0.apart.before.both.unsafe_unsafe", "1"}, {"evals.0.apart.before.both.safe_unsafe", "1"},
+		{"evals.0.apart.before.both.unsafe_safe", "0"},   {"evals.0.apart.before.both.safe_safe", "0"},
+		{"evals.0.apart.before.not_closed", "0"},         {"evals.0.apart.after.thinking.of", "2"},
+		{"evals.0.apart.after.thinking.unjudged", "0"},   {"evals.0.apart.after.answer.of", "2"},
+		{"evals.0.apart.after.both.unsafe_safe", "1"},    {"evals.0.apart.after.both.safe_safe", "1"},
+		{"evals.0.apart.after.not_closed", "2"},          {"evals.0.apart.after.no_thinking", "0"},
+		{"evals.0.apart.after.no_answer", "0"},
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		equals(m, counts[i][0], atof(counts[i][1]));
+	wilson(m, "evals.0.apart.before.thinking", 1, 2);
+	wilson(m, "evals.0.apart.before.answer", 2, 4);
+	wilson(m, "evals.0.apart.after.thinking", 1, 2);
+	wilson(m, "evals.0.apart.after.answer", 0, 2);
+	assert_null(at(m, "evals.1.apart"));
+	assert_null(at(m, "evals.1.wildguard")); /* phrases write no lines */
+}
+
 static void metrics_by_hand(void **state)
 {
 	struct fixture *f = *state;
@@ -101,7 +125,12 @@ static void metrics_by_hand(void **state)
 	equals(m, "evals.2.difference.mean", 0.5);
 	equals(m, "evals.2.difference.p_holm", 1);
 	assert_true(json_is_null(at(m, "evals.2.difference.detectable"))); /* two rows show nothing */
+	equals(m, "before.unsafe.unjudged", 2);
+	equals(m, "after.over_refusal.unjudged", 0);
+	says(m, "refusal_judge", "keywords");
+	says(m, "evals.1.measure", "refusals by keyword stand-in");
 	graders_disagree(m);
+	apart(m);
 	wilson(m, "alpha.ref", 2, 4);
 	wilson(m, "alpha.steered", 1, 4); /* the first try alone: H2's second does not count */
 	equals(m, "alpha.omega", (1.0 / 3) / 1);
@@ -277,7 +306,6 @@ static void not_implemented(void **state)
 	static const char *const cases[][3] = {
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
-		{"refusal_judge", "wildguard", "refusal_judge: \"wildguard\" is not implemented"},
 		{"seed", "18446744073709551615", "seed: 18446744073709551615 is over"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

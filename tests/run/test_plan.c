@@ -39,10 +39,12 @@ static void nothing_done(void **state)
 	left(&p, "generate", 6);
 	left(&p, "judge generated", 6);
 	left(&p, "judge alpha", 4);
-	left(&p, "judge before", 3);
-	left(&p, "train", 6); /* 6 rows, batches of 2, 2 epochs */
+	left(&p, "judge before", 9); /* the whole response, its thinking, its answer */
+	assert_int_equal(stage(&p, "judge before")->parts, 6);
+	left(&p, "refusals before", 0); /* phrases */
+	left(&p, "train", 6);           /* 6 rows, batches of 2, 2 epochs */
 	left(&p, "evaluate after", 7);
-	left(&p, "judge after", 3);
+	left(&p, "judge after", 9);
 	assert_true(!p.nothing_left && !p.rates.measured && isnan(p.seconds));
 	assert_int_equal(p.examples, 6);
 	const struct ts_plan_stage *generate = stage(&p, "generate");
@@ -94,6 +96,27 @@ static void half_done(void **state)
 	left(&p, "train", 0); /* the adapter is there */
 	assert_int_equal(p.examples, 5);
 	assert_false(p.nothing_left);
+	ts_plan_release(&p);
+}
+
+/* Parts are judged apart where the recipe says so, and where they are: a response without thinking is its own answer. */
+static void parts_left(void **state)
+{
+	struct fixture *f = *state;
+	struct ts_error err = {0};
+	struct ts_plan p = make(f);
+	const struct ts_plan_stage *s = stage(&p, "judge before");
+	double whole = p.case_tokens[TS_PLAN_EVAL]; /* prompt and 50 tokens; a part is the prompt and half of them */
+	assert_true(fabs(s->tokens_in - (3 * whole + 6 * (whole - 25))) < 1e-6);
+	ts_plan_release(&p);
+	assert_int_equal(ts_recipe_set(&f->recipe, "judge_apart", "false", &err), 0);
+	p = make(f);
+	left(&p, "judge before", 3);
+	ts_plan_release(&p);
+	assert_int_equal(ts_recipe_set(&f->recipe, "judge_apart", "true", &err), 0);
+	assert_int_equal(ts_recipe_set(&f->recipe, "thinking", "none", &err), 0);
+	p = make(f);
+	left(&p, "judge before", 3);
 	ts_plan_release(&p);
 }
 
@@ -226,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_done, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(all_done, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(half_done, fixture_open, fixture_close),
+		cmocka_unit_test_setup_teardown(parts_left, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(phrases_judge, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(another_recipe, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(too_small, fixture_open, fixture_close),
