@@ -41,6 +41,7 @@ static const struct {
 	{"harmful_labels", "WORDS", "more label words that mean harmful"},
 	{"benign_labels", "WORDS", "more label words that mean benign"},
 	{"evals", "LIST", "evaluation sets, a YAML or JSON list"},
+	{"max_overlap", "SHARE", "most of a set's prompts that may be trained on as well (0.01)"},
 	{"sampling.temperature", "T", "0 = always the most probable token"},
 	{"sampling.top_p", "P", "nucleus; 1 = off"},
 	{"sampling.top_k", "K", "0 = off"},

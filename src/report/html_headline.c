@@ -35,6 +35,7 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_bool(entry, "drawn", false, &e->drawn, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "pairs", 0, &e->pairs, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "duplicates", 0, &e->duplicates, h->place, h->err));
+	TS_TRY(ts_json_int(entry, "overlap", 0, &e->overlap, h->place, h->err));
 	TS_TRY(html_read_share(h, entry, "before", &e->has_before, &e->before));
 	TS_TRY(html_read_share(h, entry, "after", &e->has_after, &e->after));
 	TS_TRY(report_block(entry, "difference", JSON_OBJECT, h->place, &d, h->err));

@@ -84,6 +84,8 @@ static int eval(struct html *h, const struct html_eval *e)
 	TS_TRY(html_raw(h, " distinct pairs"));
 	if (e->duplicates)
 		TS_TRY(html_printf(h, ", %lld exact duplicates", (long long)e->duplicates));
+	if (e->overlap)
+		TS_TRY(html_printf(h, ", %lld trained on as well", (long long)e->overlap));
 	if (e->before.unjudged || e->after.unjudged)
 		TS_TRY(html_printf(h, ", unjudged: %lld before, %lld after", (long long)e->before.unjudged, (long long)e->after.unjudged));
 	TS_TRY(html_raw(h, "</span></th></tr>\n"));

@@ -65,8 +65,8 @@ struct html_share {
 /* An entry of metrics.json's evals. */
 struct html_eval {
 	const char *name, *kind, *measure;
-	int64_t n, of, pairs, duplicates; /* of: 0 = n is the whole file, or the whole split */
-	bool drawn;                       /* the n, by the seed */
+	int64_t n, of, pairs, duplicates, overlap; /* of: 0 = n is the whole file, or the whole split */
+	bool drawn;                                /* the n, by the seed */
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
 	double mean, low, high, p, p_holm, detectable;

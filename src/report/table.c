@@ -269,13 +269,14 @@ static int eval_block(struct table *t, const json_t *eval)
 {
 	const char *name, *kind, *measure;
 	const json_t *graders;
-	int64_t n, pairs, duplicates;
+	int64_t n, pairs, duplicates, overlap;
 	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "measure", &measure, t->place, t->err));
 	TS_TRY(integer(t, eval, "n", &n));
 	TS_TRY(integer(t, eval, "pairs", &pairs));
 	TS_TRY(integer(t, eval, "duplicates", &duplicates));
+	TS_TRY(integer(t, eval, "overlap", &overlap));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s", name));
 	/* Some names say the kind already. */
 	if (kind && strcmp(kind, name))
@@ -287,6 +288,8 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld distinct pairs", (long long)pairs));
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));
+	if (overlap)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld of them trained on as well", (long long)overlap));
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(eval_side(t, eval, "before", n));
 	TS_TRY(eval_side(t, eval, "after", n));

@@ -7,7 +7,7 @@
  * metrics.json (shares and intervals are fractions, not percentages; n, count, of, kept are integers):
  *   method, seed, model, guard, filter, refusal_judge   names as the recipe says
  *   evals[]: name, kind (safety | over_refusal | reasoning), n (rows), pairs (distinct prompts: the clusters), duplicates,
- *       measure (in words), of and drawn (of a part of a file: the rows that n were taken from, and whether by the seed),
+ *       overlap (rows whose prompt is trained on as well), measure (in words), of and drawn (of a part of a file: the rows that n were taken from, and whether by the seed),
  *       before, after: count, unjudged, share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
  *           (bootstrap over pairs)
  *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar, p_holm (corrected for the number of sets),

@@ -45,6 +45,7 @@ struct ts_run_eval {
 	enum ts_grader grader;
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
+	size_t overlap;            /* rows whose prompt is trained on as well: overlap.h */
 };
 
 /* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
@@ -93,8 +94,6 @@ struct ts_run {
 /* setup.c: data and prompts. */
 int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
-/* Warns of prompts that are trained on and evaluated with. */
-int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */

@@ -298,6 +298,8 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 			status = ts_fail_memory(err);
 		if (!status)
 			status = put_part(&r->evals.data[i], entry, err);
+		if (!status && with_after) /* evaluation alone trains on nothing */
+			status = set_count(entry, "overlap", r->evals.data[i].overlap, err);
 	}
 	if (!status)
 		status = correct_p(list, err);

@@ -33,7 +33,7 @@ struct recipe_key {
 	bool required;  /* of an entry */
 };
 
-enum { RECIPE_KEYS = 39, RECIPE_EVAL_KEYS = 11, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 11 /* the most of them */ };
+enum { RECIPE_KEYS = 40, RECIPE_EVAL_KEYS = 11, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 11 /* the most of them */ };
 extern const struct recipe_key recipe_keys[RECIPE_KEYS];
 
 /* A key that holds a list of entries. */

@@ -5,6 +5,7 @@
 #include "eval/grade.h"
 #include "generate/local.h"
 #include "run/internal.h"
+#include "run/overlap.h"
 #include "run/plan.h"
 
 #include <stdio.h>
@@ -118,7 +119,7 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	char path[4096];
 	TS_TRY(ts_run_load(r, err));
-	TS_TRY(ts_run_warn_overlap(r, err));
+	TS_TRY(ts_run_check_overlap(r, err));
 	TS_TRY(ts_run_check_identity(r, err));
 	TS_TRY(plan(r, err));
 	TS_TRY(ts_run_write_identity(r, err));
