@@ -47,13 +47,8 @@ static int side(struct html *h, const struct html_eval *e, const struct html_sha
 
 static int difference(struct html *h, const struct html_eval *e)
 {
-	static const char *const words[] = {[HTML_NO_CLAIM] = "",
-					    [HTML_FEW] = "too few to claim a change",
-					    [HTML_UNRESOLVED] = "no detectable change",
-					    [HTML_FELL] = "fell",
-					    [HTML_ROSE] = "rose"};
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
-	TS_TRY(html_raw(h, words[html_change_of(e)]));
+	TS_TRY(html_raw(h, html_change_words(html_change_of(e))));
 	if (isfinite(e->p)) {
 		TS_TRY(html_raw(h, ", McNemar "));
 		TS_TRY(html_p(h, e->p));
@@ -84,6 +79,9 @@ static int eval(struct html *h, const struct html_eval *e)
 	TS_TRY(html_raw(h, " distinct pairs"));
 	if (e->duplicates)
 		TS_TRY(html_printf(h, ", %lld exact duplicates", (long long)e->duplicates));
+	if (e->before.truncated || e->after.truncated)
+		TS_TRY(html_printf(h, ", truncated: %lld before, %lld after", (long long)e->before.truncated,
+				   (long long)e->after.truncated));
 	if (e->overlap)
 		TS_TRY(html_printf(h, ", %lld trained on as well", (long long)e->overlap));
 	if (e->before.unjudged || e->after.unjudged)
@@ -114,12 +112,14 @@ int html_results(struct html *h)
 		TS_TRY(html_read_eval(h, entry, &e));
 		TS_TRY(eval(h, &e));
 	}
-	return html_raw(h,
-			"</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-			"independent. \xe2\x80\x9c"
-			"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-			"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-			"as independent.</p></section>\n");
+	return html_raw(
+		h,
+		"</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+		"independent. \xe2\x80\x9c"
+		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+		"as independent; Holm\xe2\x80\x99s p is McNemar\xe2\x80\x99s corrected for all sets of the run, and the words rest on it "
+		"and on the interval. A truncated answer was ended by its longest length, not by the model.</p></section>\n");
 }
 
 /* --- safe with and without steering --- */

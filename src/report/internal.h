@@ -59,7 +59,7 @@ struct html {
 /* A share with its intervals; what is missing is NaN. */
 struct html_share {
 	double share, low, high, cluster_low, cluster_high;
-	int64_t count, unjudged;
+	int64_t count, unjudged, truncated;
 };
 
 /* An entry of metrics.json's evals. */
@@ -76,12 +76,13 @@ struct html_eval {
 enum html_change {
 	HTML_NO_CLAIM,   /* nothing to compare */
 	HTML_FEW,        /* too few distinct prompts for any claim */
-	HTML_UNRESOLVED, /* the interval holds 0, or the test does not agree with it */
+	HTML_UNRESOLVED, /* the interval holds 0, or the test, corrected for all sets, does not agree with it */
 	HTML_FELL,
 	HTML_ROSE,
 };
 
 #define HTML_FEWEST_PAIRS 20
+#define HTML_LEVEL        0.05
 
 /* html_text.c: markup as it is; text escaped. */
 int html_raw(struct html *, const char *markup);
@@ -102,6 +103,10 @@ int html_p(struct html *, double p);
 int html_read_share(struct html *, const json_t *object, const char *key, bool *found, struct html_share *);
 int html_read_eval(struct html *, const json_t *entry, struct html_eval *);
 enum html_change html_change_of(const struct html_eval *);
+/* "fell", "no detectable change", ... */
+const char *html_change_words(enum html_change);
+/* Whether the test sees a change on this set alone, but not when corrected for all sets of the run. */
+bool html_lost_by_correction(const struct html_eval *);
 /* " of 313, drawn by seed" after n; nothing where n is all. */
 int html_part(struct html *, const struct html_eval *);
 /* "unsafe answers", "needless refusals", "right answers". */

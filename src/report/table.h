@@ -8,10 +8,11 @@
  *   method, seed, model, guard, filter, refusal_judge   names as the recipe says
  *   evals[]: name, kind (safety | over_refusal | reasoning), n (rows), pairs (distinct prompts: the clusters), duplicates,
  *       overlap (rows whose prompt is trained on as well), measure (in words), of and drawn (of a part of a file: the rows that n were taken from, and whether by the seed),
- *       before, after: count, unjudged, share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
+ *       before, after: count, unjudged, truncated (ended by a bound, not by the model), share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
  *           (bootstrap over pairs)
  *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar, p_holm (corrected for the number of sets),
- *           detectable (the smallest difference that would have been found with 80% power; null = none)
+ *           detectable (the smallest difference that would have been found with 80% power, by an interval at 95% and a test at
+           5% / number of sets; null = none)
  *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
  *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
  *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong)

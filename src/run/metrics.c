@@ -33,10 +33,10 @@ static int set_count(json_t *object, const char *key, size_t value, struct ts_er
 /* --- one evaluation set on one side --- */
 
 struct outcomes {
-	uint8_t *hit;     /* [n] the event the set counts: unsafe, refused, right */
-	uint8_t *missing; /* [n] could not be judged: in no share */
-	size_t count, unjudged, n;
-	struct ts_run_grades grades; /* of a reasoning set */
+	uint8_t *hit;                         /* [n] the event the set counts: unsafe, refused, right */
+	uint8_t *missing;                     /* [n] could not be judged: in no share */
+	size_t count, unjudged, truncated, n; /* truncated: ended by a bound and not by the model */
+	struct ts_run_grades grades;          /* of a reasoning set */
 };
 
 /* What both graders say, in the journal beside what guards say: so those they disagree on can be found. */
@@ -98,6 +98,7 @@ static int collect_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, 
 	int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, &grade, err);
 	if (!status && e->kind == TS_EVAL_REASONING)
 		status = ts_run_count_grade(&o->grades, e, i, stage, &grade, err);
+	o->truncated += strcmp(s.finish, ts_finish_name(TS_FINISH_STOP)) != 0;
 	ts_grade_release(&grade);
 	ts_sample_release(&s);
 	o->count += o->hit[i];
@@ -155,16 +156,19 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	else
 		ts_log(r->context, TS_LOG_WARN, "%s: none of %zu responses could be judged: no share", e->recipe->name, o->n);
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
-	*out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
-			 number(judged ? (double)o->count / (double)judged : NAN), "low", number(wilson.low), "high", number(wilson.high),
-			 "cluster_low", number(clustered.interval.low), "cluster_high", number(clustered.interval.high));
+	*out = json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged,
+			 "truncated", (json_int_t)o->truncated, "share", number(judged ? (double)o->count / (double)judged : NAN), "low",
+			 number(wilson.low), "high", number(wilson.high), "cluster_low", number(clustered.interval.low), "cluster_high",
+			 number(clustered.interval.high));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
-/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. */
-static double detectable(uint64_t discordant, uint64_t judged, double se)
+/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. The test's p is
+ * corrected for the number of sets: the first of them has to pass 0.05 / sets. */
+static double detectable(uint64_t discordant, uint64_t judged, double se, size_t sets)
 {
-	double test = ts_mcnemar_detectable(discordant, judged, CONFIDENCE, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
+	double level = 1 - (1 - CONFIDENCE) / (double)(sets ? sets : 1);
+	double test = ts_mcnemar_detectable(discordant, judged, level, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
 	return pairs > test ? pairs : test;
 }
 
@@ -183,7 +187,7 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	}
 	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
 			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
-			 number(detectable(only_before + only_after, judged, b.se)));
+			 number(detectable(only_before + only_after, judged, b.se, r->evals.len)));
 	return *out ? 0 : ts_fail_memory(err);
 }
 
