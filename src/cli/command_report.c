@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/mem.h"
 #include "report/compare.h"
+#include "report/cost.h"
 #include "report/html.h"
 #include "report/table.h"
 #include "run/recipe.h"
@@ -10,12 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 
-int ts_session_print_metrics(struct ts_session *s, const json_t *metrics, const char *place)
+int ts_session_print_metrics(struct ts_session *s, const json_t *metrics, const char *place, const char *dir)
 {
 	struct ts_str text = {0};
+	json_t *timing = NULL, *cost = NULL;
 	int status = ts_report_table(metrics, place, &text, &s->err);
+	if (!status && dir)
+		status = ts_report_timing(dir, &timing, &s->err);
+	if (!status)
+		status = ts_report_cost(metrics, timing, &cost, &s->err);
+	if (!status)
+		status = ts_report_cost_table(cost, &text, &s->err);
 	if (!status)
 		fputs(ts_str_c(&text), stdout);
+	json_decref(timing);
+	json_decref(cost);
 	ts_str_release(&text);
 	return status;
 }
@@ -40,7 +50,8 @@ int ts_session_write_page(struct ts_session *s, const char *dir, const char *pat
 static int print_table(struct ts_session *s, const json_t *metrics, const char *dir)
 {
 	struct ts_str place = {0};
-	int status = ts_path_join(&place, dir, "metrics.json") ? ts_fail_memory(&s->err) : ts_session_print_metrics(s, metrics, place.data);
+	int status =
+		ts_path_join(&place, dir, "metrics.json") ? ts_fail_memory(&s->err) : ts_session_print_metrics(s, metrics, place.data, dir);
 	ts_str_release(&place);
 	return status;
 }
@@ -52,6 +63,23 @@ static int print_json(struct ts_session *s, const json_t *metrics)
 	if (!status)
 		printf("%s\n", ts_str_c(&text));
 	ts_str_release(&text);
+	return status;
+}
+
+/* metrics.json with what the run cost, which is no part of that file. */
+static int print_whole(struct ts_session *s, const json_t *metrics, const char *dir)
+{
+	json_t *timing = NULL, *cost = NULL, *all = json_copy((json_t *)metrics);
+	int status = all ? ts_report_timing(dir, &timing, &s->err) : ts_fail_memory(&s->err);
+	if (!status)
+		status = ts_report_cost(metrics, timing, &cost, &s->err);
+	if (!status && cost && json_object_set(all, "cost", cost))
+		status = ts_fail_memory(&s->err);
+	if (!status)
+		status = print_json(s, all);
+	json_decref(timing);
+	json_decref(cost);
+	json_decref(all);
 	return status;
 }
 
@@ -67,7 +95,7 @@ static int report(struct ts_session *s, const char *dir, const char *page)
 	if (!status && page)
 		status = ts_session_write_page(s, dir, page);
 	if (!status && s->json)
-		status = print_json(s, metrics);
+		status = print_whole(s, metrics, dir);
 	else if (!status && !page)
 		status = print_table(s, metrics, dir);
 	json_decref(metrics);

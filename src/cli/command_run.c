@@ -154,7 +154,7 @@ static int print_summary(struct ts_session *s, const json_t *metrics, const char
 
 static int show(struct ts_session *s, const json_t *metrics, const char *dir)
 {
-	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics, "metrics");
+	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics, "metrics", dir);
 }
 
 /* runs/<recipe's name> */
@@ -246,7 +246,7 @@ static int evaluate(struct command_run *c, const char *path)
 		status = ts_json_dump(metrics, &text);
 		printf("%s\n", ts_str_c(&text));
 	} else if (!status) {
-		status = ts_session_print_metrics(s, metrics, "metrics");
+		status = ts_session_print_metrics(s, metrics, "metrics", NULL);
 	}
 	json_decref(metrics);
 	ts_str_release(&text);

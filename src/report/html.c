@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/sha256.h"
+#include "report/cost.h"
 #include "report/internal.h"
 #include "report/table.h"
 
@@ -79,7 +80,7 @@ static int banner(struct html *h, const char *dir)
 			"</div>\n<button type=\"button\" id=\"theme\" hidden>Theme: auto</button></header>\n<nav aria-label=\"Sections\">"
 			"<a href=\"#results\">Results</a> <a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
 			"<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
-			"<a href=\"#settings\">Settings</a></nav>\n<main>\n");
+			"<a href=\"#cost\">Cost</a> <a href=\"#settings\">Settings</a></nav>\n<main>\n");
 }
 
 static int sections(struct html *h, const char *dir, const struct ts_str *recipe)
@@ -94,6 +95,7 @@ static int sections(struct html *h, const char *dir, const struct ts_str *recipe
 	TS_TRY(html_training(h));
 	TS_TRY(html_length_charts(h));
 	TS_TRY(html_samples(h));
+	TS_TRY(html_cost(h));
 	TS_TRY(html_settings(h, recipe));
 	TS_TRY(html_raw(h, "</main>\n<script>"));
 	if (ts_str_append(h->out, html_script.data, html_script.size))
@@ -102,16 +104,6 @@ static int sections(struct html *h, const char *dir, const struct ts_str *recipe
 }
 
 /* --- the run directory --- */
-
-static int load_timing(const char *dir, json_t **timing, struct ts_error *err)
-{
-	struct ts_str path = {0};
-	int status = ts_path_join(&path, dir, "timing.json") ? ts_fail_memory(err) : 0;
-	if (!status && ts_file_exists(path.data))
-		status = ts_json_load(path.data, timing, err);
-	ts_str_release(&path);
-	return status;
-}
 
 static void release(struct html *h)
 {
@@ -137,7 +129,7 @@ int ts_report_html(const char *dir, struct ts_str *out, struct ts_error *err)
 	TS_GOTO(ts_path_join(&metrics_path, dir, "metrics.json") ? ts_fail_memory(err) : 0);
 	if (!json_is_object(metrics))
 		TS_GOTO(ts_fail(err, TS_EFORMAT, "%s: expected an object with the run's metrics", metrics_path.data));
-	TS_GOTO(load_timing(dir, &timing, err));
+	TS_GOTO(ts_report_timing(dir, &timing, err));
 	TS_GOTO(ts_path_join(&path, dir, "recipe.yaml") ? ts_fail_memory(err) : 0);
 	TS_GOTO(ts_file_read(path.data, &recipe, err));
 	TS_GOTO(ts_path_join(&path, dir, "journal.db") ? ts_fail_memory(err) : 0);

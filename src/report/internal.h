@@ -28,6 +28,9 @@ const char *report_percent(double share, char text[32]);
 int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
 int report_put_interval(struct ts_layout *, size_t column, double low, double high);
 
+/* cost.c: "4.2 s", "12.5 min", "3.0 h"; "-" for what is no number. */
+const char *report_duration(double seconds, char text[32]);
+
 /* --- report.html --- */
 
 struct html_lengths {
@@ -123,6 +126,9 @@ int html_kept(struct html *);
 int html_bar(struct html *, double share, double low, double high, const char *style);
 int html_training(struct html *);
 int html_length_charts(struct html *);
+
+/* html_cost.c */
+int html_cost(struct html *);
 
 /* html_settings.c */
 int html_settings(struct html *, const struct ts_str *recipe);

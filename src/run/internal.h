@@ -88,7 +88,7 @@ struct ts_run {
 	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
 	/* of training */
-	size_t examples, steps, target_tokens, new_steps;
+	size_t examples, steps, target_tokens, new_steps, new_targets;
 };
 
 /* setup.c: data and prompts. */
@@ -123,7 +123,6 @@ const char *ts_run_filter_judge(const struct ts_run *);
 const char *ts_run_safety_judge(const struct ts_run *);
 bool ts_run_is_model(const char *judge);
 int ts_run_fate(const char *verdict, bool harmful); /* what a verdict makes of a training row: TS_KEPT, ... */
-int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
 /* index.c: which samples are whose, and what became of them, into the journal. */
 int ts_run_index(struct ts_run *, struct ts_error *err);
@@ -135,7 +134,19 @@ int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, cons
 		     bool *unjudged, struct ts_grade *grade, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
-int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
+
+/* timing.c: what the stages took, kept in the journal as sums over all starts of the run. */
+struct ts_run_work {
+	double seconds;
+	uint64_t items;  /* responses, verdicts, steps: done in these seconds */
+	uint64_t tokens; /* generated, judged, predicted in training: in these seconds */
+	uint64_t of;     /* items of the whole stage, with those whose seconds were lost with a start that was killed; 0 = items */
+};
+#define TS_TIMING_SETUP   "set up"
+#define TS_TIMING_LOAD    "load models"
+#define TS_TIMING_FIGURES "figures"
+int ts_run_add_timing(struct ts_run *, const char *stage, const struct ts_run_work *, struct ts_error *err);
+int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* timing.json */
 
 /* graders.c: what both graders say of one side of a reasoning set. */
 struct ts_run_grades {

@@ -76,6 +76,7 @@ static int put(struct job *j, size_t index, const struct ts_judged *judged)
 	struct ts_verdict v = {
 		.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
 	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, j->s->judge, &v, NULL, j->err);
+	j->s->tokens += (uint64_t)j->samples[index].tokens;
 	ts_sample_release(&j->samples[index]);
 	j->s->new_verdicts++;
 	if (!status)
@@ -117,7 +118,7 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 		       struct ts_error *err)
 {
 	struct job j = {.s = s, .cases = cases, .context = context, .err = err};
-	s->new_verdicts = 0;
+	s->new_verdicts = s->tokens = s->all = 0;
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
 	j.samples = ts_calloc(n, sizeof(*j.samples));
@@ -125,6 +126,8 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	j.durable_before = ts_store_durable(s->store);
 	if (!status)
 		status = find_missing(&j, n);
+	if (!status)
+		s->all = j.had + j.todo_count;
 	if (!status && j.todo_count) {
 		struct ts_guard *guard;
 		struct ts_case_source source = {&j, next, done, tick};

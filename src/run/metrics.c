@@ -6,10 +6,7 @@
 #include "text/thinking.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define CONFIDENCE 0.95
 #define POWER      0.8
@@ -490,81 +487,5 @@ done:
 		json_decref(m);
 	else
 		*metrics = m;
-	return status;
-}
-
-/* The stages' sums of all starts of this run; "train" counts steps, judging verdicts, the others tokens. */
-static int stage_timing(struct ts_run *r, const char *stage, json_t *timing, struct ts_error *err)
-{
-	char name[96];
-	struct ts_str text = {0};
-	bool found;
-	double seconds;
-	unsigned long long count;
-	snprintf(name, sizeof(name), "timing.%s", stage);
-	int status = ts_store_get_meta(r->store, name, &text, &found, err);
-	if (!status && found && sscanf(ts_str_c(&text), "%lf %llu", &seconds, &count) == 2)
-		status = set(timing, stage,
-			     json_pack("{s:f, s:I, s:f}", "seconds", seconds, "count", (json_int_t)count, "per_second",
-				       seconds > 0 ? (double)count / seconds : 0.0),
-			     err);
-	ts_str_release(&text);
-	return status;
-}
-
-/* The largest of all starts: the last one may have had nothing left to do. */
-static int peak_memory(struct ts_run *r, double *megabytes, struct ts_error *err)
-{
-	struct rusage usage;
-	struct ts_str old = {0};
-	char text[40];
-	bool found;
-	*megabytes = getrusage(RUSAGE_SELF, &usage) ? 0 : (double)usage.ru_maxrss / 1024.0;
-	int status = ts_store_get_meta(r->store, "timing.peak", &old, &found, err);
-	double before = found && !status ? strtod(ts_str_c(&old), NULL) : 0;
-	ts_str_release(&old);
-	if (before > *megabytes)
-		*megabytes = before;
-	snprintf(text, sizeof(text), "%.1f", *megabytes);
-	return status ? status : ts_store_put_meta(r->store, "timing.peak", text, err);
-}
-
-/* Of this start alone. The backend was perhaps never needed: all was in the journal. */
-static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err)
-{
-	double megabytes;
-	TS_TRY(ts_run_open_backend(r, err));
-	if (r->machine->version)
-		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
-	if (r->machine->build)
-		TS_TRY(set(timing, "build", json_string(r->machine->build), err));
-	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
-	TS_TRY(set_count(timing, "threads", (size_t)r->backend->threads, err));
-	TS_TRY(set_count(timing, "batch", r->machine->batch, err));
-	TS_TRY(peak_memory(r, &megabytes, err));
-	return set(timing, "peak_memory_mb", json_real(megabytes), err);
-}
-
-int ts_run_timing(struct ts_run *r, json_t **timing, struct ts_error *err)
-{
-	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate",
-					     "judge before",    "judge generated",  "judge alpha",
-					     "train",           "evaluate after",   "judge after"};
-	json_t *list = json_object();
-	int status = list ? machine_timing(r, list, err) : ts_fail_memory(err);
-	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !status; i++)
-		status = stage_timing(r, stages[i], list, err);
-	for (size_t t = 2; t <= r->recipe->steering.tries && !status; t++) {
-		char name[64];
-		snprintf(name, sizeof(name), "generate, try %zu", t);
-		status = stage_timing(r, name, list, err);
-		snprintf(name, sizeof(name), "judge, try %zu", t);
-		if (!status)
-			status = stage_timing(r, name, list, err);
-	}
-	if (status)
-		json_decref(list);
-	else
-		*timing = list;
 	return status;
 }

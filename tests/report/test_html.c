@@ -228,7 +228,7 @@ static void fill_run(void)
 {
 	put_file("metrics.json", METRICS);
 	put_file("recipe.yaml", "name: \"<u>" HOSTILE "\"\n");
-	put_file("timing.json", "{\"version\":\"9.9\",\"train\":{\"seconds\":2.0,\"count\":3,\"per_second\":1.5}}");
+	put_file("timing.json", "{\"version\":\"9.9\",\"train\":{\"seconds\":2.0,\"items\":3,\"of\":3,\"tokens\":9,\"per_second\":1.5}}");
 	fill_journal();
 }
 
