@@ -137,17 +137,20 @@ static int compare(struct ts_session *s, char **dirs, size_t n, const char *page
 	struct ts_report_run *runs = ts_calloc(n, sizeof(*runs));
 	int status = runs ? 0 : ts_fail_memory(&s->err);
 	for (size_t i = 0; i < n && !status; i++) {
-		json_t *metrics = NULL, *settings = NULL;
+		json_t *metrics = NULL, *settings = NULL, *timing = NULL;
 		status = ts_report_metrics(dirs[i], &metrics, &s->err);
 		if (!status)
 			status = load_settings(s, dirs[i], &settings);
-		runs[i] = (struct ts_report_run){dirs[i], metrics, settings};
+		if (!status)
+			status = ts_report_timing(dirs[i], &timing, &s->err);
+		runs[i] = (struct ts_report_run){dirs[i], metrics, settings, timing};
 	}
 	if (!status)
 		status = print_comparison(s, runs, n);
 	for (size_t i = 0; runs && i < n; i++) {
 		json_decref((json_t *)runs[i].metrics);
 		json_decref((json_t *)runs[i].settings);
+		json_decref((json_t *)runs[i].timing);
 	}
 	ts_free(runs);
 	return status;

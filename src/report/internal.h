@@ -23,6 +23,13 @@ int report_by_phrases(const json_t *object, const char *place, bool *yes, struct
 /* Whether the run's method steers harmful prompts. Method `rejection` does not: what alpha calls "steered" is then its plain first tries. */
 bool report_steers(const json_t *metrics);
 
+/* compare.c: the three shares of a headline: its key there, the kind of set that it is of, and what a table calls it. */
+struct report_kind {
+	const char *key, *kind, *title;
+};
+#define REPORT_KINDS 3
+extern const struct report_kind report_kinds[REPORT_KINDS];
+
 /* numbers.c: a fraction as a percentage without the sign ("-" for what is no number; -0.0 is 0.0), and in columns that end at `column`. */
 const char *report_percent(double share, char text[32]);
 int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
