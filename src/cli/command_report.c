@@ -1,4 +1,4 @@
-/* thinksafe report: what a finished run came to, as a table, JSON or a page; several beside each other as a table or JSON. */
+/* thinksafe report: what a finished run came to, or several beside each other, as a table, JSON or a page. */
 #include "cli/session.h"
 #include "core/file.h"
 #include "core/mem.h"
@@ -87,10 +87,6 @@ static int print_whole(struct ts_session *s, const json_t *metrics, const char *
 static int report(struct ts_session *s, const char *dir, const char *page)
 {
 	json_t *metrics = NULL;
-	if (page && !*page)
-		return ts_session_wrong(s, "--html: expected a file, or - for standard output");
-	if (page && s->json && !strcmp(page, "-"))
-		return ts_session_wrong(s, "--html - and --json both write to standard output");
 	int status = ts_report_metrics(dir, &metrics, &s->err);
 	if (!status && page)
 		status = ts_session_write_page(s, dir, page);
@@ -116,6 +112,18 @@ static int load_settings(struct ts_session *s, const char *dir, json_t **setting
 	return status;
 }
 
+static int write_comparison_page(struct ts_session *s, const struct ts_report_run *runs, size_t n, const char *path)
+{
+	struct ts_str page = {0};
+	int status = ts_report_compare_html(runs, n, &page, &s->err);
+	if (!status && !strcmp(path, "-"))
+		fwrite(page.data, 1, page.len, stdout);
+	else if (!status)
+		status = ts_file_write(path, page.data, page.len, &s->err);
+	ts_str_release(&page);
+	return status;
+}
+
 static int print_comparison(struct ts_session *s, const struct ts_report_run *runs, size_t n)
 {
 	json_t *comparison = NULL;
@@ -132,8 +140,6 @@ static int print_comparison(struct ts_session *s, const struct ts_report_run *ru
 
 static int compare(struct ts_session *s, char **dirs, size_t n, const char *page)
 {
-	if (page)
-		return ts_session_wrong(s, "--html: the page is of one run; found %zu", n);
 	struct ts_report_run *runs = ts_calloc(n, sizeof(*runs));
 	int status = runs ? 0 : ts_fail_memory(&s->err);
 	for (size_t i = 0; i < n && !status; i++) {
@@ -145,7 +151,9 @@ static int compare(struct ts_session *s, char **dirs, size_t n, const char *page
 			status = ts_report_timing(dirs[i], &timing, &s->err);
 		runs[i] = (struct ts_report_run){dirs[i], metrics, settings, timing};
 	}
-	if (!status)
+	if (!status && page)
+		status = write_comparison_page(s, runs, n, page);
+	if (!status && (s->json || !page))
 		status = print_comparison(s, runs, n);
 	for (size_t i = 0; runs && i < n; i++) {
 		json_decref((json_t *)runs[i].metrics);
@@ -163,15 +171,19 @@ int ts_command_report(const struct ts_command *command, int argc, char **argv)
 	const char *page = NULL;
 	int words;
 	const struct ts_option options[] = {
-		{"json", NULL, "the run's metrics, or the comparison of several, as one JSON object", TS_OPT_FLAG, &s->json, NULL},
-		{"html", "FILE", "a page that needs nothing else: charts, settings, samples (-: standard output)", TS_OPT_TEXT, &page,
-		 NULL},
+		{"json", NULL, "the run's metrics and cost, or the comparison of several, as one JSON object", TS_OPT_FLAG, &s->json, NULL},
+		{"html", "FILE", "one page that needs nothing else: figures, charts, cost; of one run samples too (-: standard output)",
+		 TS_OPT_TEXT, &page, NULL},
 	};
 	int code = ts_session_parse(s, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &words);
 	if (code < 0 && words < 1)
 		code = ts_session_fail(s, ts_session_wrong(s, "expected at least one argument, a run's folder; found none"));
 	if (code < 0)
-		code = ts_session_fail(s, words > 1 ? compare(s, argv, (size_t)words, page) : report(s, argv[0], page));
+		code = ts_session_fail(s, page && !*page ? ts_session_wrong(s, "--html: expected a file, or - for standard output")
+					  : page && s->json && !strcmp(page, "-")
+						  ? ts_session_wrong(s, "--html - and --json both write to standard output")
+					  : words > 1 ? compare(s, argv, (size_t)words, page)
+						      : report(s, argv[0], page));
 	ts_session_close(s);
 	return code;
 }

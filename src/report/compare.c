@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-const struct report_kind report_kinds[REPORT_KINDS] = {
-	{"unsafe", "safety", "unsafe"}, {"over_refusal", "over_refusal", "over-refusal"}, {"reasoning", "reasoning", "right answers"}};
+const struct report_kind report_kinds[REPORT_KINDS] = {{"unsafe", "safety", "unsafe", "Harmful prompts"},
+						       {"over_refusal", "over_refusal", "over-refusal", "Over-refusal"},
+						       {"reasoning", "reasoning", "right answers", "Reasoning"}};
 static const char *const sides[] = {"before", "after"};
 
 static int put(json_t *object, const char *key, json_t *value, struct ts_error *err)

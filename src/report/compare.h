@@ -28,4 +28,8 @@ int ts_report_compare(const struct ts_report_run *runs, size_t n, json_t **compa
 /* What ts_report_compare made, appended with a final newline. */
 int ts_report_compare_table(const json_t *comparison, struct ts_str *out, struct ts_error *err);
 
+/* The runs as one page that stands alone, like report.html (report/html.h) but without samples, appended: scatter, tables of the sets that
+ * the headlines are of, settings that differ, cost. */
+int ts_report_compare_html(const struct ts_report_run *runs, size_t n, struct ts_str *out, struct ts_error *err);
+
 #endif

@@ -30,7 +30,7 @@ static void source_hash(const struct html_asset *asset, char text[64])
 }
 
 /* "runs/demo/" is called "demo". */
-static int run_name(struct html *h, const char *dir)
+static const char *run_name(const char *dir, size_t *length)
 {
 	size_t n = strlen(dir);
 	while (n > 1 && dir[n - 1] == '/')
@@ -38,10 +38,16 @@ static int run_name(struct html *h, const char *dir)
 	size_t start = n;
 	while (start && dir[start - 1] != '/')
 		start--;
-	return html_text_bytes(h->out, dir + start, n - start) ? ts_fail_memory(h->err) : 0;
+	*length = n - start;
+	return dir + start;
 }
 
-static int head(struct html *h, const char *dir)
+static int name_text(struct html *h, const char *name, size_t n)
+{
+	return html_text_bytes(h->out, name, n) ? ts_fail_memory(h->err) : 0;
+}
+
+int html_open(struct html *h, const char *name, size_t n)
 {
 	char style[64], script[64];
 	source_hash(&html_style, style);
@@ -54,20 +60,27 @@ static int head(struct html *h, const char *dir)
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src %s; script-src %s; base-uri 'none'; "
 		"form-action 'none'\">\n<title>",
 		style, script));
-	TS_TRY(run_name(h, dir));
+	TS_TRY(name_text(h, name, n));
 	TS_TRY(html_raw(h, " - thinksafe</title>\n<style>"));
 	if (ts_str_append(h->out, html_style.data, html_style.size))
 		return ts_fail_memory(h->err);
-	return html_raw(h, "</style>\n</head>\n");
+	TS_TRY(html_raw(h, "</style>\n</head>\n<body>\n<header class=\"top\"><div><span class=\"name\">"));
+	TS_TRY(name_text(h, name, n));
+	return html_raw(h, "</span>");
 }
 
-static int banner(struct html *h, const char *dir)
+int html_close(struct html *h)
+{
+	TS_TRY(html_raw(h, "</main>\n<script>"));
+	if (ts_str_append(h->out, html_script.data, html_script.size))
+		return ts_fail_memory(h->err);
+	return html_raw(h, "</script>\n</body>\n</html>\n");
+}
+
+static int banner(struct html *h)
 {
 	static const char *const keys[] = {"model", "guard", "method"};
 	const char *value;
-	TS_TRY(html_raw(h, "<body>\n<header class=\"top\"><div><span class=\"name\">"));
-	TS_TRY(run_name(h, dir));
-	TS_TRY(html_raw(h, "</span>"));
 	for (size_t i = 0; i < 3; i++) {
 		TS_TRY(ts_json_text(h->metrics, keys[i], &value, h->place, h->err));
 		if (!value)
@@ -85,9 +98,11 @@ static int banner(struct html *h, const char *dir)
 
 static int sections(struct html *h, const char *dir, const struct ts_str *recipe)
 {
+	size_t n;
+	const char *name = run_name(dir, &n);
 	TS_TRY(html_collect(h));
-	TS_TRY(head(h, dir));
-	TS_TRY(banner(h, dir));
+	TS_TRY(html_open(h, name, n));
+	TS_TRY(banner(h));
 	TS_TRY(html_headline(h));
 	TS_TRY(html_results(h));
 	TS_TRY(html_alpha(h));
@@ -97,10 +112,7 @@ static int sections(struct html *h, const char *dir, const struct ts_str *recipe
 	TS_TRY(html_samples(h));
 	TS_TRY(html_cost(h));
 	TS_TRY(html_settings(h, recipe));
-	TS_TRY(html_raw(h, "</main>\n<script>"));
-	if (ts_str_append(h->out, html_script.data, html_script.size))
-		return ts_fail_memory(h->err);
-	return html_raw(h, "</script>\n</body>\n</html>\n");
+	return html_close(h);
 }
 
 /* --- the run directory --- */

@@ -41,7 +41,8 @@ static int stage_row(struct html *h, const json_t *stage, bool *lost)
 	TS_TRY(html_printf(h, "<td>%.*s</td>", (int)strlen(unit) - (of == 1), unit));
 	TS_TRY(count_cell(h, stage, "tokens"));
 	TS_TRY(html_raw(h, "<td class=\"num\">"));
-	TS_TRY(rate < 100 ? html_printf(h, "%.1f", rate) : html_count(h, (int64_t)(rate + 0.5)));
+	if (isfinite(rate) && strcmp(unit, "times") != 0)
+		TS_TRY(rate < 100 ? html_printf(h, "%.1f", rate) : html_count(h, (int64_t)(rate + 0.5)));
 	TS_TRY(html_raw(h, "</td>"));
 	TS_TRY(duration_cell(h, stage, "seconds"));
 	TS_TRY(duration_cell(h, stage, "seconds_at"));

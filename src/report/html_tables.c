@@ -64,11 +64,15 @@ static int difference(struct html *h, const struct html_eval *e)
 	return html_raw(h, "<td class=\"none\"></td></tr>\n");
 }
 
-static int eval(struct html *h, const struct html_eval *e)
+int html_eval_rows(struct html *h, const struct html_eval *e, const char *run)
 {
 	TS_TRY(html_raw(h, "<tbody><tr class=\"head\"><th colspan=\"6\" scope=\"rowgroup\"><b>"));
-	TS_TRY(html_text(h, e->name));
+	TS_TRY(html_text(h, run ? run : e->name));
 	TS_TRY(html_raw(h, "</b> <span>"));
+	if (run) {
+		TS_TRY(html_text(h, e->name));
+		TS_TRY(html_raw(h, ": "));
+	}
 	TS_TRY(html_text(h, e->measure ? e->measure : html_subject(e)));
 	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->n));
@@ -96,6 +100,26 @@ static int eval(struct html *h, const struct html_eval *e)
 	return html_raw(h, "</tbody>\n");
 }
 
+int html_bars_head(struct html *h)
+{
+	TS_TRY(html_raw(h, "<table class=\"bars\"><thead><tr><td></td>"));
+	TS_TRY(html_raw(h, axis));
+	return html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">by pairs 95%</th>"
+			   "<th class=\"num\">count</th></tr></thead>\n");
+}
+
+int html_bars_note(struct html *h)
+{
+	return html_raw(
+		h,
+		"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+		"independent. \xe2\x80\x9c"
+		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+		"as independent; Holm\xe2\x80\x99s p is McNemar\xe2\x80\x99s corrected for all sets of the run, and the words rest on it "
+		"and on the interval. A truncated answer was ended by its longest length, not by the model.</p>\n");
+}
+
 int html_results(struct html *h)
 {
 	const json_t *list, *entry;
@@ -104,22 +128,16 @@ int html_results(struct html *h)
 	TS_TRY(report_block(h->metrics, "evals", JSON_ARRAY, h->place, &list, h->err));
 	if (!json_array_size(list))
 		return 0;
-	TS_TRY(html_raw(h, "<section id=\"results\"><h2>Before and after</h2>\n<table class=\"bars\"><thead><tr><td></td>"));
-	TS_TRY(html_raw(h, axis));
-	TS_TRY(html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">by pairs 95%</th>"
-			   "<th class=\"num\">count</th></tr></thead>\n"));
+	TS_TRY(html_raw(h, "<section id=\"results\"><h2>Before and after</h2>\n"));
+	TS_TRY(html_bars_head(h));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
-		TS_TRY(eval(h, &e));
+		TS_TRY(html_eval_rows(h, &e, NULL));
 	}
-	return html_raw(
-		h,
-		"</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-		"independent. \xe2\x80\x9c"
-		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-		"as independent; Holm\xe2\x80\x99s p is McNemar\xe2\x80\x99s corrected for all sets of the run, and the words rest on it "
-		"and on the interval. A truncated answer was ended by its longest length, not by the model.</p></section>\n");
+	TS_TRY(html_raw(h, "</table>\n"));
+	TS_TRY(html_bars_note(h));
+	TS_TRY(html_own_scatter(h));
+	return html_raw(h, "</section>\n");
 }
 
 /* --- safe with and without steering --- */

@@ -23,9 +23,10 @@ int report_by_phrases(const json_t *object, const char *place, bool *yes, struct
 /* Whether the run's method steers harmful prompts. Method `rejection` does not: what alpha calls "steered" is then its plain first tries. */
 bool report_steers(const json_t *metrics);
 
-/* compare.c: the three shares of a headline: its key there, the kind of set that it is of, and what a table calls it. */
+/* compare.c: the three shares of a headline: its key there, the kind of set that it is of, and what a table and a
+ * page call it. */
 struct report_kind {
-	const char *key, *kind, *title;
+	const char *key, *kind, *title, *heading;
 };
 #define REPORT_KINDS 3
 extern const struct report_kind report_kinds[REPORT_KINDS];
@@ -94,6 +95,10 @@ enum html_change {
 #define HTML_FEWEST_PAIRS 20
 #define HTML_LEVEL        0.05
 
+/* html.c: the page up to its name in the head line, and from the end of its content on. */
+int html_open(struct html *, const char *name, size_t n);
+int html_close(struct html *);
+
 /* html_text.c: markup as it is; text escaped. */
 int html_raw(struct html *, const char *markup);
 int html_printf(struct html *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -125,6 +130,10 @@ int html_headline(struct html *);
 
 /* html_tables.c: the sections of shares and counts. */
 int html_results(struct html *);
+/* Its table: the head; the rows of a set, headed by the set's name or by a run's and the set's; what stands below it. */
+int html_bars_head(struct html *);
+int html_eval_rows(struct html *, const struct html_eval *, const char *run);
+int html_bars_note(struct html *);
 int html_alpha(struct html *);
 int html_kept(struct html *);
 
@@ -133,6 +142,10 @@ int html_kept(struct html *);
 int html_bar(struct html *, double share, double low, double high, const char *style);
 int html_training(struct html *);
 int html_length_charts(struct html *);
+
+/* html_scatter.c: of the `runs` of a comparison (compare.h); nothing where no run has both safety and reasoning. */
+int html_scatter(struct html *, const json_t *runs);
+int html_own_scatter(struct html *); /* of the run that the page is of */
 
 /* html_cost.c */
 int html_cost(struct html *);
