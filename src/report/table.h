@@ -4,26 +4,8 @@
  * is too long for its place goes on in the next line. Control characters in names are shown as '?'. Every block is optional;
  * a missing or null number is shown as "-". A field of the wrong type fails and is named.
  *
- * metrics.json (shares and intervals are fractions, not percentages; n, count, of, kept are integers):
- *   method, seed, model, guard, filter, refusal_judge   names as the recipe says
- *   evals[]: name, kind (safety | over_refusal | reasoning), n (rows), pairs (distinct prompts: the clusters), duplicates,
- *       overlap (rows whose prompt is trained on as well), measure (in words), of and drawn (of a part of a file: the rows that n were taken from, and whether by the seed),
- *       before, after: count, unjudged, truncated (ended by a bound, not by the model), share = count / (n - unjudged), low, high (Wilson), cluster_low, cluster_high
- *           (bootstrap over pairs)
- *       difference: mean (after - before), low, high (bootstrap over pairs), p_mcnemar, p_holm (corrected for the number of sets),
- *           detectable (the smallest difference that would have been found with 80% power, by an interval at 95% and a test at
-           5% / number of sets; null = none)
- *   before, after: unsafe, over_refusal, reasoning: share, low, high, n, measure           the headline
- *       of a reasoning set: graders.before, .after: strict, paper (answers that each calls right), disagreements (how many);
- *           disagreements[]: stage, row (in the set's file, from 1), gold, extracted (null = none found), strict, paper (right | wrong)
- *   A measure that holds "keyword stand-in" was taken by phrases of refusal: "unsafe" then counts what was not refused.
- *   alpha: measure; ref, steered: accepted, of, share, low, high; omega, omega_low, omega_high, minus_log_alpha_ref
- *   accepted: harmful, benign: kept, of
- *   labels[]: label, of, kept, and why the rest was dropped: no_thinking, unsafe, refused and complied (by phrases: a
- *       benign row, a harmful one), unjudged, prefix (the prompt's tokens do not begin the example's), length, duplicates (any of
- *       these; one that no row has gets no column)
- *   train: examples, dropped_prefix, epochs, steps, batch, target_tokens, first_loss, last_loss
- *   duplicates_dropped                                                                     training prompts given twice */
+ * The keys of metrics.json: docs/json.md, docs/schema/metrics.schema.json. A measure that holds "keyword stand-in" was taken by phrases of
+ * refusal: "unsafe" then counts what was not refused. */
 #ifndef TS_REPORT_TABLE_H
 #define TS_REPORT_TABLE_H
 

@@ -1,5 +1,5 @@
 /* What came out: metrics.json, from the journal alone. No time, rate, host or absolute path goes in here: a resumed run must give the
- * same bytes. The layout is described in report/table.h. */
+ * same bytes. The layout is described in docs/json.md. */
 #include "run/internal.h"
 
 #include "stats/stats.h"
