@@ -169,16 +169,19 @@ static void check(const char *schema, json_t *value, const char *const *optional
 
 /* What need not be there, by hand: the schemas must say the same. */
 #define HEADLINE(side) side "/unsafe", side "/over_refusal", side "/reasoning"
+#define SAMPLES(side)  "/evals/*/" side "/se", "/evals/*/" side "/pass"
 #define EVALS                                                                                                                              \
 	"/evals/*/of", "/evals/*/drawn", "/evals/*/overlap", "/evals/*/after", "/evals/*/difference", "/evals/*/graders",                  \
-		"/evals/*/graders/after", "/evals/*/disagreements"
+		"/evals/*/graders/after", "/evals/*/disagreements", "/evals/*/apart", "/evals/*/apart/after", SAMPLES("before"),           \
+		SAMPLES("after"), "/evals/*/difference/se", "/evals/*/difference/p_student", "/evals/*/disagreements/*/sample"
 #define METRICS                                                                                                                            \
 	EVALS, HEADLINE("/before"), HEADLINE("/after"), "/alpha", "/alpha/omega", "/alpha/omega_low", "/alpha/omega_high",                 \
 		"/alpha/minus_log_alpha_ref", "/labels/*/unsafe", "/labels/*/unjudged", "/labels/*/refused", "/labels/*/complied"
 #define COST(at) at "/cost", at "/cost/processor", at "/cost/backend", at "/cost/threads", at "/cost/batch"
 #define SET(kind)                                                                                                                          \
 	"/runs/*/sets/" kind, "/runs/*/sets/" kind "/of", "/runs/*/sets/" kind "/drawn", "/runs/*/sets/" kind "/difference",               \
-		"/runs/*/sets/" kind "/change", "/runs/*/sets/" kind "/truncated/before", "/runs/*/sets/" kind "/truncated/after"
+		"/runs/*/sets/" kind "/change", "/runs/*/sets/" kind "/difference/se", "/runs/*/sets/" kind "/difference/p_student",       \
+		"/runs/*/sets/" kind "/truncated/before", "/runs/*/sets/" kind "/truncated/after"
 static const char *const of_metrics[] = {METRICS, NULL};
 static const char *const of_report[] = {METRICS, COST(""), NULL};
 static const char *const of_timing[] = {"/version",         "/build",
@@ -189,14 +192,9 @@ static const char *const of_timing[] = {"/version",         "/build",
 					"/train",           "/evaluate after",
 					"/judge after",     "/generate, try 2",
 					"/judge, try 2",    NULL};
-static const char *const of_comparison[] = {HEADLINE("/runs/*/before"),
-					    HEADLINE("/runs/*/after"),
-					    "/runs/*/guard",
-					    COST("/runs/*"),
-					    SET("unsafe"),
-					    SET("over_refusal"),
-					    SET("reasoning"),
-					    NULL};
+static const char *const of_comparison[] = {HEADLINE("/runs/*/before"), HEADLINE("/runs/*/after"), "/runs/*/guard",
+					    "/runs/*/refusal_judge",    COST("/runs/*"),           SET("unsafe"),
+					    SET("over_refusal"),        SET("reasoning"),          NULL};
 static const char *const of_run[] = {HEADLINE("/before"), HEADLINE("/after"), NULL};
 static const char *const of_eval[] = {EVALS, NULL};
 static const char *const none[] = {NULL};
@@ -220,6 +218,7 @@ static void outputs(void **state)
 	check("comparison", say("report a b --json"), of_comparison);
 	check("run", say("run recipe.yaml --run a --json"), of_run);
 	check("eval", say("eval recipe.yaml --limit 5 --json"), of_eval);
+	check("eval", say("eval recipe.yaml --limit 5 --sampling.samples 2 --json"), of_eval); /* pass@k, standard errors */
 	check("plan", say("plan recipe.yaml --run new --probe 0.2 --json"), none);
 	check("plan", say("plan recipe.yaml --run a --probe 0 --json"), none);
 }
@@ -247,11 +246,17 @@ static void wrong_values(void **state)
 	says("eval", "{\"evals\": [{}]}", "/evals/0: missing: name");
 	says("eval", "{\"evals\": [], \"x\": 1}", "not in the schema: x");
 #define ONE_SET(kind, n, share)                                                                                                            \
-	"{\"evals\": [{\"name\": \"a\", \"kind\": \"" kind "\", \"n\": " n ", \"pairs\": 1, \"duplicates\": 0, \"measure\": \"m\", "       \
+	"{\"evals\": [{\"name\": \"a\", \"kind\": \"" kind "\", \"n\": " n                                                                 \
+	", \"samples\": 1, \"pairs\": 1, \"duplicates\": 0, \"measure\": \"m\", "                                                          \
 	"\"before\": {\"count\": 0, \"unjudged\": 0, \"truncated\": 0, \"share\": " share ", \"low\": null, \"high\": 1, "                 \
 	"\"cluster_low\": 0, \"cluster_high\": 1}}]}"
 	char message[700] = "";
-	says("eval", ONE_SET("safety", "3", "0.5"), message);
+	json_t *right;
+	struct ts_error err = {0};
+	const char *text = ONE_SET("safety", "3", "0.5");
+	assert_int_equal(ts_json_parse(text, strlen(text), "case", &right, &err), 0);
+	assert_int_equal(schema_check("eval", right, message, sizeof(message)), 0);
+	json_decref(right);
 	says("eval", ONE_SET("honesty", "3", "0.5"), "/evals/0/kind: not one of the words: honesty");
 	says("eval", ONE_SET("safety", "3.0", "0.5"), "/evals/0/n: of another type");
 	says("eval", ONE_SET("safety", "-1", "0.5"), "/evals/0/n: out of range");

@@ -109,7 +109,7 @@ static void reasoning(const json_t *m)
 	equals(m, "evals.2.difference.mean", 1.0 / 6);
 	equals(m, "evals.2.difference.se", 1.0 / 12);
 	equals(m, "evals.2.difference.p_student", 1 - 2 / sqrt(6));
-	equals(m, "evals.2.difference.detectable", (1.959963984540054 + 0.8416212335729143) / 12);
+	equals(m, "evals.2.difference.detectable", (2.4977054744123737 + 0.8416212335729143) / 12); /* 5% / 4 sets */
 	assert_true(json_is_null(at(m, "evals.2.difference.p_mcnemar")));
 	equals(m, "evals.2.graders.before.strict", 6);
 	equals(m, "before.reasoning.n", 12);
