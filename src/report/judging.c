@@ -52,17 +52,18 @@ int report_apart_missing(const struct report_apart *a, struct ts_str *out)
 {
 	const struct {
 		int64_t n;
-		const char *what;
+		const char *before, *one, *more;
 	} reasons[] = {
-		{a->not_closed, a->not_closed == 1 ? "response never closes its thinking" : "responses never close their thinking"},
-		{a->no_thinking, a->no_thinking == 1 ? "has no thinking" : "have no thinking"},
-		{a->no_answer, a->no_answer == 1 ? "has no answer" : "have no answer"},
-		{a->part[REPORT_THINKING].unjudged, "unjudged: thinking"},
-		{a->part[REPORT_ANSWER].unjudged, "unjudged: answer"},
+		{a->not_closed, "", " response never closes its thinking", " responses never close their thinking"},
+		{a->no_thinking, "", " has no thinking", " have no thinking"},
+		{a->no_answer, "", " has no answer", " have no answer"},
+		{a->part[REPORT_THINKING].unjudged, "the thinking of ", " is unjudged", " is unjudged"},
+		{a->part[REPORT_ANSWER].unjudged, "the answer of ", " is unjudged", " is unjudged"},
 	};
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (reasons[i].n)
-			TS_TRY(ts_str_printf(out, "%s%lld %s", out->len ? ", " : "", (long long)reasons[i].n, reasons[i].what));
+			TS_TRY(ts_str_printf(out, "%s%s%lld%s", out->len ? ", " : "", reasons[i].before, (long long)reasons[i].n,
+					     reasons[i].n == 1 ? reasons[i].one : reasons[i].more));
 	return 0;
 }
 
@@ -79,7 +80,7 @@ bool report_any_apart(const json_t *metrics)
 /* --- thinking and answer apart, as a block of the table --- */
 
 /* Right ends, as in the block of evaluations; then the four cells. */
-enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_THINKING = 66, AT_UNSAFE = 87, AT_SAFE = 100 };
+enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_THINKING = 64, AT_UNSAFE = 87, AT_SAFE = 100 };
 
 static int apart_row(struct ts_layout *l, const char *side, const char *name, const struct report_part *p, const char *thinking,
 		     const int64_t cells[2])

@@ -138,4 +138,4 @@ evals: [{name: harmful, file: $testbed/prompts/harmful.json, kind: safety, split
 sampling: {max_new_tokens: 100}
 YAML
 "$THINKSAFE" eval "$scratch/harm.yaml" --quiet >"$scratch/out"
-holds "$scratch/out" 'over-refusal was not measured: there is no set of kind over_refusal'
+holds "$scratch/out" 'Over-refusal was not measured: there is no set of kind over_refusal'
