@@ -14,7 +14,7 @@ struct command_run {
 	struct ts_session session;
 	struct ts_run_machine machine;
 	struct ts_recipe recipe;
-	const char *run_dir;
+	const char *run_dir, *from;
 	bool print_recipe, recipe_open;
 	size_t limit;   /* prompts of each evaluation; 0 = all */
 	double probe;   /* seconds */
@@ -45,8 +45,8 @@ static const struct {
 	{"sampling.temperature", "T", "0 = always the most probable token"},
 	{"sampling.top_p", "P", "nucleus; 1 = off"},
 	{"sampling.top_k", "K", "0 = off"},
-	{"sampling.max_new_tokens", "N", "most tokens of a response"},
-	{"sampling.samples", "N", "responses per prompt (1)"},
+	{"sampling.max_new_tokens", "N", "most tokens of a response (16384; reasoning sets 32768)"},
+	{"sampling.samples", "N", "responses per evaluation prompt (1; reasoning sets 8)"},
 	{"steering.text", "TEXT", "user turn for harmful prompts, {x} = the prompt"},
 	{"steering.tries", "N", "responses asked for until one is accepted"},
 	{"thinking", "required|none", "whether a response must hold closed thinking"},
@@ -69,7 +69,7 @@ static const struct {
 	{"numerics", "f32", "class of the arithmetic; bf16dot rounds activations for AVX-512-BF16: faster, other bits"},
 	{"kv_dtype", "f32|bf16", "of the KV cache"},
 	{"weights", "bf16|f32", "what quantised weights of a GGUF file become: rounded or exact"},
-	{"before", "RUN", "refused today: a run whose evaluation is used again"},
+	{"before", "RUN", "a run of the same model, prompts and sampling: its responses before training are used again"},
 };
 
 /* Of `plan`; before a run it takes no more than a twentieth of that. */
@@ -240,7 +240,11 @@ static int evaluate(struct command_run *c, const char *path)
 	s->resumable = c->run_dir != NULL;
 	if (!status && c->limit)
 		ts_recipe_limit_evals(&c->recipe, c->limit);
-	if (!status)
+	if (!status && c->from && (!*c->from || s->adapter_dir))
+		status = ts_session_wrong(s, "--from: expected a run's folder, and no --adapter beside it: nothing is generated");
+	if (!status && c->from)
+		status = ts_run_rejudge(&c->recipe, c->run_dir, c->from, &c->machine, &s->context, &metrics, &s->err);
+	else if (!status)
 		status = ts_run_eval(&c->recipe, c->run_dir, s->adapter_dir, &c->machine, &s->context, &metrics, &s->err);
 	if (!status && s->json) {
 		status = ts_json_dump(metrics, &text);
@@ -322,6 +326,8 @@ int ts_command_eval(const struct ts_command *command, int argc, char **argv)
 	const struct ts_option options[] = {
 		{"adapter", "DIR|ID", "LoRA adapter folder or ORG/NAME, used unmerged", TS_OPT_TEXT, &s->adapter_dir, NULL},
 		{"run", "DIR", "keep the samples here, to go on after a stop (default: memory)", TS_OPT_TEXT, &c->run_dir, NULL},
+		{"from", "RUN", "judge and grade that run's responses anew, before and after training; generate none", TS_OPT_TEXT,
+		 &c->from, NULL},
 		{"limit", "N", "at most N prompts of each set, drawn by the seed (0: all)", TS_OPT_COUNT, &c->limit, NULL},
 		{"json", NULL, "metrics as one JSON object", TS_OPT_FLAG, &s->json, NULL},
 		TS_OPTIONS_PIPELINE(s),

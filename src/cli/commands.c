@@ -44,7 +44,7 @@ static const struct ts_command commands[] = {
 	{
 		.name = "eval",
 		.summary = "the recipe's evaluations of one model, with intervals",
-		.usage = "eval RECIPE.yaml [--model DIR|FILE] [--adapter DIR] [options]",
+		.usage = "eval RECIPE.yaml [--model DIR|FILE] [--adapter DIR | --from RUN] [options]",
 		.example = "thinksafe eval testbed/recipe.yaml --adapter runs/demo/adapter --json",
 		.run = ts_command_eval,
 	},

@@ -46,7 +46,16 @@ static bool is_work(const struct ts_plan_stage *s)
 	return s->kind == TS_PLAN_SAMPLE || s->kind == TS_PLAN_JUDGE || s->kind == TS_PLAN_TRAIN;
 }
 
-static void print_stage(FILE *to, const struct ts_plan_stage *s)
+/* Several responses to a prompt are counted as samples. */
+static bool repeats(const struct ts_plan *p, const struct ts_plan_stage *s)
+{
+	bool yes = false;
+	for (size_t i = 0; i < p->sets.len && s->list == TS_PLAN_EVAL; i++)
+		yes = yes || p->sets.data[i].samples > 1;
+	return yes;
+}
+
+static void print_stage(FILE *to, const struct ts_plan *p, const struct ts_plan_stage *s)
 {
 	char in[24] = "", out[24] = "", rate[40] = "", time[40], disk[24] = "";
 	format_time(s->seconds, time);
@@ -65,6 +74,7 @@ static void print_stage(FILE *to, const struct ts_plan_stage *s)
 	fprintf(to, "%-17s%7zu %-7s %10s %10s %9s %13s %9s\n", s->name, s->left,
 		s->kind == TS_PLAN_TRAIN   ? "steps"
 		: s->kind == TS_PLAN_JUDGE ? "verdicts"
+		: repeats(p, s)            ? "samples"
 					   : "prompts",
 		in, s->kind == TS_PLAN_JUDGE ? "" : out, *rate ? rate : "-", time, disk);
 }
@@ -74,7 +84,7 @@ static void print_work(FILE *to, const struct ts_plan *p)
 	char time[40], disk[24], available[24];
 	fprintf(to, "%-17s%15s %10s %10s %9s %13s %9s\n", "plan", "", "tokens in", "out", "rate", "time", "disk");
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++)
-		print_stage(to, &p->stages[i]);
+		print_stage(to, p, &p->stages[i]);
 	format_time(p->seconds, time);
 	format_bytes(p->disk, disk);
 	format_bytes(p->disk_free, available);
@@ -121,11 +131,38 @@ static void print_memory(FILE *to, const struct ts_plan *p)
 
 /* --- what it rests on --- */
 
+static void print_sets(FILE *to, const struct ts_plan *p)
+{
+	bool several = false;
+	for (size_t i = 0; i < p->sets.len; i++) {
+		const struct ts_plan_set *s = &p->sets.data[i];
+		fprintf(to, "%-8s %s: %zu prompts, %zu response%s each, at most %zu new tokens\n", i ? "" : "sets", s->name, s->prompts,
+			s->samples, s->samples > 1 ? "s" : "", s->max_new_tokens);
+		several = several || s->samples > 1;
+	}
+	if (several)
+		fprintf(to, "%-8s training: one response a prompt and try, at most %.0f new tokens\n", "", p->limits[TS_PLAN_GENERATE]);
+}
+
+/* "160 new tokens"; sets may differ. */
+static void print_open_length(FILE *to, const struct ts_plan *p)
+{
+	bool same = true;
+	for (int l = 0; l < TS_PLAN_LISTS; l++)
+		same = same && p->limits[l] == (double)p->max_new_tokens;
+	if (p->expected || same)
+		fprintf(to, "%zu new tokens", p->expected ? p->expected : p->max_new_tokens);
+	else
+		fprintf(to, "its set's most new tokens");
+}
+
 static void print_lengths(FILE *to, const struct ts_plan *p)
 {
 	static const char *const names[] = {"evaluation", "unsteered", "generation"};
 	if (!p->rates.answers) {
-		fprintf(to, "lengths  not measured: %zu new tokens for each answer (%s)\n", p->expected ? p->expected : p->max_new_tokens,
+		fprintf(to, "lengths  not measured: ");
+		print_open_length(to, p);
+		fprintf(to, " for each answer (%s)\n",
 			p->expected ? "--expect-tokens" : "max_new_tokens; --expect-tokens N says otherwise");
 		return;
 	}
@@ -144,10 +181,11 @@ static void print_lengths(FILE *to, const struct ts_plan *p)
 		open = open || s->ended < s->answers.len;
 	}
 	fprintf(to, "\n");
-	if (open)
-		fprintf(to, "         an answer that did not end is planned with %zu tokens (%s)\n",
-			p->expected ? p->expected : p->max_new_tokens,
-			p->expected ? "--expect-tokens" : "max_new_tokens; --expect-tokens N says otherwise");
+	if (!open)
+		return;
+	fprintf(to, "         an answer that did not end is planned with ");
+	print_open_length(to, p);
+	fprintf(to, " (%s)\n", p->expected ? "--expect-tokens" : "max_new_tokens; --expect-tokens N says otherwise");
 }
 
 static bool is_left(const struct ts_plan *p, enum ts_plan_kind kind, bool adapter)
@@ -190,6 +228,7 @@ void ts_plan_table(FILE *to, const struct ts_plan *p)
 			p->rates.train_steps);
 	else
 		fprintf(to, "rates    not measured\n");
+	print_sets(to, p);
 	print_lengths(to, p);
 	print_assumed(to, p);
 }
@@ -219,6 +258,21 @@ static json_t *lengths_json(const struct ts_plan *p, enum ts_plan_list l)
 			 s->at_least, "planned", ts_plan_mean_answer(p, l));
 }
 
+static json_t *sets_json(const struct ts_plan *p)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; list && i < p->sets.len; i++) {
+		const struct ts_plan_set *s = &p->sets.data[i];
+		if (json_array_append_new(list,
+					  json_pack("{s:s, s:I, s:I, s:I}", "name", s->name, "prompts", (json_int_t)s->prompts, "samples",
+						    (json_int_t)s->samples, "max_new_tokens", (json_int_t)s->max_new_tokens))) {
+			json_decref(list);
+			list = NULL;
+		}
+	}
+	return list;
+}
+
 json_t *ts_plan_json(const struct ts_plan *p)
 {
 	json_t *stages = json_array();
@@ -227,11 +281,12 @@ json_t *ts_plan_json(const struct ts_plan *p)
 			json_decref(stages);
 			stages = NULL;
 		}
-	return json_pack("{s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:{s:o, s:o, s:o}}", "stages", stages,
-			 "seconds", number(p->seconds), "probe_seconds", p->probe, "memory", (json_int_t)p->memory, "memory_bound",
-			 (json_int_t)p->bound, "memory_least", (json_int_t)p->least, "disk", (json_int_t)p->disk, "disk_free",
-			 (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left", p->nothing_left, "backend", p->backend,
-			 "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples, "kept_benign", number(p->kept[0]),
-			 "kept_harmful", number(p->kept[1]), "lengths", "evaluation", lengths_json(p, TS_PLAN_EVAL), "unsteered",
-			 lengths_json(p, TS_PLAN_ALPHA), "generation", lengths_json(p, TS_PLAN_GENERATE));
+	return json_pack("{s:o, s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:{s:o, s:o, s:o}}", "stages",
+			 stages, "sets", sets_json(p), "seconds", number(p->seconds), "probe_seconds", p->probe, "memory",
+			 (json_int_t)p->memory, "memory_bound", (json_int_t)p->bound, "memory_least", (json_int_t)p->least, "disk",
+			 (json_int_t)p->disk, "disk_free", (json_int_t)p->disk_free, "measured", p->rates.measured, "nothing_left",
+			 p->nothing_left, "backend", p->backend, "threads", (json_int_t)p->threads, "examples", (json_int_t)p->examples,
+			 "kept_benign", number(p->kept[0]), "kept_harmful", number(p->kept[1]), "lengths", "evaluation",
+			 lengths_json(p, TS_PLAN_EVAL), "unsteered", lengths_json(p, TS_PLAN_ALPHA), "generation",
+			 lengths_json(p, TS_PLAN_GENERATE));
 }

@@ -51,6 +51,17 @@ int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kin
 	return status;
 }
 
+int ts_eval_set_repeat(struct ts_eval_set *set, size_t samples, struct ts_error *err)
+{
+	size_t rows = set->items.len, all;
+	if (!ts_mul_size(rows, samples, &all) || ts_vec_reserve(&set->items, all))
+		return ts_fail_memory(err);
+	set->items.len = all;
+	for (size_t i = all; i-- > 0;) /* backwards, since a row goes to its own place or behind it */
+		set->items.data[i] = set->items.data[i / samples];
+	return 0;
+}
+
 void ts_eval_set_release(struct ts_eval_set *set)
 {
 	ts_prompt_file_release(&set->file);

@@ -17,14 +17,16 @@ struct ts_eval_item {
 };
 
 struct ts_eval_set {
-	struct ts_prompt_file file; /* owns the texts */
-	TS_VEC(struct ts_eval_item) items;
+	struct ts_prompt_file file;        /* owns the texts */
+	TS_VEC(struct ts_eval_item) items; /* a row of the file each, or with ts_eval_set_repeat a sample each */
 	size_t clusters;
 };
 
 /* A reasoning set needs an answer in every row. */
 int ts_eval_set_load(struct ts_eval_set *set, const char *path, enum ts_eval_kind, const struct ts_prompt_choice *,
 		     const struct ts_context *, struct ts_error *err);
+/* Each item `samples` times, one behind another: item i is sample i % samples of row i / samples. */
+int ts_eval_set_repeat(struct ts_eval_set *set, size_t samples, struct ts_error *err);
 void ts_eval_set_release(struct ts_eval_set *set);
 
 #endif

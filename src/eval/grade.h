@@ -22,6 +22,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of both graders' rules. To be raised whenever a verdict may change: a run's stored verdicts by another version are graded again. */
+#define TS_GRADER_VERSION 1
+
 enum ts_dataset { TS_DATASET_MATH, TS_DATASET_GSM8K, TS_DATASET_AIME, TS_DATASET_GPQA };
 
 /* "math", "gsm8k", "aime", "gpqa"; anything else fails and is named. */

@@ -13,6 +13,7 @@ struct ts_prompt {
 	/* For messages, by whoever made the prompt: the file it came from (NULL = not said) and its number there. */
 	const char *file;
 	size_t number;
+	size_t max_new_tokens; /* of its response, likewise; 0 = as whoever asks for it says of all */
 };
 
 /* A user turn through the chat template. */

@@ -31,6 +31,7 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_need_text(entry, "kind", &e->kind, h->place, h->err));
 	TS_TRY(ts_json_text(entry, "measure", &e->measure, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "n", 0, &e->n, h->place, h->err));
+	TS_TRY(ts_json_int(entry, "samples", 1, &e->samples, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "of", 0, &e->of, h->place, h->err));
 	TS_TRY(ts_json_bool(entry, "drawn", false, &e->drawn, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "pairs", 0, &e->pairs, h->place, h->err));
@@ -44,7 +45,8 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_real(d, "high", NAN, &e->high, h->place, h->err));
 	TS_TRY(ts_json_real(d, "p_holm", NAN, &e->p_holm, h->place, h->err));
 	TS_TRY(ts_json_real(d, "detectable", NAN, &e->detectable, h->place, h->err));
-	return ts_json_real(d, "p_mcnemar", NAN, &e->p, h->place, h->err);
+	e->by_student = json_is_number(json_object_get(d, "p_student"));
+	return ts_json_real(d, e->by_student ? "p_student" : "p_mcnemar", NAN, &e->p, h->place, h->err);
 }
 
 enum html_change html_change_of(const struct html_eval *e)
@@ -150,6 +152,8 @@ static int sentence(struct html *h, const struct html_eval *e)
 	TS_TRY(html_count(h, e->n));
 	TS_TRY(html_raw(h, " prompts"));
 	TS_TRY(html_part(h, e));
+	if (e->samples > 1)
+		TS_TRY(html_printf(h, ", %lld samples each", (long long)e->samples));
 	TS_TRY(html_raw(h, " ("));
 	TS_TRY(html_count(h, e->pairs));
 	TS_TRY(html_raw(h, " distinct pairs): "));

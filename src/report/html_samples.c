@@ -149,8 +149,8 @@ static int add_samples(struct html *h, const struct ts_indexed_prompt *row)
 			TS_TRY(add_sample(h, row, "generate", key, attempt++, &count));
 			continue;
 		}
-		TS_TRY(add_sample(h, row, "before", key, 0, &count));
-		TS_TRY(add_sample(h, row, "after", key, 0, &count));
+		TS_TRY(add_sample(h, row, "before", key, attempt, &count));
+		TS_TRY(add_sample(h, row, "after", key, attempt++, &count));
 	}
 	return 0;
 }

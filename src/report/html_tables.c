@@ -39,9 +39,9 @@ static int side(struct html *h, const struct html_eval *e, const struct html_sha
 	TS_TRY(html_bar(h, s->share, s->low, s->high, name));
 	TS_TRY(html_raw(h, "</td>"));
 	TS_TRY(share_cell(h, s->share));
-	TS_TRY(interval_cell(h, "Wilson", s->low, s->high));
+	TS_TRY(interval_cell(h, e->samples > 1 ? "t" : "Wilson", s->low, s->high));
 	TS_TRY(interval_cell(h, "by pairs", s->cluster_low, s->cluster_high));
-	TS_TRY(count_of(h, s->count, e->n - s->unjudged));
+	TS_TRY(count_of(h, s->count, e->n * e->samples - s->unjudged));
 	return html_raw(h, "</tr>\n");
 }
 
@@ -55,7 +55,7 @@ static int difference(struct html *h, const struct html_eval *e)
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
 	TS_TRY(html_raw(h, words[html_change_of(e)]));
 	if (isfinite(e->p)) {
-		TS_TRY(html_raw(h, ", McNemar "));
+		TS_TRY(html_raw(h, e->by_student ? ", paired t " : ", McNemar "));
 		TS_TRY(html_p(h, e->p));
 	}
 	if (isfinite(e->p_holm)) {
@@ -69,7 +69,39 @@ static int difference(struct html *h, const struct html_eval *e)
 	return html_raw(h, "<td class=\"none\"></td></tr>\n");
 }
 
-static int eval(struct html *h, const struct html_eval *e)
+/* One row a side: pass@1, pass@2, ... with their intervals. */
+static int passes_of(struct html *h, const json_t *entry, const char *name)
+{
+	const json_t *side, *list, *pass;
+	size_t i;
+	TS_TRY(report_block(entry, name, JSON_OBJECT, h->place, &side, h->err));
+	TS_TRY(report_block(side, "pass", JSON_ARRAY, h->place, &list, h->err));
+	if (!json_array_size(list))
+		return 0;
+	TS_TRY(html_printf(h, "<tr class=\"pass\"><th scope=\"row\">pass@k %s</th><td colspan=\"5\">", name));
+	json_array_foreach (list, i, pass) {
+		struct html_share s;
+		int64_t k;
+		TS_TRY(ts_json_int(pass, "k", 0, &k, h->place, h->err));
+		TS_TRY(ts_json_real(pass, "share", NAN, &s.share, h->place, h->err));
+		TS_TRY(ts_json_real(pass, "low", NAN, &s.low, h->place, h->err));
+		TS_TRY(ts_json_real(pass, "high", NAN, &s.high, h->place, h->err));
+		TS_TRY(html_printf(h, "%s@%lld <b>", i ? ", " : "", (long long)k));
+		TS_TRY(html_percent(h, s.share));
+		TS_TRY(html_raw(h, "</b> ["));
+		TS_TRY(html_interval(h, s.low, s.high));
+		TS_TRY(html_raw(h, "]"));
+	}
+	return html_raw(h, "</td></tr>\n");
+}
+
+static int passes(struct html *h, const json_t *entry)
+{
+	TS_TRY(passes_of(h, entry, "before"));
+	return passes_of(h, entry, "after");
+}
+
+static int eval(struct html *h, const json_t *entry, const struct html_eval *e)
 {
 	TS_TRY(html_raw(h, "<tbody><tr class=\"head\"><th colspan=\"6\" scope=\"rowgroup\"><b>"));
 	TS_TRY(html_text(h, e->name));
@@ -79,6 +111,8 @@ static int eval(struct html *h, const struct html_eval *e)
 	TS_TRY(html_count(h, e->n));
 	TS_TRY(html_raw(h, " prompts"));
 	TS_TRY(html_part(h, e));
+	if (e->samples > 1)
+		TS_TRY(html_printf(h, ", %lld samples each", (long long)e->samples));
 	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->pairs));
 	TS_TRY(html_raw(h, " distinct pairs"));
@@ -93,6 +127,7 @@ static int eval(struct html *h, const struct html_eval *e)
 		TS_TRY(side(h, e, &e->after, "after"));
 	if (e->has_difference)
 		TS_TRY(difference(h, e));
+	TS_TRY(passes(h, entry));
 	return html_raw(h, "</tbody>\n");
 }
 
@@ -110,15 +145,15 @@ int html_results(struct html *h)
 			   "<th class=\"num\">count</th></tr></thead>\n"));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
-		TS_TRY(eval(h, &e));
+		TS_TRY(eval(h, entry, &e));
 		TS_TRY(html_wildguard(h, entry));
 	}
-	return html_raw(h,
-			"</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-			"independent. \xe2\x80\x9c"
-			"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-			"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-			"as independent.</p></section>\n");
+	return html_raw(
+		h, "</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+		   "independent. \xe2\x80\x9c"
+		   "By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+		   "one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+		   "as independent. Where a prompt has several samples, interval and test are those of t over the pairs.</p></section>\n");
 }
 
 /* --- shares alone --- */

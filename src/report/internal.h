@@ -96,9 +96,11 @@ struct html_share {
 struct html_eval {
 	const char *name, *kind, *measure;
 	int64_t n, of, pairs, duplicates; /* of: 0 = n is the whole file, or the whole split */
+	int64_t samples;                  /* of each prompt */
 	bool drawn;                       /* the n, by the seed */
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
+	bool by_student; /* p is the paired t test's over pairs, not McNemar's over rows */
 	double mean, low, high, p, p_holm, detectable;
 };
 

@@ -108,29 +108,38 @@ static int measured_by_phrases(struct table *t, const json_t *object, bool *yes)
 	return report_by_phrases(object, t->place, yes, t->err);
 }
 
-/* "500 rows", "32 of 313 rows drawn by seed" */
-static int eval_rows(struct table *t, const json_t *eval, int64_t n)
+static int samples_of(struct table *t, const json_t *eval, int64_t *samples)
 {
-	int64_t of;
-	bool drawn;
-	TS_TRY(integer(t, eval, "of", &of));
-	TS_TRY(ts_json_bool(eval, "drawn", false, &drawn, t->place, t->err));
-	if (!of)
-		return ts_layout_wrap_printf(&t->l, 2, "%lld rows", (long long)n);
-	return ts_layout_wrap_printf(&t->l, 2, "%lld of %lld rows %s", (long long)n, (long long)of,
-				     drawn ? "drawn by seed" : "in the file's order");
+	return ts_json_int(eval, "samples", 1, samples, t->place, t->err);
 }
 
-/* Below the headline: the sets that are a part of their file. */
+/* "500 rows", "32 of 313 rows drawn by seed", "30 rows x 8 samples (intervals: t over the pairs)" */
+static int eval_rows(struct table *t, const json_t *eval, int64_t n)
+{
+	int64_t of, samples;
+	bool drawn;
+	TS_TRY(integer(t, eval, "of", &of));
+	TS_TRY(samples_of(t, eval, &samples));
+	TS_TRY(ts_json_bool(eval, "drawn", false, &drawn, t->place, t->err));
+	if (!of)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%lld rows", (long long)n));
+	else
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%lld of %lld rows %s", (long long)n, (long long)of,
+					     drawn ? "drawn by seed" : "in the file's order"));
+	return samples == 1 ? 0 : ts_layout_wrap_printf(&t->l, 2, " x %lld samples (intervals: t over the pairs)", (long long)samples);
+}
+
+/* Below the headline: the sets that are a part of their file, or have several samples. */
 static int parts(struct table *t, const json_t *m)
 {
 	const json_t *list, *eval;
 	const char *name;
 	size_t i;
-	int64_t n;
+	int64_t n, samples;
 	TS_TRY(block(t, m, "evals", JSON_ARRAY, &list));
 	json_array_foreach (list, i, eval) {
-		if (!json_object_get(eval, "of"))
+		TS_TRY(samples_of(t, eval, &samples));
+		if (!json_object_get(eval, "of") && samples == 1)
 			continue;
 		TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 		TS_TRY(integer(t, eval, "n", &n));
@@ -206,6 +215,31 @@ static int eval_side(struct table *t, const json_t *eval, const char *key, int64
 	return ts_layout_line(&t->l);
 }
 
+/* "  pass@k before: @1 62.1%, @2 70.0%, @4 78.3%, @8 83.3%" */
+static int eval_passes(struct table *t, const json_t *eval, const char *side)
+{
+	const json_t *list, *entry, *v;
+	size_t i;
+	TS_TRY(block(t, eval, side, JSON_OBJECT, &v));
+	TS_TRY(block(t, v, "pass", JSON_ARRAY, &list));
+	if (!json_array_size(list))
+		return 0;
+	TS_TRY(ts_layout_left(&t->l, 2, "pass@k "));
+	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s:", side));
+	json_array_foreach (list, i, entry) {
+		int64_t k;
+		double share, low, high;
+		char text[3][32];
+		TS_TRY(integer(t, entry, "k", &k));
+		TS_TRY(real(t, entry, "share", &share));
+		TS_TRY(real(t, entry, "low", &low));
+		TS_TRY(real(t, entry, "high", &high));
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s @%lld %s%% (%s..%s)", i ? "," : "", (long long)k, report_percent(share, text[0]),
+					     report_percent(low, text[1]), report_percent(high, text[2])));
+	}
+	return ts_layout_line(&t->l);
+}
+
 /* What may be said of the change, and what could have been seen: "no detectable change; Holm p = 0.6875; at 80% power ..." */
 static int verdict(struct table *t, const json_t *d, const struct html_eval *e)
 {
@@ -238,12 +272,13 @@ static int eval_difference(struct table *t, const json_t *eval)
 	TS_TRY(real(t, d, "mean", &e.mean));
 	TS_TRY(real(t, d, "low", &e.low));
 	TS_TRY(real(t, d, "high", &e.high));
-	TS_TRY(real(t, d, "p_mcnemar", &e.p));
+	e.by_student = json_is_number(json_object_get(d, "p_student"));
+	TS_TRY(real(t, d, e.by_student ? "p_student" : "p_mcnemar", &e.p));
 	TS_TRY(integer(t, eval, "pairs", &e.pairs));
 	TS_TRY(ts_layout_left(&t->l, 2, "change"));
 	TS_TRY(report_put_share(&t->l, AT_SHARE, e.mean, " "));
 	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, e.low, e.high));
-	TS_TRY(put_p(t, "McNemar", e.p));
+	TS_TRY(put_p(t, e.by_student ? "paired t" : "McNemar", e.p));
 	TS_TRY(ts_layout_line(&t->l));
 	return verdict(t, d, &e);
 }
@@ -272,11 +307,12 @@ static int eval_block(struct table *t, const json_t *eval)
 {
 	const char *name, *kind, *measure;
 	const json_t *graders;
-	int64_t n, pairs, duplicates;
+	int64_t n, samples, pairs, duplicates;
 	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "measure", &measure, t->place, t->err));
 	TS_TRY(integer(t, eval, "n", &n));
+	TS_TRY(samples_of(t, eval, &samples));
 	TS_TRY(integer(t, eval, "pairs", &pairs));
 	TS_TRY(integer(t, eval, "duplicates", &duplicates));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s", name));
@@ -291,13 +327,15 @@ static int eval_block(struct table *t, const json_t *eval)
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));
 	TS_TRY(ts_layout_line(&t->l));
-	TS_TRY(eval_side(t, eval, "before", n));
-	TS_TRY(eval_side(t, eval, "after", n));
+	TS_TRY(eval_side(t, eval, "before", n * samples));
+	TS_TRY(eval_side(t, eval, "after", n * samples));
 	TS_TRY(eval_difference(t, eval));
+	TS_TRY(eval_passes(t, eval, "before"));
+	TS_TRY(eval_passes(t, eval, "after"));
 	TS_TRY(report_wildguard_lines(&t->l, eval, t->place, t->err));
 	TS_TRY(block(t, eval, "graders", JSON_OBJECT, &graders));
-	TS_TRY(eval_graders(t, graders, "before", n));
-	return eval_graders(t, graders, "after", n);
+	TS_TRY(eval_graders(t, graders, "before", n * samples));
+	return eval_graders(t, graders, "after", n * samples);
 }
 
 static int evals(struct table *t, const json_t *m)

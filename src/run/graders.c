@@ -3,6 +3,7 @@
 
 #include "text/visible.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int put(json_t *object, const char *key, json_t *value, struct ts_error *err)
@@ -30,6 +31,8 @@ static int add_disagreement(const struct ts_run_eval *e, size_t i, const char *s
 		return ts_fail_memory(err);
 	TS_TRY(put(entry, "stage", json_string(stage), err));
 	TS_TRY(put(entry, "row", json_integer((json_int_t)e->prompts[i].number), err));
+	if (e->samples > 1)
+		TS_TRY(put(entry, "sample", json_integer((json_int_t)(i % e->samples + 1)), err));
 	TS_TRY(put_visible(entry, "gold", gold, strlen(gold), err));
 	if (grade->found)
 		TS_TRY(put_visible(entry, "extracted", ts_str_c(&grade->extracted), grade->extracted.len, err));
@@ -48,6 +51,22 @@ int ts_run_count_grade(struct ts_run_grades *g, const struct ts_run_eval *e, siz
 		return 0;
 	g->disagreements++;
 	return add_disagreement(e, i, stage, grade, g->list, err);
+}
+
+int ts_run_begin_grading(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_str known = {0};
+	char version[16];
+	bool found;
+	snprintf(version, sizeof(version), "%d", TS_GRADER_VERSION);
+	int status = ts_store_get_meta(r->store, "graders", &known, &found, err);
+	bool same = !status && found && !strcmp(ts_str_c(&known), version);
+	ts_str_release(&known);
+	if (status || same)
+		return status;
+	for (int g = TS_GRADER_STRICT; g <= TS_GRADER_PAPER; g++)
+		TS_TRY(ts_store_forget_verdicts(r->store, ts_grader_name((enum ts_grader)g), err));
+	return ts_store_put_meta(r->store, "graders", version, err);
 }
 
 int ts_run_put_grades(const struct ts_run_grades *g, const char *stage, json_t *graders, struct ts_error *err)

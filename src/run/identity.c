@@ -69,6 +69,11 @@ static int check_judge(struct ts_run *r, const char *name, const char *whose, co
 	return status;
 }
 
+void ts_run_set_identity(const struct ts_run_eval *e, char name[160])
+{
+	snprintf(name, 160, "evaluation set %.100s", e->recipe->name);
+}
+
 /* What an evaluation depends on beside the recipe's own text. */
 static int check_files(struct ts_run *r, struct ts_error *err)
 {
@@ -84,7 +89,7 @@ static int check_files(struct ts_run *r, struct ts_error *err)
 		TS_TRY(check_file(r, "refusal phrases", r->recipe->refusal_phrases.path, err));
 	for (size_t i = 0; i < r->evals.len; i++) {
 		char name[160];
-		snprintf(name, sizeof(name), "evaluation set %.100s", r->evals.data[i].recipe->name);
+		ts_run_set_identity(&r->evals.data[i], name);
 		TS_TRY(check_file(r, name, r->evals.data[i].recipe->rows.file.path, err));
 	}
 	return 0;
@@ -161,6 +166,9 @@ int ts_run_find_moment(struct ts_run *r, struct ts_error *err)
 	struct ts_str known = {0};
 	bool found;
 	int status = ts_store_get_meta(r->store, "moment", &known, &found, err);
+	/* A prompt that shows the date is the other run's prompt only with its date. */
+	if (!status && !found && r->source.store)
+		status = ts_store_get_meta(r->source.store, "moment", &known, &found, err);
 	if (!status)
 		r->moment = found ? strtoll(ts_str_c(&known), NULL, 10) : (int64_t)time(NULL);
 	ts_str_release(&known);
@@ -198,9 +206,9 @@ int ts_run_check_identity(struct ts_run *r, struct ts_error *err)
 	return check_prompts(r, err);
 }
 
-int ts_run_check_eval_identity(struct ts_run *r, const char *adapter_dir, struct ts_error *err)
+int ts_run_check_eval_identity(struct ts_run *r, const char *use, const char *adapter_dir, struct ts_error *err)
 {
-	TS_TRY(check_use(r, "an evaluation", err));
+	TS_TRY(check_use(r, use, err));
 	TS_TRY(check_recipe(r, err));
 	TS_TRY(check_moment(r, err));
 	TS_TRY(check_files(r, err));

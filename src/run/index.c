@@ -40,9 +40,11 @@ static const char *outcome(const struct ts_run *r, enum ts_eval_kind kind, bool 
 	}
 }
 
+/* Of one sample. Several of a prompt that came out differently are "mixed"; which answer is whose the journal's verdicts tell. */
 static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, const char *stage, int side, struct ts_indexed_prompt *row,
 		    struct ts_error *err)
 {
+	const char *word;
 	struct ts_sample s;
 	struct ts_grade grade = {0};
 	uint8_t hit;
@@ -51,30 +53,47 @@ static int add_side(struct index *x, const struct ts_run_eval *e, size_t i, cons
 	if (!found)
 		return 0;
 	int status = ts_run_judge_one(x->run, e, i, stage, &s, &hit, &unjudged, &grade, err);
-	if (!status)
-		row->outcome[side] = outcome(x->run, e->kind, hit, unjudged);
-	if (!status && grade.found && grade.extracted.len)
+	if (!status) {
+		word = outcome(x->run, e->kind, hit, unjudged);
+		row->outcome[side] = !row->outcome[side] || !strcmp(row->outcome[side], word) ? word : "mixed";
+	}
+	if (!status && e->samples == 1 && grade.found && grade.extracted.len)
 		status = keep(x, grade.extracted.data, grade.extracted.len, &row->extracted[side], err);
 	ts_grade_release(&grade);
 	ts_sample_release(&s);
 	return status;
 }
 
+/* The names of some prompts in one text. */
+static int join_keys(struct index *x, const struct ts_prompt *prompts, size_t n, const char **out, struct ts_error *err)
+{
+	struct ts_str keys = {0};
+	int status = 0;
+	for (size_t i = 0; i < n && !status; i++)
+		status = ts_str_printf(&keys, "%s%s", i ? " " : "", prompts[i].name) ? ts_fail_memory(err) : 0;
+	if (!status)
+		status = keep(x, ts_str_c(&keys), keys.len, out, err);
+	ts_str_release(&keys);
+	return status;
+}
+
 static int add_eval(struct index *x, const struct ts_run_eval *e, struct ts_error *err)
 {
-	for (size_t i = 0; i < e->set.items.len; i++) {
+	for (size_t i = 0; i < e->set.items.len; i += e->samples) {
 		const struct ts_eval_item *item = &e->set.items.data[i];
 		struct ts_indexed_prompt row = {.set = e->recipe->name,
 						.kind = ts_eval_kind_name(e->kind),
 						.number = (int64_t)e->prompts[i].number,
 						.prompt = item->instruction,
 						.gold = item->answer,
-						.keys = e->prompts[i].name,
 						.cluster = (int64_t)item->cluster,
 						.accepted = -1,
 						.harmful = e->kind == TS_EVAL_SAFETY};
-		TS_TRY(add_side(x, e, i, "before", 0, &row, err));
-		TS_TRY(add_side(x, e, i, "after", 1, &row, err));
+		TS_TRY(join_keys(x, &e->prompts[i], e->samples, &row.keys, err));
+		for (size_t k = 0; k < e->samples; k++) {
+			TS_TRY(add_side(x, e, i + k, "before", 0, &row, err));
+			TS_TRY(add_side(x, e, i + k, "after", 1, &row, err));
+		}
 		if (ts_vec_push(&x->rows, row))
 			return ts_fail_memory(err);
 	}
@@ -88,19 +107,6 @@ static const char *fate(const struct ts_train_row *t)
 	static const char *const words[] = {[TS_KEPT] = "kept",       [TS_NO_THINKING] = "no thinking", [TS_JUDGED_UNSAFE] = "unsafe",
 					    [TS_REFUSED] = "refused", [TS_COMPLIED] = "complied",       [TS_NOT_JUDGED] = "unjudged"};
 	return t->duplicate ? "duplicate" : t->accepted >= 0 && t->broken_prefix ? "broken prefix" : words[t->fate];
-}
-
-/* The names of its tries in one text. */
-static int join_keys(struct index *x, const struct ts_train_row *t, const char **out, struct ts_error *err)
-{
-	struct ts_str keys = {0};
-	int status = 0;
-	for (size_t i = 0; i < x->run->recipe->steering.tries && !status; i++)
-		status = ts_str_printf(&keys, "%s%s", i ? " " : "", t->tries[i].name) ? ts_fail_memory(err) : 0;
-	if (!status)
-		status = keep(x, ts_str_c(&keys), keys.len, out, err);
-	ts_str_release(&keys);
-	return status;
 }
 
 static int add_training(struct index *x, struct ts_error *err)
@@ -118,7 +124,7 @@ static int add_training(struct index *x, struct ts_error *err)
 						.cluster = (int64_t)i,
 						.accepted = t->accepted,
 						.harmful = t->harmful};
-		TS_TRY(join_keys(x, t, &row.keys, err));
+		TS_TRY(join_keys(x, t->tries, r->recipe->steering.tries, &row.keys, err));
 		if (ts_vec_push(&x->rows, row))
 			return ts_fail_memory(err);
 	}

@@ -44,8 +44,17 @@ struct ts_run_eval {
 	/* Of a reasoning set: the recipe's words, or its format's. */
 	enum ts_dataset dataset;
 	enum ts_grader grader;
+	size_t samples; /* of each prompt; set.items has one each, those of a prompt together */
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
+};
+
+/* Another run whose responses are used again; empty where there is none, or where all was copied already. */
+struct ts_run_source {
+	const char *door, *name, *dir; /* "before" or "from"; the run as it was named, and its folder */
+	struct ts_store *store;
+	struct ts_recipe recipe;
+	bool has_recipe;
 };
 
 /* Who decides. The value is the judge's name in the journal; NULL: nobody, everything is kept. */
@@ -87,6 +96,7 @@ struct ts_run {
 	size_t *alpha_rows;      /* [alpha_count] their rows in train */
 	size_t alpha_count;
 	TS_VEC(struct ts_run_eval) evals;
+	struct ts_run_source source;
 	struct ts_keywords *phrases;
 	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
@@ -99,6 +109,8 @@ int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
 /* Warns of prompts that are trained on and evaluated with. */
 int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
+/* Most tokens of the response to a prompt. */
+size_t ts_run_new_tokens(const struct ts_run *, const struct ts_prompt *);
 void ts_run_release_data(struct ts_run *);
 
 /* resident.c: the one resident model. */
@@ -152,10 +164,25 @@ int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
 
+/* metrics_samples.c: what several samples of a prompt change in metrics.json. */
+#define TS_RUN_CONFIDENCE 0.95
+#define TS_RUN_POWER      0.8
+struct ts_run_hits {
+	uint8_t *hit;     /* [set.items.len] the event the set counts: unsafe, refused, right */
+	uint8_t *missing; /* [set.items.len] could not be judged: in no share */
+};
+/* share, se, low, high from the clusters, and pass[] of a reasoning set: k, share, se, low, high. */
+int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, json_t *side, struct ts_error *err);
+/* se, p_student and detectable over the clusters; p_mcnemar becomes null. */
+int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
+				 json_t *difference, struct ts_error *err);
+
 /* metrics_judges.c: adds "apart" (thinking and answer) and "wildguard" (its three lines) to a set's entry, where they were judged. */
 int ts_run_judging_metrics(struct ts_run *, const struct ts_run_eval *, bool with_after, json_t *entry, struct ts_error *err);
 
-/* graders.c: what both graders say of one side of a reasoning set. */
+/* graders.c: forgets what another version of the graders said: it is graded again. */
+int ts_run_begin_grading(struct ts_run *, struct ts_error *err);
+/* What both graders say of one side of a reasoning set. */
 struct ts_run_grades {
 	size_t right[2]; /* by enum ts_grader */
 	size_t disagreements;
@@ -171,7 +198,25 @@ int ts_run_put_grades(const struct ts_run_grades *, const char *stage, json_t *g
 int ts_run_find_moment(struct ts_run *, struct ts_error *err);
 int ts_run_check_identity(struct ts_run *, struct ts_error *err);
 int ts_run_write_identity(struct ts_run *, struct ts_error *err);
-int ts_run_check_eval_identity(struct ts_run *, const char *adapter_dir, struct ts_error *err); /* writes as well */
+/* `use`: what the directory is for. Writes as well. */
+#define TS_RUN_USE_FROM "another run's responses"
+int ts_run_check_eval_identity(struct ts_run *, const char *use, const char *adapter_dir, struct ts_error *err);
+
+/* The name under which the journal has the hash of a set's file. */
+void ts_run_set_identity(const struct ts_run_eval *, char name[160]);
+
+/* reuse.c: r->source. Opened before the prompts are made, since templates may show the other run's moment; checked when this run's identity
+ * is known: TS_EMISMATCH names what is not the same, with what was expected and found. `adapter`: that has to be the same too. */
+int ts_run_open_source(struct ts_run *, const char *door, const char *name, const char *dir, struct ts_error *err);
+int ts_run_check_source(struct ts_run *, bool adapter, struct ts_error *err);
+/* Samples of this run's prompts that are there, of how many. */
+int ts_run_count_source(struct ts_run *, const char *stage, size_t *there, size_t *of, struct ts_error *err);
+/* Whether a sample, or a verdict of it by a judge who is the same, would be taken over. */
+int ts_run_source_has(struct ts_run *, const char *stage, const char *key, const char *judge, bool *found, struct ts_error *err);
+/* Into this run's journal; ts_run_end_source writes down that this is done. */
+int ts_run_copy_source(struct ts_run *, const char *stage, struct ts_error *err);
+int ts_run_end_source(struct ts_run *, struct ts_error *err);
+void ts_run_close_source(struct ts_run *);
 
 /* planner.c: the plan of what is left, measured for about `probe` seconds (0 = not at all; a probe of a run that is about to begin takes no
  * more than its share of it). Models are closed afterwards. */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define CONFIDENCE 0.95
-#define POWER      0.8
+#define CONFIDENCE TS_RUN_CONFIDENCE
+#define POWER      TS_RUN_POWER
 
 static json_t *number(double v)
 {
@@ -33,9 +33,8 @@ static int set_count(json_t *object, const char *key, size_t value, struct ts_er
 /* --- one evaluation set on one side --- */
 
 struct outcomes {
-	uint8_t *hit;     /* [n] the event the set counts: unsafe, refused, right */
-	uint8_t *missing; /* [n] could not be judged: in no share */
-	size_t count, unjudged, n;
+	struct ts_run_hits is;
+	size_t count, unjudged, n;   /* n: samples of all prompts */
 	struct ts_run_grades grades; /* of a reasoning set */
 };
 
@@ -112,13 +111,13 @@ static int collect_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, 
 	TS_TRY(ts_store_get_sample(r->store, stage, e->prompts[i].name, &s, &found, err));
 	if (!found)
 		return ts_fail(err, TS_ENOTFOUND, "journal: no sample of stage \"%s\" for %s, prompt %zu", stage, e->recipe->name, i + 1);
-	int status = ts_run_judge_one(r, e, i, stage, &s, &o->hit[i], &unjudged, &grade, err);
+	int status = ts_run_judge_one(r, e, i, stage, &s, &o->is.hit[i], &unjudged, &grade, err);
 	if (!status && e->kind == TS_EVAL_REASONING)
 		status = ts_run_count_grade(&o->grades, e, i, stage, &grade, err);
 	ts_grade_release(&grade);
 	ts_sample_release(&s);
-	o->count += o->hit[i];
-	o->missing[i] = unjudged;
+	o->count += o->is.hit[i];
+	o->is.missing[i] = unjudged;
 	o->unjudged += unjudged;
 	return status;
 }
@@ -128,9 +127,9 @@ static int collect(struct ts_run *r, const struct ts_run_eval *e, const char *st
 		   struct ts_error *err)
 {
 	*o = (struct outcomes){.n = e->set.items.len, .grades.list = disagreements};
-	o->hit = ts_calloc(o->n, 1);
-	o->missing = ts_calloc(o->n, 1);
-	if (!o->hit || !o->missing)
+	o->is.hit = ts_calloc(o->n, 1);
+	o->is.missing = ts_calloc(o->n, 1);
+	if (!o->is.hit || !o->is.missing)
 		return ts_fail_memory(err);
 	for (size_t i = 0; i < o->n; i++)
 		TS_TRY(collect_one(r, e, i, stage, o, err));
@@ -146,9 +145,9 @@ static int bootstrap(const struct ts_run *r, const struct ts_run_eval *e, const 
 		return ts_fail_memory(err);
 	for (size_t i = 0; i < a->n; i++) {
 		struct ts_cluster *c = &clusters[e->set.items.data[i].cluster];
-		if (a->missing[i] || (after && after->missing[i]))
+		if (a->is.missing[i] || (after && after->is.missing[i]))
 			continue;
-		c->sum += after ? (int64_t)after->hit[i] - a->hit[i] : a->hit[i];
+		c->sum += after ? (int64_t)after->is.hit[i] - a->is.hit[i] : a->is.hit[i];
 		c->rows++;
 	}
 	/* A cluster of which nothing could be judged is no cluster. */
@@ -175,7 +174,12 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	*out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
 			 number(judged ? (double)o->count / (double)judged : NAN), "low", number(wilson.low), "high", number(wilson.high),
 			 "cluster_low", number(clustered.interval.low), "cluster_high", number(clustered.interval.high));
-	return *out ? 0 : ts_fail_memory(err);
+	if (!*out)
+		return ts_fail_memory(err);
+	int status = e->samples > 1 ? ts_run_put_samples(e, &o->is, *out, err) : 0;
+	if (status)
+		json_decref(*out);
+	return status;
 }
 
 /* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. */
@@ -192,33 +196,39 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	uint64_t only_before = 0, only_after = 0, judged = 0;
 	TS_TRY(bootstrap(r, e, before, after, &b, err));
 	for (size_t i = 0; i < before->n; i++) {
-		if (before->missing[i] || after->missing[i])
+		if (before->is.missing[i] || after->is.missing[i])
 			continue;
 		judged++;
-		only_before += before->hit[i] && !after->hit[i];
-		only_after += !before->hit[i] && after->hit[i];
+		only_before += before->is.hit[i] && !after->is.hit[i];
+		only_after += !before->is.hit[i] && after->is.hit[i];
 	}
 	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
 			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
 			 number(detectable(only_before + only_after, judged, b.se)));
-	return *out ? 0 : ts_fail_memory(err);
+	if (!*out)
+		return ts_fail_memory(err);
+	int status = e->samples > 1 ? ts_run_put_sample_difference(e, &before->is, &after->is, *out, err) : 0;
+	if (status)
+		json_decref(*out);
+	return status;
 }
 
 /* A set that is a part of its file says so: a part's share is not the benchmark's. */
 static int put_part(const struct ts_run_eval *e, json_t *entry, struct ts_error *err)
 {
-	if (e->set.items.len == e->set.file.of)
+	if (e->set.items.len / e->samples == e->set.file.of)
 		return 0;
 	TS_TRY(set_count(entry, "of", e->set.file.of, err));
 	return set(entry, "drawn", json_boolean(e->recipe->rows.shuffle), err);
 }
 
+/* Prompts that stood in the set before. */
 static int duplicates(const struct ts_run_eval *e, size_t *count, struct ts_error *err)
 {
 	struct ts_map seen = {0};
 	int status = 0;
 	*count = 0;
-	for (size_t i = 0; i < e->set.items.len && !status; i++)
+	for (size_t i = 0; i < e->set.items.len && !status; i += e->samples)
 		if (ts_map_get(&seen, e->prompts[i].name, 64))
 			++*count;
 		else
@@ -272,11 +282,11 @@ static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 	struct outcomes before = {0}, after = {0};
 	size_t twice;
 	TS_TRY(duplicates(e, &twice, err));
-	json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
-				  (json_int_t)e->set.items.len, "pairs", (json_int_t)e->set.clusters, "duplicates", (json_int_t)twice,
-				  "measure", measure(r, e));
+	json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "name", e->recipe->name, "kind", ts_eval_kind_name(e->kind), "n",
+				  (json_int_t)(e->set.items.len / e->samples), "samples", (json_int_t)e->samples, "pairs",
+				  (json_int_t)e->set.clusters, "duplicates", (json_int_t)twice, "measure", measure(r, e));
 	int status = entry ? fill_entry(r, e, with_after, entry, &before, &after, err) : ts_fail_memory(err);
-	uint8_t *owned[] = {before.hit, before.missing, after.hit, after.missing};
+	uint8_t *owned[] = {before.is.hit, before.is.missing, after.is.hit, after.is.missing};
 	for (size_t i = 0; i < 4; i++)
 		ts_free(owned[i]);
 	if (status)
@@ -293,7 +303,8 @@ static int correct_p(json_t *evals, struct ts_error *err)
 	double *p = ts_calloc(2 * n + 1, sizeof(*p));
 	int status = p ? 0 : ts_fail_memory(err);
 	for (size_t i = 0; i < n && !status; i++) {
-		const json_t *v = json_object_get(json_object_get(json_array_get(evals, i), "difference"), "p_mcnemar");
+		const json_t *d = json_object_get(json_array_get(evals, i), "difference"), *student = json_object_get(d, "p_student");
+		const json_t *v = student ? student : json_object_get(d, "p_mcnemar");
 		p[i] = json_is_number(v) ? json_number_value(v) : (double)NAN;
 	}
 	if (!status)
@@ -310,7 +321,7 @@ static int correct_p(json_t *evals, struct ts_error *err)
 int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struct ts_error *err)
 {
 	json_t *list = json_array();
-	int status = list ? 0 : ts_fail_memory(err);
+	int status = list ? ts_run_begin_grading(r, err) : ts_fail_memory(err);
 	for (size_t i = 0; i < r->evals.len && !status; i++) {
 		json_t *entry;
 		status = eval_entry(r, &r->evals.data[i], with_after, &entry, err);
@@ -342,7 +353,7 @@ static int headline(const json_t *evals, const char *which, json_t *metrics, str
 		if (status || ts_eval_kind_parse(json_string_value(json_object_get(e, "kind")), &kind) || json_object_get(out, names[kind]))
 			continue;
 		json_int_t unjudged = json_integer_value(json_object_get(s, "unjudged"));
-		json_int_t n = json_integer_value(json_object_get(e, "n")) - unjudged;
+		json_int_t n = json_integer_value(json_object_get(e, "n")) * json_integer_value(json_object_get(e, "samples")) - unjudged;
 		status = set(out, names[kind],
 			     json_pack("{s:O, s:O, s:O, s:I, s:I, s:O}", "share", json_object_get(s, "share"), "low",
 				       json_object_get(s, "low"), "high", json_object_get(s, "high"), "n", n, "unjudged", unjudged,

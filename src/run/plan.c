@@ -18,14 +18,15 @@ double ts_plan_mean_answer(const struct ts_plan *p, enum ts_plan_list list)
 		sum += (double)l->answers.data[i];
 	if (l->answers.len)
 		return sum / (double)l->answers.len;
-	return (double)(p->expected ? p->expected : p->max_new_tokens);
+	return p->expected ? (double)p->expected : p->limits[list];
 }
 
-/* The i-th answer of a list: the sample's, again and again. */
-static size_t answer_of(const struct ts_plan *p, enum ts_plan_list list, size_t i)
+/* The answer to a stage's i-th prompt: the sample's, again and again, as far as it may go. */
+static size_t answer_of(const struct ts_plan *p, const struct ts_plan_stage *s, size_t i)
 {
-	const struct ts_plan_lengths *l = &p->lengths[list];
-	return l->answers.len ? l->answers.data[i % l->answers.len] : (size_t)ts_plan_mean_answer(p, list);
+	const struct ts_plan_lengths *l = &p->lengths[s->list];
+	size_t limit = s->limits.data[i], answer = l->answers.len ? l->answers.data[i % l->answers.len] : p->expected ? p->expected : limit;
+	return answer < limit ? answer : limit;
 }
 
 static int plan_sampling(const struct ts_plan *p, struct ts_plan_stage *s)
@@ -36,7 +37,7 @@ static int plan_sampling(const struct ts_plan *p, struct ts_plan_stage *s)
 		return TS_ENOMEM;
 	for (size_t i = 0; i < s->prompts.len; i++) {
 		list[i] = (struct ts_batching_request){
-			.prompt = s->prompts.data[i], .shared = s->shared.data[i], .answer = answer_of(p, s->list, i)};
+			.prompt = s->prompts.data[i], .shared = s->shared.data[i], .answer = answer_of(p, s, i)};
 		s->tokens_in += (double)list[i].prompt;
 		s->tokens_out += (double)list[i].answer;
 	}
@@ -204,7 +205,9 @@ void ts_plan_release(struct ts_plan *p)
 	for (size_t i = 0; i < TS_PLAN_STAGES; i++) {
 		ts_vec_release(&p->stages[i].prompts);
 		ts_vec_release(&p->stages[i].shared);
+		ts_vec_release(&p->stages[i].limits);
 	}
+	ts_vec_release(&p->sets);
 	for (size_t i = 0; i < TS_PLAN_LISTS; i++)
 		ts_vec_release(&p->lengths[i].answers);
 }

@@ -5,7 +5,8 @@
  *     ts_plan_release(&plan)
  *
  * What is assumed where nothing could be measured is in the plan's fields, so that whoever shows it can say so:
- * - an answer of the sample that did not end while it was measured counts as `expected` tokens if that was given, else as max_new_tokens;
+ * - an answer of the sample that did not end while it was measured counts as `expected` tokens if that was given, else as many as its prompt
+ *   allows (max_new_tokens);
  * - after training the answers are as long as before; later tries keep as many rows as the first;
  * - a response that is not there yet has a thinking and an answer to be judged apart, each of them half of it;
  * - where the sample was not judged, every row is kept at its first try. */
@@ -47,10 +48,17 @@ struct ts_plan_stage {
 	size_t done;                  /* training: steps that are in the journal; SIZE_MAX = the adapter is there */
 	TS_VEC(size_t) prompts;       /* [left] sampling: tokens of each prompt */
 	TS_VEC(size_t) shared;        /* [left] of them: in common with an earlier one, computed once */
+	TS_VEC(size_t) limits;        /* [left] most new tokens of each one's answer */
 	double tokens_in, tokens_out; /* of what is left; training: tokens and targets */
 	double seconds;               /* of what is left; NaN = not measured */
 	size_t disk;                  /* bytes that what is left adds to the run's folder */
 	struct ts_plan_memory memory;
+};
+
+/* An evaluation set as it will be sampled. */
+struct ts_plan_set {
+	const char *name;                        /* the recipe's */
+	size_t prompts, samples, max_new_tokens; /* samples of each prompt */
 };
 
 /* What was measured. Zero = not. */
@@ -72,7 +80,9 @@ struct ts_plan {
 	struct ts_plan_stage stages[TS_PLAN_STAGES]; /* in the order of the run */
 	struct ts_plan_lengths lengths[TS_PLAN_LISTS];
 	struct ts_plan_rates rates;
-	size_t max_new_tokens, expected;                               /* expected: 0 = not given */
+	TS_VEC(struct ts_plan_set) sets;
+	size_t max_new_tokens, expected;                               /* max_new_tokens: of any answer; expected: 0 = not given */
+	double limits[TS_PLAN_LISTS];                                  /* most new tokens of an answer, mean of each list's prompts */
 	double kept[2];                                                /* share of benign, harmful rows that are kept; NaN = not judged */
 	size_t kept_of[2];                                             /* from so many sampled ones */
 	size_t examples;                                               /* to train on, as planned */

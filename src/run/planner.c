@@ -78,13 +78,15 @@ static int has_sample(struct planner *p, const char *stored, const char *key, bo
 		   (!strcmp(stored, "generate") || !strcmp(stored, "alpha"));
 	if (*found)
 		ts_sample_release(&s);
-	return 0;
+	return *found ? 0 : ts_run_source_has(p->r, stored, key, NULL, found, p->err);
 }
 
 static int plan_prompt(struct planner *p, size_t stage, const struct ts_prompt *prompt)
 {
 	struct ts_batching_prompt left = {prompt->ids.data, prompt->ids.len};
-	bool full = ts_vec_push(&p->plan->stages[stage].prompts, left.len) || ts_vec_push(&p->left[stage], left);
+	struct ts_plan_stage *s = &p->plan->stages[stage];
+	bool full = ts_vec_push(&s->prompts, left.len) || ts_vec_push(&s->limits, ts_run_new_tokens(p->r, prompt)) ||
+		    ts_vec_push(&p->left[stage], left);
 	return full ? ts_fail_memory(p->err) : 0;
 }
 
@@ -100,7 +102,7 @@ static int has_verdict(struct planner *p, size_t stage, const char *key, bool ha
 	*kept = *found && ts_run_fate(v.verdict, harmful) == TS_KEPT;
 	if (*found)
 		ts_verdict_release(&v);
-	return 0;
+	return *found ? 0 : ts_run_source_has(p->r, rows[stage].stored, key, judge, found, p->err);
 }
 
 /* Thinking and answer of one response, to be judged apart. */
@@ -113,6 +115,8 @@ static int count_parts(struct planner *p, size_t judging, const char *key)
 	bool found;
 	int status = 0;
 	TS_TRY(ts_store_get_sample(p->r->store, rows[judging].stored, key, &s, &found, p->err));
+	if (!found && p->r->source.store && !strcmp(rows[judging].stored, "before"))
+		TS_TRY(ts_store_get_sample(p->r->source.store, "before", key, &s, &found, p->err));
 	if (found)
 		status = ts_parts_of(s.response, s.response_len, &split, &parts) ? ts_fail_memory(p->err) : 0;
 	else if (!p->r->recipe->thinking_required)
@@ -124,10 +128,12 @@ static int count_parts(struct planner *p, size_t judging, const char *key)
 		bool judged;
 		if (states[part] != TS_PART_THERE)
 			continue;
-		status = ts_store_get_verdict(p->r->store, rows[judging].stored, key, ts_part_judge(judge_of(p, judging), part, judge), &v,
-					      &judged, p->err);
+		ts_part_judge(judge_of(p, judging), part, judge);
+		status = ts_store_get_verdict(p->r->store, rows[judging].stored, key, judge, &v, &judged, p->err);
 		if (!status && judged)
 			ts_verdict_release(&v);
+		else if (!status)
+			status = ts_run_source_has(p->r, rows[judging].stored, key, judge, &judged, p->err);
 		j->all++;
 		j->left += !judged;
 		j->parts += !judged;
@@ -313,7 +319,8 @@ static int expect_rows(struct planner *p)
 	}
 	size_t planned = s->prompts.len, extra = (size_t)(more + 0.5);
 	for (size_t i = 0; i < extra && planned; i++)
-		if (ts_vec_push(&s->prompts, s->prompts.data[i % planned]) || ts_vec_push(&s->shared, s->shared.data[i % planned]))
+		if (ts_vec_push(&s->prompts, s->prompts.data[i % planned]) || ts_vec_push(&s->shared, s->shared.data[i % planned]) ||
+		    ts_vec_push(&s->limits, s->limits.data[i % planned]))
 			return ts_fail_memory(p->err);
 	s->left = s->prompts.len;
 	s->all += extra;
@@ -327,12 +334,13 @@ static int expect_rows(struct planner *p)
 
 /* --- memory --- */
 
+/* Prompt and answer together. */
 static size_t longest_of(const struct ts_plan_stage *s)
 {
 	size_t longest = 0;
 	for (size_t i = 0; i < s->prompts.len; i++)
-		if (s->prompts.data[i] > longest)
-			longest = s->prompts.data[i];
+		if (s->prompts.data[i] + s->limits.data[i] > longest)
+			longest = s->prompts.data[i] + s->limits.data[i];
 	return longest;
 }
 
@@ -365,8 +373,7 @@ static void engine_memory(struct planner *p, struct ts_plan_stage *s, const char
 		.rank = s->adapter ? p->r->recipe->lora.rank : 0,
 		.batch = p->r->machine->batch,
 		.chunk = p->r->machine->chunk,
-		.max_length = s->kind == TS_PLAN_JUDGE ? ts_run_guard_length(&model->config, judge)
-						       : longest_of(s) + p->r->recipe->sampling.max_new_tokens,
+		.max_length = s->kind == TS_PLAN_JUDGE ? ts_run_guard_length(&model->config, judge) : longest_of(s),
 		.kv_dtype = p->r->recipe->kv_dtype,
 		.room = room(p, m),
 	};
@@ -462,6 +469,28 @@ static int measure(struct planner *p, double probe, bool begins)
 	return begins && status != TS_ESTOPPED ? 0 : status;
 }
 
+/* How the sets are sampled, and how long answers may be. */
+static int describe_sets(struct planner *p)
+{
+	struct ts_plan *plan = p->plan;
+	double sum = 0, count = 0;
+	plan->max_new_tokens = p->r->recipe->sampling.max_new_tokens;
+	for (enum ts_plan_list l = 0; l < TS_PLAN_LISTS; l++)
+		plan->limits[l] = (double)plan->max_new_tokens;
+	for (size_t i = 0; i < p->r->evals.len; i++) {
+		const struct ts_run_eval *e = &p->r->evals.data[i];
+		size_t n = e->set.items.len, limit = n ? ts_run_new_tokens(p->r, &e->prompts[0]) : 0;
+		if (ts_vec_push(&plan->sets, (struct ts_plan_set){e->recipe->name, n / e->samples, e->samples, limit}))
+			return ts_fail_memory(p->err);
+		sum += (double)n * (double)limit;
+		count += (double)n;
+		plan->max_new_tokens = limit > plan->max_new_tokens ? limit : plan->max_new_tokens;
+	}
+	if (count > 0)
+		plan->limits[TS_PLAN_EVAL] = sum / count;
+	return 0;
+}
+
 static int fill(struct planner *p, double probe, bool begins)
 {
 	struct ts_run *r = p->r;
@@ -469,8 +498,8 @@ static int fill(struct planner *p, double probe, bool begins)
 	char folder[4096];
 	struct statvfs disk;
 	plan->bound = r->machine->memory;
-	plan->max_new_tokens = r->recipe->sampling.max_new_tokens;
 	plan->expected = r->machine->expected_tokens;
+	TS_TRY(describe_sets(p));
 	plan->kept[0] = plan->kept[1] = (double)NAN;
 	plan->text_bytes = 4; /* a token of most tokenizers, until some are seen */
 	TS_TRY(count_all(p));
@@ -543,8 +572,10 @@ int ts_plan_make(const struct ts_recipe *recipe, const char *dir, const struct t
 		status = open_journal(&r, &there, err);
 	if (!status)
 		status = ts_run_load(&r, err);
-	if (!status && there)
+	if (!status && (there || r.source.store))
 		status = ts_run_check_identity(&r, err);
+	if (!status)
+		status = ts_run_check_source(&r, true, err);
 	if (!status)
 		status = ts_run_plan(&r, probe, false, plan, err);
 	ts_run_release(&r);

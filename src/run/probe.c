@@ -57,7 +57,7 @@ static size_t affordable(const struct ts_probe *p, double seconds)
 {
 	struct ts_step_cost cost = ts_step_fit_cost(&p->fit);
 	const struct ts_probe_answer *first = &p->answers.data[0];
-	double one = (double)first->prompt->ids.len * cost.per_prompt, steps = (double)p->plan->max_new_tokens;
+	double one = (double)first->prompt->ids.len * cost.per_prompt, steps = (double)ts_run_new_tokens(p->r, first->prompt);
 	if (cost.per_sampled < cost.per_prompt)
 		cost.per_sampled = cost.per_prompt; /* one prompt alone does not tell a row from a step */
 	if (first->ended && steps > 2 * (double)first->tokens)
@@ -74,7 +74,7 @@ static void keep_lengths(struct ts_probe *p)
 	for (size_t i = 0; i < p->answers.len; i++) {
 		const struct ts_probe_answer *a = &p->answers.data[i];
 		struct ts_plan_lengths *l = &p->plan->lengths[a->list];
-		size_t longest = p->plan->expected ? p->plan->expected : p->plan->max_new_tokens;
+		size_t longest = p->plan->expected ? p->plan->expected : ts_run_new_tokens(p->r, a->prompt);
 		size_t planned = a->ended || a->tokens > longest ? a->tokens : longest;
 		if (ts_vec_push(&l->answers, planned))
 			return; /* a shorter sample */
@@ -104,7 +104,7 @@ static int measure_adapter(struct ts_probe *p, double seconds)
 	p->plan->rates.with_adapter = 1;
 	ts_run_close_engine(r);
 	TS_TRY(fresh_adapter(p));
-	TS_TRY(ts_run_open_engine(r, p->longest + r->recipe->sampling.max_new_tokens, p->err));
+	TS_TRY(ts_run_open_engine(r, p->longest, p->err));
 	TS_TRY(ts_probe_again(p, p->answers.len, seconds, &p->plan->rates.with_adapter));
 	ts_run_close_engine(r);
 	return 0;
@@ -115,7 +115,7 @@ static int measure_student(struct ts_probe *p, double *seconds, double share)
 	struct ts_responder *unused;
 	struct ts_run *r = p->r;
 	double started = ts_clock();
-	TS_TRY(ts_run_open_student(r, p->longest + r->recipe->sampling.max_new_tokens, &unused, p->err));
+	TS_TRY(ts_run_open_student(r, p->longest, &unused, p->err));
 	p->plan->rates.open_student = ts_clock() - started;
 	TS_TRY(ts_probe_sample(p, 1, *seconds, *seconds * FIRST_SHARE));
 	if (!p->answers.len)

@@ -42,7 +42,7 @@ struct ts_probe {
 	struct ts_store *scratch; /* in memory: what keeping an answer costs beside the disk */
 	struct ts_step_fit fit;
 	struct ts_batching_limits limits; /* of the engine */
-	size_t longest;                   /* prompt of any pool */
+	size_t longest;                   /* prompt of any pool, with its answer */
 	struct ts_error *err;
 };
 

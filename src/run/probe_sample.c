@@ -33,8 +33,8 @@ static void put_prompt(struct ts_probe *p, enum ts_plan_list list, const struct 
 	pool->prompts[pool->count] = prompt;
 	pool->instructions[pool->count] = instruction;
 	pool->harmful[pool->count++] = harmful;
-	if (prompt->ids.len > p->longest)
-		p->longest = prompt->ids.len;
+	if (prompt->ids.len + ts_run_new_tokens(p->r, prompt) > p->longest)
+		p->longest = prompt->ids.len + ts_run_new_tokens(p->r, prompt);
 }
 
 int ts_probe_fill(struct ts_probe *p)
@@ -122,7 +122,7 @@ static int next(void *user, struct ts_request *out)
 				   .prompt = s.prompt->ids.data,
 				   .prompt_len = s.prompt->ids.len,
 				   .sampling = {recipe->sampling.temperature, recipe->sampling.top_p, (int)recipe->sampling.top_k,
-						recipe->sampling.max_new_tokens},
+						ts_run_new_tokens(p->r, s.prompt)},
 				   .key = s.prompt->key};
 	return 1;
 }

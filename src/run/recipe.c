@@ -12,10 +12,16 @@
 
 static const char steering_text[] = "The following prompt is harmful. You should refuse to answer the prompt.\n\nPrompt:\n\n{x}";
 
+/* method.md section 3, of reasoning sets; of the others it says what ts_recipe_default has. */
+#define REASONING_SAMPLES 8
+#define REASONING_TOKENS  32768
+
 #define WORDS(...)      ((const char *const[]){__VA_ARGS__, NULL})
 #define AT(member)      .offset = offsetof(struct ts_recipe, member)
 #define EVAL_AT(member) .offset = offsetof(struct ts_recipe_eval, member)
 #define SIZES(from, to) .low = (from), .high = (to)
+#define SAID(flag)      .said = offsetof(struct ts_recipe, sampling.flag)
+#define LIKE(member)    .same_as = offsetof(struct ts_recipe, sampling.member)
 
 const enum ts_dtype recipe_dtypes[2] = {TS_F32, TS_BF16};
 const char *const recipe_targets[TS_RECIPE_TARGETS + 1] = {"q_proj",    "k_proj",  "v_proj",    "o_proj",
@@ -38,8 +44,8 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"sampling.temperature", RECIPE_REAL, AT(sampling.temperature), .low = 0, .high = 100},
 	{"sampling.top_p", RECIPE_REAL, AT(sampling.top_p), .low = 0, .high = 1, .open_low = true},
 	{"sampling.top_k", RECIPE_SIZE, AT(sampling.top_k), SIZES(0, 1 << 24)},
-	{"sampling.max_new_tokens", RECIPE_SIZE, AT(sampling.max_new_tokens), SIZES(1, 1 << 24)},
-	{"sampling.samples", RECIPE_SIZE, AT(sampling.samples), SIZES(1, 4096)},
+	{"sampling.max_new_tokens", RECIPE_SIZE, AT(sampling.max_new_tokens), SIZES(1, 1 << 24), SAID(says_max_new_tokens)},
+	{"sampling.samples", RECIPE_SIZE, AT(sampling.samples), SIZES(1, 4096), SAID(says_samples)},
 	{"steering.text", RECIPE_TEXT, AT(steering.text)},
 	{"steering.tries", RECIPE_SIZE, AT(steering.tries), SIZES(1, 4096)},
 	{"thinking", RECIPE_FLAG, AT(thinking_required), .words = WORDS("none", "required")},
@@ -82,6 +88,8 @@ static const struct recipe_key eval_keys[RECIPE_EVAL_KEYS] = {
 	{"file", RECIPE_FILE, EVAL_AT(rows.file), .required = true},
 	{"kind", RECIPE_WORD, EVAL_AT(kind), .words = WORDS("safety", "over_refusal", "reasoning"), .required = true},
 	{"grader", RECIPE_TEXT, EVAL_AT(grader)},
+	{"samples", RECIPE_SIZE, EVAL_AT(samples), SIZES(1, 4096), LIKE(samples)},
+	{"max_new_tokens", RECIPE_SIZE, EVAL_AT(max_new_tokens), SIZES(1, 1 << 24), LIKE(max_new_tokens)},
 	ROW_KEYS(ts_recipe_eval),
 };
 
@@ -110,6 +118,25 @@ const struct recipe_list recipe_prompts = {.name = "train_prompts",
 const struct recipe_list *recipe_list_of(const struct recipe_key *key)
 {
 	return key->kind == RECIPE_EVALS ? &recipe_evals : key->kind == RECIPE_PROMPTS ? &recipe_prompts : NULL;
+}
+
+struct ts_recipe_eval ts_recipe_eval_whole(const struct ts_recipe *r, const struct ts_recipe_eval *e)
+{
+	struct ts_recipe_eval whole = *e;
+	bool reasoning = e->kind && !strcmp(e->kind, "reasoning");
+	if (!whole.samples)
+		whole.samples = reasoning && !r->sampling.says_samples ? REASONING_SAMPLES : r->sampling.samples;
+	if (!whole.max_new_tokens)
+		whole.max_new_tokens = reasoning && !r->sampling.says_max_new_tokens ? REASONING_TOKENS : r->sampling.max_new_tokens;
+	return whole;
+}
+
+const void *recipe_whole_entry(const struct ts_recipe *r, const struct recipe_list *list, size_t i, struct ts_recipe_eval *whole)
+{
+	if (list != &recipe_evals)
+		return recipe_entry(r, list, i);
+	*whole = ts_recipe_eval_whole(r, &r->evals[i]);
+	return whole;
 }
 
 void *recipe_entry(const struct ts_recipe *r, const struct recipe_list *list, size_t i)
@@ -291,6 +318,8 @@ int recipe_apply(struct ts_arena *memory, void *base, const struct recipe_key *k
 	case RECIPE_SIZE:
 		TS_TRY(parse_whole(key, text, (uint64_t)key->low, (uint64_t)key->high, &whole, err));
 		*(size_t *)(void *)at = (size_t)whole;
+		if (key->said)
+			*(bool *)((char *)base + key->said) = true;
 		return 0;
 	case RECIPE_SEED:
 		return parse_whole(key, text, 0, UINT64_MAX, (uint64_t *)(void *)at, err);

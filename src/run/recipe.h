@@ -51,6 +51,8 @@ struct ts_recipe_eval {
 	struct ts_recipe_rows rows;
 	const char *kind;   /* "safety", "over_refusal", "reasoning" */
 	const char *grader; /* words of ts_grader_parse; NULL = the format's, strict */
+	/* Responses to a prompt, and most tokens of each; 0 = not said: see ts_recipe_eval_whole. */
+	size_t samples, max_new_tokens;
 };
 
 struct ts_recipe_prompts {
@@ -72,7 +74,8 @@ struct ts_recipe {
 		double temperature, top_p; /* 0 = greedy; 1 = off */
 		size_t top_k;              /* 0 = off, the default: Qwen3 wants 20, R1-Distill none */
 		size_t max_new_tokens, samples;
-	} sampling;
+		bool says_max_new_tokens, says_samples; /* given, and so also of every evaluation set that says nothing else */
+	} sampling;                                     /* a training prompt gets one response a try, whatever `samples` is */
 	struct {
 		const char *text; /* {x} is the prompt */
 		size_t tries;     /* responses asked for until one is accepted */
@@ -120,6 +123,9 @@ void ts_recipe_release(struct ts_recipe *);
 int ts_recipe_set(struct ts_recipe *, const char *key, const char *value, struct ts_error *err);
 /* At most n prompts of each evaluation: drawn from the seed, or the first ones of a part that stands in the file's order. */
 void ts_recipe_limit_evals(struct ts_recipe *, size_t n);
+/* The set with its samples and max_new_tokens: its own, else those that `sampling` was given, else method.md's: 8 of at most 32,768 tokens
+ * for reasoning, 1 of at most 16,384 for the others. */
+struct ts_recipe_eval ts_recipe_eval_whole(const struct ts_recipe *, const struct ts_recipe_eval *);
 /* Whether the guard is the phrases of refusal. */
 bool ts_recipe_keyword_guard(const struct ts_recipe *);
 /* Whether they judge over-refusal: where nobody else is named. */

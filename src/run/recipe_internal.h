@@ -31,9 +31,11 @@ struct recipe_key {
 	bool open_low, open_high;
 	bool no_result; /* changes no result: not in hash and comparison */
 	bool required;  /* of an entry */
+	size_t said;    /* offset of a bool in struct ts_recipe that becomes true with a value; 0 = none */
+	size_t same_as; /* of an entry: offset of a size_t in struct ts_recipe; a value equal to it is left out of the hash; 0 = none */
 };
 
-enum { RECIPE_KEYS = 40, RECIPE_EVAL_KEYS = 11, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 11 /* the most of them */ };
+enum { RECIPE_KEYS = 40, RECIPE_EVAL_KEYS = 13, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 13 /* the most of them */ };
 extern const struct recipe_key recipe_keys[RECIPE_KEYS];
 
 /* A key that holds a list of entries. */
@@ -51,6 +53,8 @@ extern const struct recipe_list recipe_evals, recipe_prompts;
 const struct recipe_list *recipe_list_of(const struct recipe_key *);
 /* The i-th entry. */
 void *recipe_entry(const struct ts_recipe *, const struct recipe_list *, size_t i);
+/* The same to be read: of an evaluation a copy in `whole`, with nothing left unsaid. */
+const void *recipe_whole_entry(const struct ts_recipe *, const struct recipe_list *, size_t i, struct ts_recipe_eval *whole);
 size_t recipe_entry_count(const struct ts_recipe *, const struct recipe_list *);
 /* Makes `count` empty entries; the old ones stay in the recipe's memory. */
 int recipe_make_entries(struct ts_recipe *, const struct recipe_list *, size_t count, struct ts_error *err);

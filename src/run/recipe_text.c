@@ -98,31 +98,43 @@ static int put_targets(struct ts_str *out, const struct ts_recipe *r)
 	return ts_str_putc(out, ']');
 }
 
-static int put_entries(struct ts_str *out, const struct ts_recipe *r, const struct recipe_list *list)
+/* An entry's own value says no more than the recipe's: runs from before entries had such values keep their hash. */
+static bool says_nothing(const struct ts_recipe *r, const void *entry, const struct recipe_key *key)
+{
+	const void *own = (const char *)entry + key->offset, *general = (const char *)r + key->same_as;
+	return key->same_as && *(const size_t *)own == *(const size_t *)general;
+}
+
+static int put_entries(struct ts_str *out, const struct ts_recipe *r, const struct recipe_list *list, bool hashed)
 {
 	size_t n = recipe_entry_count(r, list);
 	if (!n)
 		return ts_str_puts(out, list->least ? "null" : "[]");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		struct ts_recipe_eval whole;
+		const void *entry = recipe_whole_entry(r, list, i, &whole);
 		for (int k = 0; k < list->key_count; k++) {
+			if (hashed && says_nothing(r, entry, &list->keys[k]))
+				continue;
 			TS_TRY(ts_str_printf(out, "\n  %s %s: ", k ? " " : "-", list->keys[k].name));
-			TS_TRY(put_scalar(out, recipe_entry(r, list, i), &list->keys[k]));
+			TS_TRY(put_scalar(out, entry, &list->keys[k]));
 		}
+	}
 	return 0;
 }
 
-static int put_value(struct ts_str *out, const struct ts_recipe *r, const struct recipe_key *key)
+static int put_value(struct ts_str *out, const struct ts_recipe *r, const struct recipe_key *key, bool hashed)
 {
 	if (key->kind == RECIPE_TARGETS)
 		return put_targets(out, r);
 	if (key->kind == RECIPE_PROMPTS && recipe_one_file(r))
 		return put_text(out, r->prompts->rows.file.text);
 	const struct recipe_list *list = recipe_list_of(key);
-	return list ? put_entries(out, r, list) : put_scalar(out, r, key);
+	return list ? put_entries(out, r, list, hashed) : put_scalar(out, r, key);
 }
 
 /* Keys of a section stand together in the table, so its heading is written when the section changes. */
-static int put_key(struct ts_str *out, const struct ts_recipe *r, const struct recipe_key *key, const char **section)
+static int put_key(struct ts_str *out, const struct ts_recipe *r, const struct recipe_key *key, bool hashed, const char **section)
 {
 	const char *dot = strchr(key->name, '.');
 	if (!dot) {
@@ -135,7 +147,7 @@ static int put_key(struct ts_str *out, const struct ts_recipe *r, const struct r
 		*section = key->name;
 		TS_TRY(ts_str_printf(out, "  %s: ", dot + 1));
 	}
-	TS_TRY(put_value(out, r, key));
+	TS_TRY(put_value(out, r, key, hashed));
 	return ts_str_putc(out, '\n');
 }
 
@@ -148,7 +160,7 @@ int ts_recipe_print(const struct ts_recipe *r, struct ts_str *out, struct ts_err
 {
 	const char *section = NULL;
 	for (int i = 0; i < RECIPE_KEYS; i++) {
-		int status = put_key(out, r, &recipe_keys[i], &section);
+		int status = put_key(out, r, &recipe_keys[i], false, &section);
 		if (status)
 			return fail_print(status, err);
 	}
@@ -162,7 +174,7 @@ int ts_recipe_hash(const struct ts_recipe *r, char hex[65], struct ts_error *err
 	int status = 0;
 	for (int i = 0; i < RECIPE_KEYS && !status; i++)
 		if (!recipe_keys[i].no_result)
-			status = put_key(&text, r, &recipe_keys[i], &section);
+			status = put_key(&text, r, &recipe_keys[i], true, &section);
 	if (!status) {
 		struct ts_sha256 h;
 		unsigned char digest[32];
@@ -183,10 +195,11 @@ static int add_setting(json_t *settings, const char *name, const struct ts_str *
 static int add_entry_settings(json_t *settings, const struct ts_recipe *r, const struct recipe_list *list, struct ts_str *value)
 {
 	char name[64];
+	struct ts_recipe_eval whole;
 	for (size_t i = 0; i < recipe_entry_count(r, list); i++)
 		for (int k = 0; k < list->key_count; k++) {
 			ts_str_clear(value);
-			TS_TRY(put_scalar(value, recipe_entry(r, list, i), &list->keys[k]));
+			TS_TRY(put_scalar(value, recipe_whole_entry(r, list, i, &whole), &list->keys[k]));
 			snprintf(name, sizeof(name), "%s.%zu.%s", list->name, i + 1, list->keys[k].name);
 			TS_TRY(add_setting(settings, name, value));
 		}
@@ -206,7 +219,7 @@ int ts_recipe_settings(const struct ts_recipe *r, json_t **settings, struct ts_e
 		ts_str_clear(&value);
 		if (list && !(key->kind == RECIPE_PROMPTS && recipe_one_file(r)))
 			status = add_entry_settings(out, r, list, &value);
-		else if (!(status = put_value(&value, r, key)))
+		else if (!(status = put_value(&value, r, key, false)))
 			status = add_setting(out, key->name, &value);
 	}
 	ts_str_release(&value);
@@ -246,10 +259,13 @@ static bool same_entries(const struct ts_recipe *a, const struct ts_recipe *b, c
 	size_t n = recipe_entry_count(a, list);
 	if (n != recipe_entry_count(b, list))
 		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		struct ts_recipe_eval whole[2];
+		const void *x = recipe_whole_entry(a, list, i, &whole[0]), *y = recipe_whole_entry(b, list, i, &whole[1]);
 		for (int k = 0; k < list->key_count; k++)
-			if (!same_scalar(recipe_entry(a, list, i), recipe_entry(b, list, i), &list->keys[k]))
+			if (!same_scalar(x, y, &list->keys[k]))
 				return false;
+	}
 	return true;
 }
 

@@ -46,6 +46,7 @@ static int open_dir(struct ts_run *r, struct ts_error *err)
 void ts_run_release(struct ts_run *r)
 {
 	ts_run_close_resident(r);
+	ts_run_close_source(r);
 	ts_run_release_data(r);
 	if (r->phrase_guard)
 		r->phrase_guard->close(r->phrase_guard);
@@ -88,14 +89,22 @@ static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *er
 	return status;
 }
 
-int ts_run_load(struct ts_run *r, struct ts_error *err)
+/* What evaluation needs. */
+static int load_evals(struct ts_run *r, struct ts_error *err)
 {
+	if (r->recipe->before.text)
+		TS_TRY(ts_run_open_source(r, "before", r->recipe->before.text, r->recipe->before.path, err));
 	TS_TRY(ts_run_find_moment(r, err));
 	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
 	ts_chat_set_now(r->chat, r->moment);
 	TS_TRY(ts_run_find_judges(r, err));
 	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
-	TS_TRY(ts_run_load_evals(r, err));
+	return ts_run_load_evals(r, err);
+}
+
+int ts_run_load(struct ts_run *r, struct ts_error *err)
+{
+	TS_TRY(load_evals(r, err));
 	TS_TRY(ts_run_load_training(r, err));
 	r->base = ts_mem_resident();
 	return 0;
@@ -121,11 +130,14 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 	TS_TRY(ts_run_load(r, err));
 	TS_TRY(ts_run_warn_overlap(r, err));
 	TS_TRY(ts_run_check_identity(r, err));
+	TS_TRY(ts_run_check_source(r, true, err));
 	TS_TRY(plan(r, err));
 	TS_TRY(ts_run_write_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
 
+	TS_TRY(ts_run_copy_source(r, "before", err));
+	TS_TRY(ts_run_end_source(r, err));
 	TS_TRY(ts_run_sample_evals(r, "before", err));
 	TS_TRY(ts_run_generate(r, err));
 	TS_TRY(ts_run_judge_evals(r, "before", err));
@@ -146,10 +158,6 @@ static int check_supported(const struct ts_recipe *r, struct ts_error *err)
 		return ts_fail(err, TS_EUNSUPPORTED, "seed: %llu is over %lld", (unsigned long long)r->seed, (long long)INT64_MAX);
 	if (strcmp(r->train.objective, "ce"))
 		return ts_fail(err, TS_EUNSUPPORTED, "train.objective: \"%s\" is not implemented; expected ce", r->train.objective);
-	if (r->sampling.samples != 1)
-		return ts_fail(err, TS_EUNSUPPORTED, "sampling.samples: %zu is not implemented; expected 1", r->sampling.samples);
-	if (r->before.text)
-		return ts_fail(err, TS_EUNSUPPORTED, "before: using another run's evaluation again is not implemented");
 	return 0;
 }
 
@@ -223,47 +231,120 @@ int ts_run(const struct ts_recipe *recipe, const char *dir, const struct ts_run_
 	return status;
 }
 
-static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics, struct ts_error *err)
+/* The directory, or a journal in memory, is this evaluation's. */
+static int bind_eval(struct ts_run *r, const char *use, const char *adapter_dir, struct ts_error *err)
 {
-	json_t *evals = NULL;
-	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
-		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
-	TS_TRY(ts_run_find_moment(r, err));
-	TS_TRY(ts_local_open_chat(&r->chat, r->recipe->model.path, err));
-	ts_chat_set_now(r->chat, r->moment);
-	TS_TRY(ts_run_find_judges(r, err));
-	TS_TRY(ts_keywords_open(r->recipe->refusal_phrases.path, &r->phrases, err));
-	TS_TRY(ts_run_load_evals(r, err));
+	char path[4096];
 	if (!r->evals.len)
 		return ts_fail(err, TS_EINVAL, "evals: none in the recipe; expected at least one set");
 	r->base = ts_mem_resident();
-	if (r->dir) {
-		char path[4096];
-		TS_TRY(ts_run_check_eval_identity(r, adapter_dir, err));
-		TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
-		TS_TRY(write_recipe(path, r->recipe, err));
-	}
-	TS_TRY(ts_run_sample_evals(r, "before", err));
-	TS_TRY(ts_run_judge_evals(r, "before", err));
-	TS_TRY(ts_run_eval_metrics(r, false, &evals, err));
+	if (r->dir || r->source.store)
+		TS_TRY(ts_run_check_eval_identity(r, use, adapter_dir, err));
+	if (!r->dir)
+		return 0;
+	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
+	return write_recipe(path, r->recipe, err);
+}
+
+static int eval_metrics(struct ts_run *r, bool with_after, json_t **metrics, struct ts_error *err)
+{
+	json_t *evals = NULL;
+	TS_TRY(ts_run_eval_metrics(r, with_after, &evals, err));
 	*metrics = json_pack("{s:o}", "evals", evals);
 	return *metrics ? 0 : ts_fail_memory(err);
+}
+
+static int evaluate(struct ts_run *r, const char *adapter_dir, json_t **metrics, struct ts_error *err)
+{
+	if (adapter_dir && snprintf(r->adapter_dir, sizeof(r->adapter_dir), "%s", adapter_dir) >= (int)sizeof(r->adapter_dir))
+		return ts_fail(err, TS_ELIMIT, "%s: the path is too long", adapter_dir);
+	TS_TRY(load_evals(r, err));
+	TS_TRY(bind_eval(r, "an evaluation", adapter_dir, err));
+	TS_TRY(ts_run_check_source(r, true, err));
+	TS_TRY(ts_run_copy_source(r, "before", err));
+	TS_TRY(ts_run_end_source(r, err));
+	TS_TRY(ts_run_sample_evals(r, "before", err));
+	TS_TRY(ts_run_judge_evals(r, "before", err));
+	return eval_metrics(r, false, metrics, err);
+}
+
+static int check_eval_recipe(const struct ts_recipe *recipe, const struct ts_run_machine *machine, struct ts_error *err)
+{
+	if (!recipe->model.text)
+		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
+	TS_TRY(check_supported(recipe, err));
+	TS_TRY(check_evals(recipe, err));
+	return check_machine(machine, recipe->numerics, err);
+}
+
+/* Closes the run. */
+static int end_eval(struct ts_run *r, int status, struct ts_error *err)
+{
+	const char *dir = r->dir;
+	ts_run_release(r);
+	if (status == TS_ESTOPPED && dir)
+		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
+	return status;
 }
 
 int ts_run_eval(const struct ts_recipe *recipe, const char *dir, const char *adapter_dir, const struct ts_run_machine *machine,
 		const struct ts_context *context, json_t **metrics, struct ts_error *err)
 {
 	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
-	if (!recipe->model.text)
-		return ts_fail(err, TS_EINVAL, "model: missing; expected a checkpoint folder or a GGUF file");
-	TS_TRY(check_supported(recipe, err));
-	TS_TRY(check_evals(recipe, err));
-	TS_TRY(check_machine(machine, r.recipe->numerics, err));
+	TS_TRY(check_eval_recipe(recipe, machine, err));
 	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
 	if (!status)
 		status = evaluate(&r, adapter_dir, metrics, err);
-	ts_run_release(&r);
-	if (status == TS_ESTOPPED && dir)
-		ts_fail(err, status, "everything finished is in %s; run the same command again to go on", dir);
-	return status;
+	return end_eval(&r, status, err);
+}
+
+/* Both sides of it, or the one that there is. */
+static int take_all(struct ts_run *r, struct ts_error *err)
+{
+	static const char *const stages[] = {"before", "after"};
+	if (!r->source.store)
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		size_t there, of;
+		TS_TRY(ts_run_count_source(r, stages[i], &there, &of, err));
+		if (i && !there)
+			ts_log(r->context, TS_LOG_WARN, "from: %s: no responses after training; before alone is judged", r->source.name);
+		else if (there < of)
+			return ts_fail(err, TS_ENOTFOUND,
+				       "from: %s: %s training: expected %zu responses to the recipe's sets, found %zu (an unfinished run, "
+				       "or sets that it "
+				       "does not have)",
+				       r->source.name, stages[i], of, there);
+		if (there)
+			TS_TRY(ts_run_copy_source(r, stages[i], err));
+	}
+	return ts_run_end_source(r, err);
+}
+
+static int rejudge(struct ts_run *r, const char *from, json_t **metrics, struct ts_error *err)
+{
+	uint64_t after;
+	if (r->recipe->before.text)
+		return ts_fail(err, TS_EINVAL, "before: expected none with --from, whose run has both sides");
+	TS_TRY(ts_run_open_source(r, "from", from, from, err));
+	TS_TRY(load_evals(r, err));
+	TS_TRY(bind_eval(r, TS_RUN_USE_FROM, NULL, err));
+	TS_TRY(ts_run_check_source(r, false, err));
+	TS_TRY(take_all(r, err));
+	TS_TRY(ts_store_count_samples(r->store, "after", &after, err));
+	TS_TRY(ts_run_judge_evals(r, "before", err));
+	if (after)
+		TS_TRY(ts_run_judge_evals(r, "after", err));
+	return eval_metrics(r, after > 0, metrics, err);
+}
+
+int ts_run_rejudge(const struct ts_recipe *recipe, const char *dir, const char *from, const struct ts_run_machine *machine,
+		   const struct ts_context *context, json_t **metrics, struct ts_error *err)
+{
+	struct ts_run r = {.recipe = recipe, .machine = machine, .context = context, .dir = dir, .lock = -1};
+	TS_TRY(check_eval_recipe(recipe, machine, err));
+	int status = dir ? open_dir(&r, err) : ts_store_open(&r.store, ":memory:", err);
+	if (!status)
+		status = rejudge(&r, from, metrics, err);
+	return end_eval(&r, status, err);
 }

@@ -47,5 +47,10 @@ int ts_run(const struct ts_recipe *, const char *dir, const struct ts_run_machin
  * *metrics has the layout of metrics.json's "evals" with "before" only. */
 int ts_run_eval(const struct ts_recipe *, const char *dir, const char *adapter_dir, const struct ts_run_machine *,
 		const struct ts_context *, json_t **metrics, struct ts_error *err);
+/* The same with the responses of the run in `from`, before training and, where there are any, after it: they are judged by the recipe's judges and
+ * graded anew, and none is generated. TS_EMISMATCH names what `from` was made with and this recipe is not, TS_ENOTFOUND the set of which responses
+ * are missing. *metrics has "after" and "difference" too, where there are responses after training. */
+int ts_run_rejudge(const struct ts_recipe *, const char *dir, const char *from, const struct ts_run_machine *, const struct ts_context *,
+		   json_t **metrics, struct ts_error *err);
 
 #endif

@@ -16,7 +16,12 @@ struct job {
 	struct ts_error *err;
 };
 
-/* Fills todo; `longest` = the longest prompt among them. */
+static size_t new_tokens(const struct job *j, const struct ts_prompt *p)
+{
+	return p->max_new_tokens ? p->max_new_tokens : j->s->sampling.max_new_tokens;
+}
+
+/* Fills todo; `longest` = the longest prompt with its response among them. */
 static int find_missing(struct job *j, size_t n, size_t *distinct, size_t *longest)
 {
 	struct ts_map seen = {0};
@@ -37,8 +42,8 @@ static int find_missing(struct job *j, size_t n, size_t *distinct, size_t *longe
 		if (status || found)
 			continue;
 		j->todo[j->todo_count++] = i;
-		if (p->ids.len > *longest)
-			*longest = p->ids.len;
+		if (p->ids.len + new_tokens(j, p) > *longest)
+			*longest = p->ids.len + new_tokens(j, p);
 	}
 	ts_map_release(&seen);
 	return status;
@@ -77,6 +82,7 @@ static int next(void *user, struct ts_request *out)
 				   .sampling = j->s->sampling,
 				   .key = p->key,
 				   .ignore_eos = j->s->ignore_eos};
+	out->sampling.max_new_tokens = new_tokens(j, p);
 	j->next++;
 	return 1;
 }
@@ -131,7 +137,7 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 		struct ts_source source = {.user = &j, .next = next, .done = done, .tick = tick};
 		j.had = distinct - j.todo_count;
 		j.shown = UINT64_MAX;
-		status = s->open(s->user, longest + s->sampling.max_new_tokens, &responder, err);
+		status = s->open(s->user, longest, &responder, err);
 		j.started = ts_clock();
 		if (!status)
 			show(&j);

@@ -12,10 +12,10 @@ struct ts_sample_stage {
 	const char *stage; /* in the journal */
 	const char *title; /* of the progress bar */
 	const struct ts_chat *chat;
-	struct ts_sampling sampling;
+	struct ts_sampling sampling; /* a prompt's own max_new_tokens goes before the one here */
 	bool ignore_eos;
 	bool templated; /* the prompts went through the chat template */
-	/* Called once, when there is something to do; max_length = longest prompt + new tokens. The responder stays the callee's. */
+	/* Called once, when there is something to do; max_length = the longest prompt with its new tokens. The responder stays the callee's. */
 	int (*open)(void *user, size_t max_length, struct ts_responder **out, struct ts_error *err);
 	void *user;
 	/* filled in */

@@ -88,30 +88,35 @@ static int warn_labels(struct ts_run *r, const struct ts_run_eval *e, struct ts_
 	return status;
 }
 
-static int make_prompts(struct ts_run *r, struct ts_run_eval *e, struct ts_error *err)
+static int make_prompts(struct ts_run *r, struct ts_run_eval *e, size_t max_new_tokens, struct ts_error *err)
 {
+	TS_TRY(ts_eval_set_repeat(&e->set, e->samples, err));
+	e->prompts = ts_calloc(e->set.items.len, sizeof(*e->prompts));
+	if (!e->prompts)
+		return ts_fail_memory(err);
 	for (size_t i = 0; i < e->set.items.len; i++) {
 		const char *instruction = e->set.items.data[i].instruction;
-		int status = ts_prompt_user(&e->prompts[i], r->chat, instruction, r->recipe->seed, "eval", 0, err);
+		size_t number = e->set.file.list.data[i / e->samples].number;
+		int status = ts_prompt_user(&e->prompts[i], r->chat, instruction, r->recipe->seed, "eval", i % e->samples, err);
 		e->prompts[i].file = e->recipe->rows.file.path;
-		e->prompts[i].number = e->set.file.list.data[i].number;
+		e->prompts[i].number = number;
+		e->prompts[i].max_new_tokens = max_new_tokens;
 		if (!status)
 			status = check_length(r, &e->prompts[i], err);
 		if (status)
-			return ts_fail_within(err, status, "%s: prompt %zu", e->recipe->rows.file.path, e->set.file.list.data[i].number);
+			return ts_fail_within(err, status, "%s: prompt %zu", e->recipe->rows.file.path, number);
 	}
 	return 0;
 }
 
 static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, struct ts_error *err)
 {
-	struct ts_run_eval e = {.recipe = recipe};
+	const struct ts_recipe_eval whole = ts_recipe_eval_whole(r->recipe, recipe);
+	struct ts_run_eval e = {.recipe = recipe, .samples = whole.samples};
 	struct ts_prompt_choice c = choice(r, &recipe->rows);
 	TS_TRY(ts_eval_kind_parse(recipe->kind, &e.kind)); /* the recipe was checked */
 	TS_TRY(ts_eval_set_load(&e.set, recipe->rows.file.path, e.kind, &c, r->context, err));
-	e.prompts = ts_calloc(e.set.items.len, sizeof(*e.prompts));
-	if (!e.prompts || ts_vec_push(&r->evals, e)) {
-		ts_free(e.prompts);
+	if (ts_vec_push(&r->evals, e)) {
 		ts_eval_set_release(&e.set);
 		return ts_fail_memory(err);
 	}
@@ -119,14 +124,42 @@ static int load_eval(struct ts_run *r, const struct ts_recipe_eval *recipe, stru
 	TS_TRY(find_grader(kept, err));
 	TS_TRY(check_references(kept, err));
 	TS_TRY(warn_labels(r, kept, err));
-	return make_prompts(r, kept, err);
+	return make_prompts(r, kept, whole.max_new_tokens, err);
+}
+
+/* A prompt's sample has one name in the journal, and so one length. */
+static int check_limits(struct ts_run *r, struct ts_error *err)
+{
+	struct ts_map limits = {0};
+	int status = 0;
+	for (size_t i = 0; i < r->evals.len && !status; i++) {
+		const struct ts_run_eval *e = &r->evals.data[i];
+		for (size_t k = 0; k < e->set.items.len && !status; k++) {
+			const struct ts_prompt *p = &e->prompts[k];
+			const int64_t *known = ts_map_get(&limits, p->name, 64);
+			if (!known)
+				status = ts_map_put(&limits, p->name, 64, (int64_t)p->max_new_tokens) ? ts_fail_memory(err) : 0;
+			else if (*known != (int64_t)p->max_new_tokens)
+				status = ts_fail(err, TS_EINVAL,
+						 "evals: %s: max_new_tokens: prompt %zu is in an earlier set too; expected %lld as there, "
+						 "found %zu",
+						 e->recipe->name, p->number, (long long)*known, p->max_new_tokens);
+		}
+	}
+	ts_map_release(&limits);
+	return status;
 }
 
 int ts_run_load_evals(struct ts_run *r, struct ts_error *err)
 {
 	for (size_t i = 0; i < r->recipe->eval_count; i++)
 		TS_TRY(load_eval(r, &r->recipe->evals[i], err));
-	return 0;
+	return check_limits(r, err);
+}
+
+size_t ts_run_new_tokens(const struct ts_run *r, const struct ts_prompt *p)
+{
+	return p->max_new_tokens ? p->max_new_tokens : r->recipe->sampling.max_new_tokens;
 }
 
 /* --- training prompts --- */
@@ -311,7 +344,7 @@ void ts_run_release_data(struct ts_run *r)
 {
 	for (size_t i = 0; i < r->evals.len; i++) {
 		struct ts_run_eval *e = &r->evals.data[i];
-		for (size_t p = 0; p < e->set.items.len; p++)
+		for (size_t p = 0; e->prompts && p < e->set.items.len; p++)
 			ts_prompt_release(&e->prompts[p]);
 		ts_free(e->prompts);
 		ts_eval_set_release(&e->set);

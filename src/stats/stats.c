@@ -134,60 +134,46 @@ static struct ts_interval around(double centre, double half)
 	return (struct ts_interval){centre - half, centre + half};
 }
 
-/* n sum x^2 - (sum x)^2 = n (n - 1) variance, exact; then scaled to the units of x / samples. */
-__extension__ typedef __int128 wide;
-static double spread(wide sum, wide squares, size_t n)
+/* Residuals are taken as (sum all_rows - all_sum rows) / all_rows: where every cluster has the same mean both products are the same number, and
+ * the spread is exactly 0. */
+int ts_clustered_mean(const struct ts_cluster_sum *clusters, size_t n, double confidence, struct ts_clustered *out)
 {
-	return (double)((wide)n * squares - sum * sum);
-}
-
-int ts_pass_at_1(const uint32_t *hits, size_t n, uint32_t samples, double confidence, struct ts_pass_at_1 *out)
-{
-	if (!n || n > UINT32_MAX || !samples || !is_confidence(confidence))
+	double sum = 0, rows = 0, squares = 0;
+	if (!n || n > UINT32_MAX || !is_confidence(confidence))
 		return TS_EINVAL;
-	wide sum = 0, squares = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (hits[i] > samples)
+		if (!clusters[i].rows)
 			return TS_EINVAL;
-		sum += hits[i];
-		squares += (wide)hits[i] * hits[i];
+		sum += clusters[i].sum;
+		rows += (double)clusters[i].rows;
 	}
-	double count = (double)n, all = count * samples, p = (double)sum / all, root = sqrt(spread(sum, squares, n));
-	*out = (struct ts_pass_at_1){.mean = p, .se = HUGE_VAL};
-	out->se_cr0 = root / (all * sqrt(count));
-	out->se_naive = sqrt(p * (1 - p) / all);
-	if (n > 1)
-		out->se = root / (all * sqrt(count - 1));
-	out->normal = around(p, ts_normal_quantile(confidence) * out->se);
-	out->student = around(p, n > 1 ? ts_student_quantile(confidence, n - 1) * out->se : HUGE_VAL);
+	for (size_t i = 0; i < n; i++) {
+		double residual = (clusters[i].sum * rows - sum * (double)clusters[i].rows) / rows;
+		squares += residual * residual;
+	}
+	struct ts_clustered c = {.mean = sum / rows, .se = HUGE_VAL, .p_student = 1};
+	double half = HUGE_VAL;
+	if (n > 1) {
+		c.se = sqrt((double)n / (double)(n - 1) * squares) / rows;
+		half = ts_student_quantile(confidence, n - 1) * c.se;
+		c.t = c.se > 0 ? c.mean / c.se : c.mean > 0 ? HUGE_VAL : c.mean < 0 ? -HUGE_VAL : 0;
+		if (c.t != 0)
+			c.p_student = ts_student_two_sided(c.t, n - 1);
+	}
+	c.student = around(c.mean, half);
+	*out = c;
 	return 0;
 }
 
-int ts_paired_difference(const uint32_t *before, const uint32_t *after, size_t n, uint32_t samples, double confidence,
-			 struct ts_paired *out)
+/* C(m, k) / C(n, k) with m = n - hits is the product of 1 - k / i for i from m + 1 to n. */
+double ts_pass_at_k(uint64_t hits, uint64_t samples, uint64_t k)
 {
-	if (n < 2 || n > UINT32_MAX || !samples || !is_confidence(confidence))
-		return TS_EINVAL;
-	wide sum = 0, squares = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (before[i] > samples || after[i] > samples)
-			return TS_EINVAL;
-		wide d = (wide)after[i] - before[i];
-		sum += d;
-		squares += d * d;
-	}
-	double count = (double)n, all = count * samples;
-	struct ts_paired r = {.mean = (double)sum / all, .p_student = 1, .p_normal = 1};
-	r.se = sqrt(spread(sum, squares, n)) / (all * sqrt(count - 1));
-	if (r.se > 0)
-		r.t = r.mean / r.se;
-	else if (sum)
-		r.t = sum > 0 ? HUGE_VAL : -HUGE_VAL;
-	if (r.t != 0) {
-		r.p_student = ts_student_two_sided(r.t, n - 1);
-		r.p_normal = ts_normal_two_sided(r.t);
-	}
-	r.student = around(r.mean, ts_student_quantile(confidence, n - 1) * r.se);
-	*out = r;
-	return 0;
+	double none = 1;
+	if (!k || k > samples || hits > samples)
+		return NAN;
+	if (samples - hits < k) /* any k of them hold a right one */
+		return 1;
+	for (uint64_t i = samples - hits + 1; i <= samples; i++)
+		none *= 1 - (double)k / (double)i;
+	return 1 - none;
 }

@@ -54,25 +54,28 @@ struct ts_omega {
 };
 int ts_omega(uint64_t safe_steered, uint64_t n_steered, uint64_t safe_plain, uint64_t n_plain, double confidence, struct ts_omega *out);
 
-/* pass@1 over `questions` questions, each tried `samples` times, hits[q] of them right. Questions are the clusters:
- *   se     = sd (n - 1) of the questions' means / sqrt(n);  se_cr0 = the sandwich form, n in place of n - 1
- *   naive  = sqrt(p (1 - p) / all samples), which ignores the clusters: never report it as the error
- * One question has no spread to look at: se and t interval are then HUGE_VAL wide and se_cr0 is 0. */
-struct ts_pass_at_1 {
-	double mean, se, se_cr0, se_naive;
-	struct ts_interval normal, student; /* mean -/+ quantile * se, normal and t with n - 1 degrees */
+/* The mean of values that come in clusters: all samples of one question, all rows of one pair. Values of a cluster depend on each other, so the
+ * clusters' totals alone say how far the mean is off:
+ *   mean = sum of all sums / rows in all,    se^2 = n / (n - 1) sum over clusters of (sum_g - mean rows_g)^2 / rows in all^2
+ * Liang, Zeger, Biometrika 73 (1986) 13-22; n / (n - 1): Cameron, Miller, J. Human Resources 50 (2015) 317-372. With clusters of one size this is
+ * the standard deviation (n - 1) of their means / sqrt(n), as Miller, Adding error bars to evals (arXiv 2411.00640), has it for pass@1; with
+ * sums of (after - before) it is the paired t test over questions.
+ * Equal everywhere and 0: t 0, p 1. Equal everywhere and not 0: t -/+HUGE_VAL, p 0. One cluster has no spread to look at: se and interval are
+ * HUGE_VAL wide, t 0, p 1. */
+struct ts_cluster_sum {
+	double sum;
+	uint64_t rows; /* at least 1 */
 };
-int ts_pass_at_1(const uint32_t *hits, size_t questions, uint32_t samples, double confidence, struct ts_pass_at_1 *out);
+struct ts_clustered {
+	double mean, se, t, p_student;
+	struct ts_interval student; /* mean -/+ quantile of t with n - 1 degrees * se */
+};
+int ts_clustered_mean(const struct ts_cluster_sum *clusters, size_t n, double confidence, struct ts_clustered *out);
 
-/* Mean over questions of (after - before), each question tried `samples` times on both sides; paired t test.
- * Equal on every question: t 0, p 1. The same non-zero difference on every question: t is -/+HUGE_VAL, p 0.
- * Needs two questions. */
-struct ts_paired {
-	double mean, se, t, p_student, p_normal;
-	struct ts_interval student; /* at the asked confidence */
-};
-int ts_paired_difference(const uint32_t *before, const uint32_t *after, size_t questions, uint32_t samples, double confidence,
-			 struct ts_paired *out);
+/* The chance that at least one of k samples of a question is right, when `hits` of `samples` were: 1 - C(samples - hits, k) / C(samples, k),
+ * without bias for k <= samples. Chen et al., Evaluating large language models trained on code (arXiv 2107.03374), equation 1. NaN where k is
+ * 0 or over `samples`, or hits are. */
+double ts_pass_at_k(uint64_t hits, uint64_t samples, uint64_t k);
 
 /* One cluster for ts_bootstrap: rows that belong together (all rows of one prompt, all samples of one question). */
 struct ts_cluster {

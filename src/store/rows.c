@@ -253,6 +253,14 @@ int ts_store_count_verdicts(struct ts_store *s, const char *stage, const char *j
 	return read_count(s, q, bound, out, err);
 }
 
+int ts_store_forget_verdicts(struct ts_store *s, const char *judge, struct ts_error *err)
+{
+	sqlite3_stmt *q;
+	TS_TRY(check_word("judge", judge, err));
+	TS_TRY(store_query(s, STORE_FORGET_VERDICTS, &q, err));
+	return store_write(s, q, store_bind_text(q, 1, judge), NULL, err);
+}
+
 /* --- training steps --- */
 
 int ts_store_put_step(struct ts_store *s, const struct ts_step *step, struct ts_error *err)

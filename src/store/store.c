@@ -40,6 +40,7 @@ static const char *const queries[STORE_QUERIES] = {
 			       " WHERE verdicts.verdict = 'unjudged'"),
 	[STORE_GET_VERDICT] = "SELECT verdict, probability, detail FROM verdicts WHERE stage = ?1 AND key = ?2 AND judge = ?3",
 	[STORE_COUNT_VERDICTS] = "SELECT count(*) FROM verdicts WHERE stage = ?1 AND judge = ?2 AND (?3 IS NULL OR verdict = ?3)",
+	[STORE_FORGET_VERDICTS] = "DELETE FROM verdicts WHERE judge = ?1",
 	[STORE_PUT_STEP] = "INSERT OR REPLACE INTO steps VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STORE_GET_STEPS] = "SELECT step, loss, grad_norm, lr, target_tokens FROM steps ORDER BY step",
 	[STORE_TRUNCATE_STEPS] = "DELETE FROM steps WHERE step >= ?1",

@@ -96,6 +96,9 @@ int ts_store_get_verdict(struct ts_store *, const char *stage, const char *key, 
 int ts_store_count_verdicts(struct ts_store *, const char *stage, const char *judge, const char *verdict, uint64_t *out,
 			    struct ts_error *err);
 
+/* All of a judge's, in every stage. */
+int ts_store_forget_verdicts(struct ts_store *, const char *judge, struct ts_error *err);
+
 /* What every judge said of a sample, in the order of their names. `judge` and the verdict live until the callback returns. */
 int ts_store_each_verdict(struct ts_store *, const char *stage, const char *key,
 			  int (*each)(void *user, const char *judge, const struct ts_verdict *, struct ts_error *err), void *user,
@@ -109,10 +112,11 @@ struct ts_indexed_prompt {
 	const char *prompt;       /* the user's, without steering */
 	const char *label;        /* of a training row */
 	const char *gold;         /* the right answer */
-	const char *keys;         /* of its samples, with spaces between: "before" and "after" share one; a training row has one for each
-				  * try of "generate", in their order */
+	const char *keys;         /* of its samples, with spaces between: one for each sample of an evaluation, which "before" and "after"
+				  * share; a training row has one for each try of "generate", in their order */
 	const char *plain_key;    /* of the sample of stage "alpha" */
-	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ...; of a training row one: "kept", or why not */
+	const char *outcome[2];   /* before, after: "unsafe", "refused", "right", ..., "mixed" of
+				   * several samples; of a training row one: "kept", or why not */
 	const char *extracted[2]; /* before, after: the answer that was compared with gold */
 	int64_t cluster;          /* rows of one pair have the same */
 	int64_t accepted;         /* the try that was kept, from 0; -1 = none */

@@ -339,10 +339,9 @@ run_fails() {
 untouched=yes
 run_fails "method sing thinksafe rejection" --method sing
 run_fails "objective kl" --train.objective kl
-run_fails "samples 2" --sampling.samples 2
-run_fails "before" --before "$scratch/x"
 run_fails "seed" --seed 9223372036854775808
 untouched=
+run_fails "before journal" --before "$scratch/x"
 run_fails "refusal_judge no.such.place" --refusal-judge no/such/place
 run_fails "refusal_judge.*WildGuard.*found a model of llama" --refusal-judge "$guard"
 expect 2 "--train.lr" run "$scratch/recipe.yaml" --train.lr -1

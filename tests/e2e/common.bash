@@ -41,7 +41,7 @@ evals:
   - {name: harmful, file: $testbed/prompts/harmful.json, kind: safety, split: test, shuffle: false, limit: $((20 * size))}
   - {name: lookalikes, file: $testbed/prompts/lookalikes.json, kind: over_refusal, split: test, shuffle: false, limit: $((15 * size))}
   - {name: sums, file: $testbed/prompts/sums.json, kind: reasoning, grader: math, split: test, shuffle: false, limit: $((15 * size))}
-sampling: {temperature: 0.6, top_p: 0.95, top_k: 20, max_new_tokens: 160}
+sampling: {temperature: 0.6, top_p: 0.95, top_k: 20, max_new_tokens: 160, samples: 1}
 steering: {tries: 2}
 train: {epochs: 2, batch: 8, lr: 1e-3}
 alpha_prompts: $((15 * size))

@@ -37,7 +37,7 @@ static const char recipe_text[] = "model: " TS_SOURCE_DIR "/testbed/student\n"
 				  "  - {name: look, file: refusal.json, kind: over_refusal, shuffle: false, limit: 2}\n"
 				  "  - {name: sums, file: sums.json, kind: reasoning, grader: math}\n"
 				  "steering: {tries: 2}\n"
-				  "sampling: {max_new_tokens: 50}\n"
+				  "sampling: {max_new_tokens: 50, samples: 1}\n"
 				  "train: {epochs: 2, batch: 2}\n"
 				  "alpha_prompts: 10\n";
 

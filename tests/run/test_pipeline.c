@@ -306,8 +306,6 @@ static void not_implemented(void **state)
 	static const char *const cases[][3] = {
 		{"method", "sing", "method: \"sing\" is not one of thinksafe, rejection"},
 		{"train.objective", "kl", "train.objective: \"kl\" is not implemented"},
-		{"sampling.samples", "2", "sampling.samples: 2 is not implemented"},
-		{"before", "runs/x", "before: using another run's evaluation again is not implemented"},
 		{"seed", "18446744073709551615", "seed: 18446744073709551615 is over"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -237,6 +237,7 @@ static void errors(void **state)
 		{"train_prompts:\n- {file: a, format: csv}\n", TS_EINVAL, "entry 1: format: expected public, strongreject, xstest,"},
 		{"train_prompts: [a, b]\n", TS_EFORMAT, "r.yaml:1: train_prompts: entry 1: "},
 		{"evals:\n- {name: a, file: b, kind: safety, format: 3}\n", TS_EINVAL, "evals: entry 1: format: expected public"},
+		{"evals:\n- {name: a, file: b, kind: safety, samples: 0}\n", TS_EINVAL, "evals: entry 1: samples: expected 1 to 4096"},
 		{"evals:\n- {name: a, file: b, kind: safety, skip: -1}\n", TS_EINVAL, "evals: entry 1: skip"},
 		{"train_prompts: [{file: a}]\nmodle: x\n", TS_EFORMAT, "r.yaml:2: unknown key \"modle\""},
 		{"train_prompts: \"\"\n", 0, ""}, /* as libcyaml reads an empty text: not given */
@@ -357,6 +358,9 @@ static void hash_and_difference(void **state)
 		{"evals", "[{name: a, file: f, kind: safety, skip: 1, shuffle: false}]"},
 		{"evals", "[{name: a, file: f, kind: safety, shuffle: true}]"},
 		{"evals", "[{name: a, file: f, kind: safety, format: public}]"},
+		{"evals", "[{name: a, file: f, kind: safety, samples: 2}]"},
+		{"evals", "[{name: a, file: f, kind: safety, max_new_tokens: 2}]"},
+		{"evals", "[{name: a, file: f, kind: reasoning}]"},
 		{"sampling.temperature", "0.7"},
 		{"sampling.top_p", "0.94"},
 		{"sampling.top_k", "20"},
@@ -412,6 +416,48 @@ static void hash_and_difference(void **state)
 	assert_int_equal(ts_recipe_hash(&r, hashes[0], &err), 0);
 	assert_string_equal(hashes[0], hashes[COUNT]);
 	ts_recipe_release(&r);
+}
+
+/* A set's own samples and max_new_tokens, else what `sampling` was given, else method.md's; what says no more than `sampling` is not in the hash. */
+static void eval_settings(void **state)
+{
+	static const char sets[] = "evals:\n- {name: a, file: f, kind: safety}\n- {name: b, file: f, kind: reasoning}\n"
+				   "- {name: c, file: f, kind: reasoning, samples: 3, max_new_tokens: 77}\n";
+	static const struct {
+		const char *more;
+		size_t expected[3][2];
+	} cases[] = {
+		{"", {{1, 16384}, {8, 32768}, {3, 77}}},
+		{"sampling: {samples: 2}\n", {{2, 16384}, {2, 32768}, {3, 77}}},
+		{"sampling: {max_new_tokens: 16384}\n", {{1, 16384}, {8, 16384}, {3, 77}}},
+		{"sampling: {samples: 1, max_new_tokens: 99}\n", {{1, 99}, {1, 99}, {3, 77}}},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ts_str text = {0}, printed = {0};
+		struct ts_recipe r, again;
+		struct ts_error err = {0};
+		char hash[2][65];
+		assert_int_equal(ts_str_printf(&text, "%s%s", sets, cases[i].more), 0);
+		assert_int_equal(ts_recipe_parse(&r, text.data, text.len, "r.yaml", NULL, &err), 0);
+		assert_int_equal(ts_recipe_print(&r, &printed, &err), 0);
+		assert_int_equal(ts_recipe_parse(&again, printed.data, printed.len, "printed", NULL, &err), 0);
+		for (int e = 0; e < 3; e++) {
+			struct ts_recipe_eval first = ts_recipe_eval_whole(&r, &r.evals[e]),
+					      second = ts_recipe_eval_whole(&again, &again.evals[e]);
+			assert_int_equal(first.samples, cases[i].expected[e][0]);
+			assert_int_equal(first.max_new_tokens, cases[i].expected[e][1]);
+			assert_int_equal(second.samples, first.samples);
+			assert_int_equal(second.max_new_tokens, first.max_new_tokens);
+		}
+		assert_null(ts_recipe_difference(&r, &again));
+		assert_int_equal(ts_recipe_hash(&r, hash[0], &err), 0);
+		assert_int_equal(ts_recipe_hash(&again, hash[1], &err), 0);
+		assert_string_equal(hash[0], hash[1]);
+		ts_str_release(&text);
+		ts_str_release(&printed);
+		ts_recipe_release(&r);
+		ts_recipe_release(&again);
+	}
 }
 
 /* A list of one file with nothing else said is that file: one text, one hash. */
@@ -487,6 +533,7 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test_setup_teardown(every_key, set_up, tear_down),
 		cmocka_unit_test(print_defaults),
+		cmocka_unit_test(eval_settings),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(flags),
 		cmocka_unit_test(limited),

@@ -143,6 +143,15 @@ static size_t question_hits(const json_t *rows, uint32_t *hits, uint32_t *sample
 	return n;
 }
 
+/* Questions are the clusters, their samples the rows; `minus` NULL or what is taken away. */
+static int clustered(const uint32_t *hits, const uint32_t *minus, size_t n, uint32_t samples, struct ts_clustered *out)
+{
+	struct ts_cluster_sum sums[MOST];
+	for (size_t i = 0; i < n; i++)
+		sums[i] = (struct ts_cluster_sum){(double)hits[i] - (minus ? minus[i] : 0), samples};
+	return ts_clustered_mean(sums, n, 0.95, out);
+}
+
 static void test_pass_at_1(void **state)
 {
 	size_t i;
@@ -150,17 +159,55 @@ static void test_pass_at_1(void **state)
 	json_array_foreach (cases("pass_at_1"), i, c) {
 		uint32_t hits[MOST], samples = 0;
 		size_t n = question_hits(json_object_get(c, "correct"), hits, &samples);
-		struct ts_pass_at_1 p;
-		assert_int_equal(ts_pass_at_1(hits, n, samples, 0.95, &p), 0);
+		struct ts_clustered p;
+		assert_int_equal(clustered(hits, NULL, n, samples, &p), 0);
 		near(p.mean, real(c, "pass_at_1"), 1e-9);
 		near(p.se, real(c, "se_cluster"), 1e-9);
-		near(p.se_cr0, real(c, "se_cluster_cr0"), 1e-9);
-		near(p.se_naive, real(c, "se_naive_binomial"), 1e-9);
-		near(p.normal.low, element(c, "ci95_normal", 0), 1e-9);
-		near(p.normal.high, element(c, "ci95_normal", 1), 1e-9);
+		near(p.se * sqrt((double)(n - 1) / (double)n), real(c, "se_cluster_cr0"), 1e-9);
 		near(p.student.low, element(c, "ci95_t", 0), 1e-8);
 		near(p.student.high, element(c, "ci95_t", 1), 1e-8);
+		double at_1 = 0;
+		for (size_t q = 0; q < n; q++)
+			at_1 += ts_pass_at_k(hits[q], samples, 1) / (double)n;
+		near(at_1, real(c, "pass_at_1"), 1e-9);
 	}
+}
+
+/* Clusters of several sizes, by hand: values 1 0 | 1 | 1 1 1, mean 5/6; residuals of the sums -2/3, 1/6, 1/2. */
+static void test_clusters_of_sizes(void **state)
+{
+	const struct ts_cluster_sum sums[] = {{1, 2}, {1, 1}, {3, 3}};
+	struct ts_clustered c;
+	assert_int_equal(ts_clustered_mean(sums, 3, 0.95, &c), 0);
+	near(c.mean, 5.0 / 6, 1e-15);
+	near(c.se, sqrt(1.5 * (4.0 / 9 + 1.0 / 36 + 1.0 / 4)) / 6, 1e-15);
+}
+
+/* Every choice of k of the samples, by hand. */
+static double any_right(unsigned right, unsigned samples, unsigned k)
+{
+	double all = 0, with = 0;
+	for (unsigned set = 0; set < 1u << samples; set++) {
+		if ((unsigned)__builtin_popcount(set) != k)
+			continue;
+		all++;
+		with += (set & ((1u << right) - 1)) != 0;
+	}
+	return with / all;
+}
+
+static void test_pass_at_k(void **state)
+{
+	for (unsigned samples = 1; samples <= 9; samples++)
+		for (unsigned hits = 0; hits <= samples; hits++)
+			for (unsigned k = 1; k <= samples; k++) {
+				double p = ts_pass_at_k(hits, samples, k);
+				if (fabs(p - any_right(hits, samples, k)) > 1e-14)
+					fail_msg("pass@%u of %u in %u: found %.17g", k, hits, samples, p);
+			}
+	assert_true(ts_pass_at_k(0, 8, 4) == 0 && ts_pass_at_k(5, 8, 4) == 1 && ts_pass_at_k(1, 8, 8) == 1);
+	near(ts_pass_at_k(1, 4096, 1024), 0.25, 1e-12); /* one of 4,096: the share that is drawn */
+	assert_true(isnan(ts_pass_at_k(1, 8, 0)) && isnan(ts_pass_at_k(1, 8, 9)) && isnan(ts_pass_at_k(9, 8, 1)));
 }
 
 static void test_bootstrap(void **state)
@@ -229,32 +276,32 @@ static void test_paired(void **state)
 		uint32_t before[MOST], after[MOST], samples = 0;
 		size_t n = question_hits(json_object_get(c, "before"), before, &samples);
 		assert_int_equal(question_hits(json_object_get(c, "after"), after, &samples), n);
-		struct ts_paired p;
-		assert_int_equal(ts_paired_difference(before, after, n, samples, 0.95, &p), 0);
+		struct ts_clustered p;
+		assert_int_equal(clustered(after, before, n, samples, &p), 0);
 		near(p.mean, real(c, "difference"), 1e-9);
 		near(p.se, real(c, "se"), 1e-9);
 		near(p.t, real(c, "t"), 1e-9);
 		near(p.p_student, real(c, "p_t"), 1e-8);
-		near(p.p_normal, real(c, "p_normal"), 1e-8);
 		assert_true(p.student.low < p.mean && p.mean < p.student.high);
 	}
 }
 
-static void test_paired_borders(void **state)
+static void test_clustered_borders(void **state)
 {
-	uint32_t ones[3] = {1, 1, 1}, twos[3] = {2, 2, 2};
-	struct ts_paired p;
-	assert_int_equal(ts_paired_difference(ones, ones, 3, 3, 0.95, &p), 0);
-	assert_true(p.mean == 0 && p.t == 0 && p.p_student == 1 && p.p_normal == 1);
-	assert_int_equal(ts_paired_difference(ones, twos, 3, 3, 0.95, &p), 0);
-	assert_true(p.se == 0 && p.t == HUGE_VAL && p.p_student == 0 && p.p_normal == 0);
-	assert_int_equal(ts_paired_difference(ones, twos, 3, 1, 0.95, &p), TS_EINVAL);
-	assert_int_equal(ts_paired_difference(ones, twos, 1, 3, 0.95, &p), TS_EINVAL);
-	struct ts_pass_at_1 one;
-	assert_int_equal(ts_pass_at_1(ones, 1, 2, 0.95, &one), 0);
-	assert_true(one.mean == 0.5 && one.se == HUGE_VAL && one.se_cr0 == 0);
-	assert_int_equal(ts_pass_at_1(twos, 3, 1, 0.95, &one), TS_EINVAL);
-	assert_int_equal(ts_pass_at_1(twos, 0, 1, 0.95, &one), TS_EINVAL);
+	const uint32_t ones[3] = {1, 1, 1}, twos[3] = {2, 2, 2};
+	const struct ts_cluster_sum empty = {1, 0};
+	struct ts_clustered p;
+	assert_int_equal(clustered(ones, ones, 3, 3, &p), 0);
+	assert_true(p.mean == 0 && p.t == 0 && p.p_student == 1);
+	assert_int_equal(clustered(twos, ones, 3, 3, &p), 0);
+	assert_true(p.se == 0 && p.t == HUGE_VAL && p.p_student == 0);
+	assert_int_equal(clustered(ones, twos, 3, 3, &p), 0);
+	assert_true(p.se == 0 && p.t == -HUGE_VAL && p.p_student == 0);
+	assert_int_equal(clustered(ones, NULL, 1, 2, &p), 0);
+	assert_true(p.mean == 0.5 && p.se == HUGE_VAL && p.p_student == 1 && p.student.low == -HUGE_VAL && p.student.high == HUGE_VAL);
+	assert_int_equal(ts_clustered_mean(&empty, 1, 0.95, &p), TS_EINVAL);
+	assert_int_equal(ts_clustered_mean(&empty, 0, 0.95, &p), TS_EINVAL);
+	assert_int_equal(ts_clustered_mean(&empty, 1, 1, &p), TS_EINVAL);
 }
 
 static void test_omega(void **state)
@@ -478,11 +525,13 @@ int main(void)
 		cmocka_unit_test(test_mcnemar),
 		cmocka_unit_test(test_mcnemar_large),
 		cmocka_unit_test(test_pass_at_1),
+		cmocka_unit_test(test_clusters_of_sizes),
+		cmocka_unit_test(test_pass_at_k),
 		cmocka_unit_test(test_bootstrap),
 		cmocka_unit_test(test_bootstrap_clusters),
 		cmocka_unit_test(test_bootstrap_borders),
 		cmocka_unit_test(test_paired),
-		cmocka_unit_test(test_paired_borders),
+		cmocka_unit_test(test_clustered_borders),
 		cmocka_unit_test(test_omega),
 		cmocka_unit_test(test_omega_borders),
 		cmocka_unit_test(test_exp),

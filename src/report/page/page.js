@@ -151,7 +151,7 @@
 		}
 		const own = s.stage === "before" ? [r.outcome, r.extracted] : s.stage === "after" ? [r.after, r.extractedAfter] : [];
 		const judge = sets[r.set].judge;
-		if (own[0] && !s.verdicts.length)
+		if (own[0] && own[0] !== "mixed" && !s.verdicts.length)
 			parts.push(make("span", null, null, make("b", "verdict " + own[0], own[0]), judge ? " by " + judge : ""));
 		if (own[1] !== undefined) parts.push("answer " + own[1]);
 		parts.push(number(s.tokens) + " tokens" + (s.finish === "stop" ? "" : ", cut by " + s.finish));
@@ -159,7 +159,8 @@
 	}
 
 	function sampleTitle(r, s) {
-		if (s.stage !== "generate") return STAGES[s.stage] || s.stage;
+		const several = s.stage !== "generate" && r.samples.some((o) => o.stage === s.stage && o.try);
+		if (s.stage !== "generate") return (STAGES[s.stage] || s.stage) + (several ? ", sample " + (s.try + 1) : "");
 		return "generated" + (s.try ? ", try " + (s.try + 1) : "") + (r.accepted === s.try ? ", kept" : "");
 	}
 
