@@ -42,6 +42,7 @@ static const struct {
 	{"harmful_labels", "WORDS", "more label words that mean harmful"},
 	{"benign_labels", "WORDS", "more label words that mean benign"},
 	{"evals", "LIST", "evaluation sets, a YAML or JSON list"},
+	{"max_overlap", "SHARE", "most of a set's prompts that may be trained on as well (0.01)"},
 	{"sampling.temperature", "T", "0 = always the most probable token"},
 	{"sampling.top_p", "P", "nucleus; 1 = off"},
 	{"sampling.top_k", "K", "0 = off"},
@@ -154,7 +155,7 @@ static int print_summary(struct ts_session *s, const json_t *metrics, const char
 
 static int show(struct ts_session *s, const json_t *metrics, const char *dir)
 {
-	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics, "metrics");
+	return s->json ? print_summary(s, metrics, dir) : ts_session_print_metrics(s, metrics, "metrics", dir);
 }
 
 /* runs/<recipe's name> */
@@ -250,7 +251,7 @@ static int evaluate(struct command_run *c, const char *path)
 		status = ts_json_dump(metrics, &text);
 		printf("%s\n", ts_str_c(&text));
 	} else if (!status) {
-		status = ts_session_print_metrics(s, metrics, "metrics");
+		status = ts_session_print_metrics(s, metrics, "metrics", NULL);
 	}
 	json_decref(metrics);
 	ts_str_release(&text);

@@ -139,9 +139,9 @@ int ts_session_write_rows(struct ts_session *, const json_t *rows);
 /* Reads the rows, lets `one` add its result to each, writes them. An error names the file and the row; a stop ends it. */
 int ts_session_map_rows(struct ts_session *, int (*one)(void *user, json_t *row, size_t index, struct ts_error *err), void *user);
 
-/* command_report.c. The metrics as a table on stdout; report.html of a finished run's folder to `path`, NULL = into the folder, its name
- * then being said. */
-int ts_session_print_metrics(struct ts_session *, const json_t *metrics, const char *place);
+/* command_report.c. The metrics as a table on stdout, with what the run in `dir` cost (NULL = of no run). report.html of a finished run's
+ * folder to `path`, NULL = into the folder, its name then being said. */
+int ts_session_print_metrics(struct ts_session *, const json_t *metrics, const char *place, const char *dir);
 int ts_session_write_page(struct ts_session *, const char *dir, const char *path);
 
 /* Prints the error and returns the exit status for it. */

@@ -96,6 +96,7 @@ static int add(struct ts_prompt_file *f, const json_t *row, size_t number, uint6
 	struct ts_prompt_row r = {.number = number};
 	const char *text, *context;
 	TS_TRY(find_text(format, row, &text, place, err));
+	r.text = text;
 	TS_TRY(optional(row, format->context, &context, place, err));
 	TS_TRY(optional(row, format->answer, &r.answer, place, err));
 	TS_TRY(optional(row, format->label, &r.label, place, err));

@@ -25,6 +25,7 @@ struct ts_prompt_choice {
 
 struct ts_prompt_row {
 	const char *instruction; /* the user turn, as the format makes it */
+	const char *text;        /* as the file has it, without the words that the format puts around it */
 	const char *answer;      /* a letter where there are choices; NULL = the row or the format has none */
 	const char *label;       /* of the row, or the format's; NULL = neither */
 	const char *pair;        /* NULL = none */

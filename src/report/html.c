@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/sha256.h"
+#include "report/cost.h"
 #include "report/internal.h"
 #include "report/table.h"
 
@@ -29,7 +30,7 @@ static void source_hash(const struct html_asset *asset, char text[64])
 }
 
 /* "runs/demo/" is called "demo". */
-static int run_name(struct html *h, const char *dir)
+static const char *run_name(const char *dir, size_t *length)
 {
 	size_t n = strlen(dir);
 	while (n > 1 && dir[n - 1] == '/')
@@ -37,10 +38,16 @@ static int run_name(struct html *h, const char *dir)
 	size_t start = n;
 	while (start && dir[start - 1] != '/')
 		start--;
-	return html_text_bytes(h->out, dir + start, n - start) ? ts_fail_memory(h->err) : 0;
+	*length = n - start;
+	return dir + start;
 }
 
-static int head(struct html *h, const char *dir)
+static int name_text(struct html *h, const char *name, size_t n)
+{
+	return html_text_bytes(h->out, name, n) ? ts_fail_memory(h->err) : 0;
+}
+
+int html_open(struct html *h, const char *name, size_t n)
 {
 	char style[64], script[64];
 	source_hash(&html_style, style);
@@ -53,20 +60,27 @@ static int head(struct html *h, const char *dir)
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src %s; script-src %s; base-uri 'none'; "
 		"form-action 'none'\">\n<title>",
 		style, script));
-	TS_TRY(run_name(h, dir));
+	TS_TRY(name_text(h, name, n));
 	TS_TRY(html_raw(h, " - thinksafe</title>\n<style>"));
 	if (ts_str_append(h->out, html_style.data, html_style.size))
 		return ts_fail_memory(h->err);
-	return html_raw(h, "</style>\n</head>\n");
+	TS_TRY(html_raw(h, "</style>\n</head>\n<body>\n<header class=\"top\"><div><span class=\"name\">"));
+	TS_TRY(name_text(h, name, n));
+	return html_raw(h, "</span>");
 }
 
-static int banner(struct html *h, const char *dir)
+int html_close(struct html *h)
+{
+	TS_TRY(html_raw(h, "</main>\n<script>"));
+	if (ts_str_append(h->out, html_script.data, html_script.size))
+		return ts_fail_memory(h->err);
+	return html_raw(h, "</script>\n</body>\n</html>\n");
+}
+
+static int banner(struct html *h)
 {
 	static const char *const keys[] = {"model", "guard", "method"};
 	const char *value;
-	TS_TRY(html_raw(h, "<body>\n<header class=\"top\"><div><span class=\"name\">"));
-	TS_TRY(run_name(h, dir));
-	TS_TRY(html_raw(h, "</span>"));
 	for (size_t i = 0; i < 3; i++) {
 		TS_TRY(ts_json_text(h->metrics, keys[i], &value, h->place, h->err));
 		if (!value)
@@ -82,14 +96,16 @@ static int banner(struct html *h, const char *dir)
 		TS_TRY(html_raw(h, "<a href=\"#apart\">Thinking</a> "));
 	return html_raw(h, "<a href=\"#alpha\">Steering</a> <a href=\"#kept\">Kept</a> "
 			   "<a href=\"#training\">Training</a> <a href=\"#lengths\">Lengths</a> <a href=\"#samples\">Samples</a> "
-			   "<a href=\"#settings\">Settings</a></nav>\n<main>\n");
+			   "<a href=\"#cost\">Cost</a> <a href=\"#settings\">Settings</a></nav>\n<main>\n");
 }
 
 static int sections(struct html *h, const char *dir, const struct ts_str *recipe)
 {
+	size_t n;
+	const char *name = run_name(dir, &n);
 	TS_TRY(html_collect(h));
-	TS_TRY(head(h, dir));
-	TS_TRY(banner(h, dir));
+	TS_TRY(html_open(h, name, n));
+	TS_TRY(banner(h));
 	TS_TRY(html_headline(h));
 	TS_TRY(html_results(h));
 	TS_TRY(html_apart(h));
@@ -98,24 +114,12 @@ static int sections(struct html *h, const char *dir, const struct ts_str *recipe
 	TS_TRY(html_training(h));
 	TS_TRY(html_length_charts(h));
 	TS_TRY(html_samples(h));
+	TS_TRY(html_cost(h));
 	TS_TRY(html_settings(h, recipe));
-	TS_TRY(html_raw(h, "</main>\n<script>"));
-	if (ts_str_append(h->out, html_script.data, html_script.size))
-		return ts_fail_memory(h->err);
-	return html_raw(h, "</script>\n</body>\n</html>\n");
+	return html_close(h);
 }
 
 /* --- the run directory --- */
-
-static int load_timing(const char *dir, json_t **timing, struct ts_error *err)
-{
-	struct ts_str path = {0};
-	int status = ts_path_join(&path, dir, "timing.json") ? ts_fail_memory(err) : 0;
-	if (!status && ts_file_exists(path.data))
-		status = ts_json_load(path.data, timing, err);
-	ts_str_release(&path);
-	return status;
-}
 
 static void release(struct html *h)
 {
@@ -141,7 +145,7 @@ int ts_report_html(const char *dir, struct ts_str *out, struct ts_error *err)
 	TS_GOTO(ts_path_join(&metrics_path, dir, "metrics.json") ? ts_fail_memory(err) : 0);
 	if (!json_is_object(metrics))
 		TS_GOTO(ts_fail(err, TS_EFORMAT, "%s: expected an object with the run's metrics", metrics_path.data));
-	TS_GOTO(load_timing(dir, &timing, err));
+	TS_GOTO(ts_report_timing(dir, &timing, err));
 	TS_GOTO(ts_path_join(&path, dir, "recipe.yaml") ? ts_fail_memory(err) : 0);
 	TS_GOTO(ts_file_read(path.data, &recipe, err));
 	TS_GOTO(ts_path_join(&path, dir, "journal.db") ? ts_fail_memory(err) : 0);

@@ -1,5 +1,5 @@
 /* The headline in words. It claims a change only where three things agree: the bootstrap interval of the paired difference leaves out 0,
- * McNemar's test says p < 0.05, and enough distinct prompts stand behind both. */
+ * McNemar's test says p < 0.05 when corrected for all sets of the run (Holm), and enough distinct prompts stand behind both. */
 #include "report/internal.h"
 
 #include <ctype.h>
@@ -9,7 +9,7 @@
 int html_read_share(struct html *h, const json_t *object, const char *key, bool *found, struct html_share *out)
 {
 	const json_t *v;
-	*out = (struct html_share){NAN, NAN, NAN, NAN, NAN, 0, 0};
+	*out = (struct html_share){NAN, NAN, NAN, NAN, NAN, 0, 0, 0};
 	TS_TRY(report_block(object, key, JSON_OBJECT, h->place, &v, h->err));
 	*found = v != NULL;
 	if (!v)
@@ -20,6 +20,7 @@ int html_read_share(struct html *h, const json_t *object, const char *key, bool 
 	TS_TRY(ts_json_real(v, "cluster_low", NAN, &out->cluster_low, h->place, h->err));
 	TS_TRY(ts_json_real(v, "cluster_high", NAN, &out->cluster_high, h->place, h->err));
 	TS_TRY(ts_json_int(v, "count", 0, &out->count, h->place, h->err));
+	TS_TRY(ts_json_int(v, "truncated", 0, &out->truncated, h->place, h->err));
 	return ts_json_int(v, "unjudged", 0, &out->unjudged, h->place, h->err);
 }
 
@@ -36,6 +37,7 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	TS_TRY(ts_json_bool(entry, "drawn", false, &e->drawn, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "pairs", 0, &e->pairs, h->place, h->err));
 	TS_TRY(ts_json_int(entry, "duplicates", 0, &e->duplicates, h->place, h->err));
+	TS_TRY(ts_json_int(entry, "overlap", 0, &e->overlap, h->place, h->err));
 	TS_TRY(html_read_share(h, entry, "before", &e->has_before, &e->before));
 	TS_TRY(html_read_share(h, entry, "after", &e->has_after, &e->after));
 	TS_TRY(report_block(entry, "difference", JSON_OBJECT, h->place, &d, h->err));
@@ -49,13 +51,29 @@ int html_read_eval(struct html *h, const json_t *entry, struct html_eval *e)
 	return ts_json_real(d, e->by_student ? "p_student" : "p_mcnemar", NAN, &e->p, h->place, h->err);
 }
 
+const char *html_change_words(enum html_change change)
+{
+	static const char *const words[] = {[HTML_NO_CLAIM] = "no claim",
+					    [HTML_FEW] = "too few pairs",
+					    [HTML_UNRESOLVED] = "no detectable change",
+					    [HTML_FELL] = "fell",
+					    [HTML_ROSE] = "rose"};
+	return words[change];
+}
+
+bool html_lost_by_correction(const struct html_eval *e)
+{
+	return e->p < HTML_LEVEL && e->p_holm >= HTML_LEVEL && !(e->low <= 0 && e->high >= 0);
+}
+
 enum html_change html_change_of(const struct html_eval *e)
 {
+	double p = isfinite(e->p_holm) ? e->p_holm : e->p;
 	if (!e->has_difference || !isfinite(e->low) || !isfinite(e->high))
 		return HTML_NO_CLAIM;
 	if (e->pairs < HTML_FEWEST_PAIRS)
 		return HTML_FEW;
-	if (!(e->p < 0.05) || (e->low <= 0 && e->high >= 0))
+	if (!(p < HTML_LEVEL) || (e->low <= 0 && e->high >= 0))
 		return HTML_UNRESOLVED;
 	return e->high < 0 ? HTML_FELL : HTML_ROSE;
 }
@@ -104,9 +122,9 @@ static int claim(struct html *h, const struct html_eval *e, bool first)
 		TS_TRY(html_raw(h, ": "));
 		return html_percent(h, e->has_after ? e->after.share : e->before.share);
 	}
-	TS_TRY(html_printf(h, "%s change in ", first ? "No" : "no"));
+	TS_TRY(html_printf(h, "%s%s change in ", first ? "No" : "no", change == HTML_FEW ? "" : " detectable"));
 	TS_TRY(html_text(h, subject));
-	TS_TRY(html_raw(h, change == HTML_FEW ? " can be claimed (" : " is resolved ("));
+	TS_TRY(html_raw(h, change == HTML_FEW ? " can be claimed (" : " ("));
 	TS_TRY(from_to(h, e));
 	return html_raw(h, ")");
 }
@@ -117,14 +135,22 @@ static int reason(struct html *h, const struct html_eval *e)
 	switch (html_change_of(e)) {
 	case HTML_FELL:
 	case HTML_ROSE:
-		return html_raw(h, " The interval leaves out zero.");
+		TS_TRY(html_raw(h, " The interval leaves out zero"));
+		if (isfinite(e->p_holm)) {
+			TS_TRY(html_raw(h, "; corrected for all sets of the run "));
+			TS_TRY(html_p(h, e->p_holm));
+		}
+		return html_raw(h, ".");
 	case HTML_FEW:
 		return html_printf(h, " Only %lld distinct prompts stand behind this: too few to claim a change.", (long long)e->pairs);
 	case HTML_UNRESOLVED:
-		TS_TRY(html_raw(h, e->low <= 0 && e->high >= 0 ? " The interval holds zero: this sample does not resolve a change."
-							       : " Interval and test do not agree: no change is claimed."));
+		TS_TRY(html_raw(h, e->low <= 0 && e->high >= 0  ? " The interval holds zero: no detectable change."
+				   : html_lost_by_correction(e) ? " The test sees a change on this set alone, but not when corrected for "
+								  "all sets of the run: none is claimed."
+								: " Interval and test do not agree: no change is claimed."));
 		return isfinite(e->detectable)
-			       ? html_printf(h, " With 80%% power it would have shown a difference of %.1f points.", 100 * e->detectable)
+			       ? html_printf(h, " The smallest difference that it could have shown, with 80%% power: %.1f points.",
+					     100 * e->detectable)
 			       : 0;
 	default:
 		return 0;

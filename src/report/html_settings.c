@@ -1,7 +1,6 @@
 /* The end of the page: the whole recipe, what the run was made from (hashes), and what it took. */
 #include "report/internal.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,52 +77,22 @@ static int machine_row(struct html *h, const char *key, const char *title, const
 	return pair(h, title, text, "");
 }
 
-static const char *unit_of(const char *stage)
+static int program(struct html *h)
 {
-	return !strcmp(stage, "train") ? "steps" : !strncmp(stage, "judge", 5) || !strncmp(stage, "refusals", 8) ? "verdicts" : "tokens";
-}
-
-static int stage_row(struct html *h, const char *stage, const json_t *v, double *total)
-{
-	double seconds, rate;
-	int64_t count;
-	TS_TRY(ts_json_real(v, "seconds", NAN, &seconds, "timing.json", h->err));
-	TS_TRY(ts_json_real(v, "per_second", NAN, &rate, "timing.json", h->err));
-	TS_TRY(ts_json_int(v, "count", 0, &count, "timing.json", h->err));
-	*total += isfinite(seconds) ? seconds : 0;
-	TS_TRY(html_raw(h, "<tr><th scope=\"row\">"));
-	TS_TRY(html_text(h, stage));
-	TS_TRY(html_printf(h, "</th><td class=\"num\">%.1f</td><td class=\"num\">", seconds));
-	TS_TRY(html_count(h, count));
-	TS_TRY(html_printf(h, "</td><td>%s</td><td class=\"num\">", unit_of(stage)));
-	TS_TRY(rate < 100 ? html_printf(h, "%.1f", rate) : html_count(h, (int64_t)(rate + 0.5)));
-	return html_raw(h, "</td></tr>\n");
-}
-
-static int timing(struct html *h)
-{
-	json_t *all = (json_t *)h->timing; /* the loop macro wants it so; nothing is changed */
-	const char *name;
-	json_t *v;
-	double total = 0;
 	if (!json_is_object(h->timing))
 		return 0;
-	TS_TRY(html_raw(
-		h, "<h3>Program and time</h3>\n<p class=\"note\">Of the machine that ran it; two runs of one recipe may differ here and "
-		   "nowhere else.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Program\">"
-		   "<table class=\"pairs\"><tbody>\n"));
+	TS_TRY(html_raw(h, "<h3>Program and machine</h3>\n<p class=\"note\">Of the last start; two runs of one recipe may differ here and "
+			   "in the times, and "
+			   "nowhere else.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Program\">"
+			   "<table class=\"pairs\"><tbody>\n"));
 	TS_TRY(machine_row(h, "version", "thinksafe", ""));
 	TS_TRY(machine_row(h, "build", "SHA-256 of the program", ""));
+	TS_TRY(machine_row(h, "processor", "processor", ""));
 	TS_TRY(machine_row(h, "backend", "backend", ""));
 	TS_TRY(machine_row(h, "threads", "threads", ""));
 	TS_TRY(machine_row(h, "batch", "batch", ""));
 	TS_TRY(machine_row(h, "peak_memory_mb", "peak memory", " MB"));
-	TS_TRY(html_raw(h, "</tbody></table></div>\n<table class=\"stages\"><thead><tr><th>stage</th><th class=\"num\">seconds</th>"
-			   "<th class=\"num\">done</th><td></td><th class=\"num\">per second</th></tr></thead><tbody>\n"));
-	json_object_foreach (all, name, v)
-		if (json_is_object(v))
-			TS_TRY(stage_row(h, name, v, &total));
-	return html_printf(h, "</tbody><tfoot><tr><th scope=\"row\">all</th><td class=\"num\">%.1f</td></tr></tfoot></table>\n", total);
+	return html_raw(h, "</tbody></table></div>\n");
 }
 
 int html_settings(struct html *h, const struct ts_str *recipe)
@@ -135,6 +104,6 @@ int html_settings(struct html *h, const struct ts_str *recipe)
 		return ts_fail_memory(h->err);
 	TS_TRY(html_raw(h, "</pre>\n"));
 	TS_TRY(hashes(h));
-	TS_TRY(timing(h));
+	TS_TRY(program(h));
 	return html_raw(h, "</section>\n");
 }

@@ -47,13 +47,8 @@ static int side(struct html *h, const struct html_eval *e, const struct html_sha
 
 static int difference(struct html *h, const struct html_eval *e)
 {
-	static const char *const words[] = {[HTML_NO_CLAIM] = "",
-					    [HTML_FEW] = "too few to claim a change",
-					    [HTML_UNRESOLVED] = "no detectable change",
-					    [HTML_FELL] = "fell",
-					    [HTML_ROSE] = "rose"};
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
-	TS_TRY(html_raw(h, words[html_change_of(e)]));
+	TS_TRY(html_raw(h, html_change_words(html_change_of(e))));
 	if (isfinite(e->p)) {
 		TS_TRY(html_raw(h, e->by_student ? ", paired t " : ", McNemar "));
 		TS_TRY(html_p(h, e->p));
@@ -101,11 +96,15 @@ static int passes(struct html *h, const json_t *entry)
 	return passes_of(h, entry, "after");
 }
 
-static int eval(struct html *h, const json_t *entry, const struct html_eval *e)
+int html_eval_rows(struct html *h, const json_t *entry, const struct html_eval *e, const char *run)
 {
 	TS_TRY(html_raw(h, "<tbody><tr class=\"head\"><th colspan=\"6\" scope=\"rowgroup\"><b>"));
-	TS_TRY(html_text(h, e->name));
+	TS_TRY(html_text(h, run ? run : e->name));
 	TS_TRY(html_raw(h, "</b> <span>"));
+	if (run) {
+		TS_TRY(html_text(h, e->name));
+		TS_TRY(html_raw(h, ": "));
+	}
 	TS_TRY(html_text(h, e->measure ? e->measure : html_subject(e)));
 	TS_TRY(html_raw(h, ", "));
 	TS_TRY(html_count(h, e->n));
@@ -118,6 +117,11 @@ static int eval(struct html *h, const json_t *entry, const struct html_eval *e)
 	TS_TRY(html_raw(h, " distinct pairs"));
 	if (e->duplicates)
 		TS_TRY(html_printf(h, ", %lld exact duplicates", (long long)e->duplicates));
+	if (e->before.truncated || e->after.truncated)
+		TS_TRY(html_printf(h, ", truncated: %lld before, %lld after", (long long)e->before.truncated,
+				   (long long)e->after.truncated));
+	if (e->overlap)
+		TS_TRY(html_printf(h, ", %lld trained on as well", (long long)e->overlap));
 	if (e->before.unjudged || e->after.unjudged)
 		TS_TRY(html_printf(h, ", unjudged: %lld before, %lld after", (long long)e->before.unjudged, (long long)e->after.unjudged));
 	TS_TRY(html_raw(h, "</span></th></tr>\n"));
@@ -131,6 +135,26 @@ static int eval(struct html *h, const json_t *entry, const struct html_eval *e)
 	return html_raw(h, "</tbody>\n");
 }
 
+int html_bars_head(struct html *h)
+{
+	TS_TRY(html_raw(h, "<table class=\"bars\"><thead><tr><td></td>"));
+	TS_TRY(html_raw(h, axis));
+	return html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">by pairs 95%</th>"
+			   "<th class=\"num\">count</th></tr></thead>\n");
+}
+
+int html_bars_note(struct html *h)
+{
+	return html_raw(
+		h,
+		"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+		"independent. \xe2\x80\x9c"
+		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+		"as independent; where a prompt has several samples, interval and test are those of t over the pairs. Holm\xe2\x80\x99s p is "
+		"that of the test, corrected for all sets of the run, and the words rest on it and on the interval. A truncated answer was ended by its longest length, not by the model.</p>\n");
+}
+
 int html_results(struct html *h)
 {
 	const json_t *list, *entry;
@@ -139,21 +163,17 @@ int html_results(struct html *h)
 	TS_TRY(report_block(h->metrics, "evals", JSON_ARRAY, h->place, &list, h->err));
 	if (!json_array_size(list))
 		return 0;
-	TS_TRY(html_raw(h, "<section id=\"results\"><h2>Before and after</h2>\n<table class=\"bars\"><thead><tr><td></td>"));
-	TS_TRY(html_raw(h, axis));
-	TS_TRY(html_raw(h, "<th class=\"num\">share</th><th class=\"num\">Wilson 95%</th><th class=\"num\">by pairs 95%</th>"
-			   "<th class=\"num\">count</th></tr></thead>\n"));
+	TS_TRY(html_raw(h, "<section id=\"results\"><h2>Before and after</h2>\n"));
+	TS_TRY(html_bars_head(h));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
-		TS_TRY(eval(h, entry, &e));
+		TS_TRY(html_eval_rows(h, entry, &e, NULL));
 		TS_TRY(html_wildguard(h, entry));
 	}
-	return html_raw(
-		h, "</table>\n<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-		   "independent. \xe2\x80\x9c"
-		   "By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-		   "one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-		   "as independent. Where a prompt has several samples, interval and test are those of t over the pairs.</p></section>\n");
+	TS_TRY(html_raw(h, "</table>\n"));
+	TS_TRY(html_bars_note(h));
+	TS_TRY(html_own_scatter(h));
+	return html_raw(h, "</section>\n");
 }
 
 /* --- shares alone --- */

@@ -23,6 +23,14 @@ int report_by_phrases(const json_t *object, const char *place, bool *yes, struct
 /* Whether the run's method steers harmful prompts. Method `rejection` does not: what alpha calls "steered" is then its plain first tries. */
 bool report_steers(const json_t *metrics);
 
+/* compare.c: the three shares of a headline: its key there, the kind of set that it is of, and what a table and a
+ * page call it. */
+struct report_kind {
+	const char *key, *kind, *title, *heading;
+};
+#define REPORT_KINDS 3
+extern const struct report_kind report_kinds[REPORT_KINDS];
+
 /* numbers.c: a fraction as a percentage without the sign ("-" for what is no number; -0.0 is 0.0), and in columns that end at `column`. */
 const char *report_percent(double share, char text[32]);
 int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
@@ -57,6 +65,8 @@ int report_no_refusals(struct ts_layout *, const json_t *metrics);
 /* Responses without a verdict behind the headline's share `key`, before and after; and a line for each share that has some. */
 int report_unjudged(const json_t *metrics, const char *key, int64_t unjudged[2], const char *place, struct ts_error *err);
 int report_headline_notes(struct ts_layout *, const json_t *metrics, const char *place, struct ts_error *err);
+/* cost.c: "4.2 s", "12.5 min", "3.0 h"; "-" for what is no number. */
+const char *report_duration(double seconds, char text[32]);
 
 /* --- report.html --- */
 
@@ -89,15 +99,15 @@ struct html {
 /* A share with its intervals; what is missing is NaN. */
 struct html_share {
 	double share, low, high, cluster_low, cluster_high;
-	int64_t count, unjudged;
+	int64_t count, unjudged, truncated;
 };
 
 /* An entry of metrics.json's evals. */
 struct html_eval {
 	const char *name, *kind, *measure;
-	int64_t n, of, pairs, duplicates; /* of: 0 = n is the whole file, or the whole split */
-	int64_t samples;                  /* of each prompt */
-	bool drawn;                       /* the n, by the seed */
+	int64_t n, of, pairs, duplicates, overlap; /* of: 0 = n is the whole file, or the whole split */
+	int64_t samples;                           /* of each prompt */
+	bool drawn;                                /* the n, by the seed */
 	bool has_before, has_after, has_difference;
 	struct html_share before, after;
 	bool by_student; /* p is the paired t test's over pairs, not McNemar's over rows */
@@ -108,12 +118,17 @@ struct html_eval {
 enum html_change {
 	HTML_NO_CLAIM,   /* nothing to compare */
 	HTML_FEW,        /* too few distinct prompts for any claim */
-	HTML_UNRESOLVED, /* the interval holds 0, or the test does not agree with it */
+	HTML_UNRESOLVED, /* the interval holds 0, or the test, corrected for all sets, does not agree with it */
 	HTML_FELL,
 	HTML_ROSE,
 };
 
 #define HTML_FEWEST_PAIRS 20
+#define HTML_LEVEL        0.05
+
+/* html.c: the page up to its name in the head line, and from the end of its content on. */
+int html_open(struct html *, const char *name, size_t n);
+int html_close(struct html *);
 
 /* html_text.c: markup as it is; text escaped. */
 int html_raw(struct html *, const char *markup);
@@ -134,6 +149,10 @@ int html_p(struct html *, double p);
 int html_read_share(struct html *, const json_t *object, const char *key, bool *found, struct html_share *);
 int html_read_eval(struct html *, const json_t *entry, struct html_eval *);
 enum html_change html_change_of(const struct html_eval *);
+/* "fell", "no detectable change", ... */
+const char *html_change_words(enum html_change);
+/* Whether the test sees a change on this set alone, but not when corrected for all sets of the run. */
+bool html_lost_by_correction(const struct html_eval *);
 /* " of 313, drawn by seed" after n; nothing where n is all. */
 int html_part(struct html *, const struct html_eval *);
 /* "unsafe answers", "needless refusals", "right answers". */
@@ -142,6 +161,10 @@ int html_headline(struct html *);
 
 /* html_tables.c: the sections of shares and counts. */
 int html_results(struct html *);
+/* Its table: the head; the rows of a set, headed by the set's name or by a run's and the set's; what stands below it. */
+int html_bars_head(struct html *);
+int html_eval_rows(struct html *, const json_t *entry, const struct html_eval *, const char *run);
+int html_bars_note(struct html *);
 int html_alpha(struct html *);
 int html_kept(struct html *);
 /* The head of a table of such rows, and one of them: a bar, the share, Wilson's interval, "count of n". */
@@ -158,6 +181,13 @@ int html_wildguard(struct html *, const json_t *eval);
 int html_bar(struct html *, double share, double low, double high, const char *style);
 int html_training(struct html *);
 int html_length_charts(struct html *);
+
+/* html_scatter.c: of the `runs` of a comparison (compare.h); nothing where no run has both safety and reasoning. */
+int html_scatter(struct html *, const json_t *runs);
+int html_own_scatter(struct html *); /* of the run that the page is of */
+
+/* html_cost.c */
+int html_cost(struct html *);
 
 /* html_settings.c */
 int html_settings(struct html *, const struct ts_str *recipe);

@@ -193,13 +193,14 @@ static int headline(struct table *t, const json_t *m)
 static int eval_side(struct table *t, const json_t *eval, const char *key, int64_t n)
 {
 	const json_t *v;
-	int64_t count, unjudged;
+	int64_t count, unjudged, truncated;
 	double share, low, high, cluster_low, cluster_high;
 	TS_TRY(block(t, eval, key, JSON_OBJECT, &v));
 	if (!v)
 		return 0;
 	TS_TRY(integer(t, v, "count", &count));
 	TS_TRY(integer(t, v, "unjudged", &unjudged));
+	TS_TRY(integer(t, v, "truncated", &truncated));
 	TS_TRY(real(t, v, "share", &share));
 	TS_TRY(real(t, v, "low", &low));
 	TS_TRY(real(t, v, "high", &high));
@@ -212,6 +213,8 @@ static int eval_side(struct table *t, const json_t *eval, const char *key, int64
 	TS_TRY(report_put_interval(&t->l, AT_CLUSTER, cluster_low, cluster_high));
 	if (unjudged)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  %lld unjudged", (long long)unjudged));
+	if (truncated)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "  %lld truncated", (long long)truncated));
 	return ts_layout_line(&t->l);
 }
 
@@ -243,18 +246,16 @@ static int eval_passes(struct table *t, const json_t *eval, const char *side)
 /* What may be said of the change, and what could have been seen: "no detectable change; Holm p = 0.6875; at 80% power ..." */
 static int verdict(struct table *t, const json_t *d, const struct html_eval *e)
 {
-	static const char *const words[] = {[HTML_NO_CLAIM] = "no claim",
-					    [HTML_FEW] = "too few distinct pairs to claim a change",
-					    [HTML_UNRESOLVED] = "no detectable change",
-					    [HTML_FELL] = "fell",
-					    [HTML_ROSE] = "rose"};
-	double holm, detectable;
+	double holm = e->p_holm, detectable;
 	enum html_change change = html_change_of(e);
-	TS_TRY(real(t, d, "p_holm", &holm));
 	TS_TRY(real(t, d, "detectable", &detectable));
 	if (!isfinite(holm) && !isfinite(detectable))
 		return 0;
-	TS_TRY(ts_layout_left(&t->l, 4, words[change]));
+	TS_TRY(ts_layout_left(&t->l, 4, html_change_words(change)));
+	if (change == HTML_FEW)
+		TS_TRY(ts_layout_wrap(&t->l, 6, " to claim a change"));
+	if (html_lost_by_correction(e))
+		TS_TRY(ts_layout_wrap(&t->l, 6, " after correction"));
 	if (isfinite(holm))
 		TS_TRY(ts_layout_wrap_printf(&t->l, 6, holm < 0.0001 ? "; Holm p < 0.0001" : "; Holm p = %.4f", holm));
 	if (change == HTML_UNRESOLVED && isfinite(detectable))
@@ -274,6 +275,7 @@ static int eval_difference(struct table *t, const json_t *eval)
 	TS_TRY(real(t, d, "high", &e.high));
 	e.by_student = json_is_number(json_object_get(d, "p_student"));
 	TS_TRY(real(t, d, e.by_student ? "p_student" : "p_mcnemar", &e.p));
+	TS_TRY(real(t, d, "p_holm", &e.p_holm));
 	TS_TRY(integer(t, eval, "pairs", &e.pairs));
 	TS_TRY(ts_layout_left(&t->l, 2, "change"));
 	TS_TRY(report_put_share(&t->l, AT_SHARE, e.mean, " "));
@@ -307,7 +309,7 @@ static int eval_block(struct table *t, const json_t *eval)
 {
 	const char *name, *kind, *measure;
 	const json_t *graders;
-	int64_t n, samples, pairs, duplicates;
+	int64_t n, samples, pairs, duplicates, overlap;
 	TS_TRY(ts_json_need_text(eval, "name", &name, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "kind", &kind, t->place, t->err));
 	TS_TRY(ts_json_text(eval, "measure", &measure, t->place, t->err));
@@ -315,6 +317,7 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(samples_of(t, eval, &samples));
 	TS_TRY(integer(t, eval, "pairs", &pairs));
 	TS_TRY(integer(t, eval, "duplicates", &duplicates));
+	TS_TRY(integer(t, eval, "overlap", &overlap));
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, "%s", name));
 	/* Some names say the kind already. */
 	if (kind && strcmp(kind, name))
@@ -326,6 +329,8 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld distinct pairs", (long long)pairs));
 	if (duplicates)
 		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld duplicates", (long long)duplicates));
+	if (overlap)
+		TS_TRY(ts_layout_wrap_printf(&t->l, 2, ", %lld of them trained on as well", (long long)overlap));
 	TS_TRY(ts_layout_line(&t->l));
 	TS_TRY(eval_side(t, eval, "before", n * samples));
 	TS_TRY(eval_side(t, eval, "after", n * samples));
@@ -353,6 +358,11 @@ static int evals(struct table *t, const json_t *m)
 	TS_TRY(ts_layout_line(&t->l));
 	for (size_t i = 0; i < json_array_size(list); i++)
 		TS_TRY(eval_block(t, json_array_get(list, i)));
+	if (json_object_get(json_array_get(list, 0), "difference")) {
+		TS_TRY(ts_layout_wrap(&t->l, 2,
+				      "A change is claimed where the clustered interval leaves out 0 and Holm's p is below 0.05."));
+		TS_TRY(ts_layout_line(&t->l));
+	}
 	return json_object_get(m, "before") ? 0 : report_no_refusals(&t->l, m); /* else the headline has said so */
 }
 

@@ -47,6 +47,7 @@ struct ts_run_eval {
 	size_t samples; /* of each prompt; set.items has one each, those of a prompt together */
 	struct ts_eval_set set;
 	struct ts_prompt *prompts; /* [set.items.len] */
+	size_t overlap;            /* rows whose prompt is trained on as well: overlap.h */
 };
 
 /* Another run whose responses are used again; empty where there is none, or where all was copied already. */
@@ -101,14 +102,12 @@ struct ts_run {
 	struct ts_guard *phrase_guard; /* the phrases as a judge, opened when needed */
 
 	/* of training */
-	size_t examples, steps, target_tokens, new_steps;
+	size_t examples, steps, target_tokens, new_steps, new_targets;
 };
 
 /* setup.c: data and prompts. */
 int ts_run_load_evals(struct ts_run *, struct ts_error *err);
 int ts_run_load_training(struct ts_run *, struct ts_error *err);
-/* Warns of prompts that are trained on and evaluated with. */
-int ts_run_warn_overlap(struct ts_run *, struct ts_error *err);
 /* Most tokens of the response to a prompt. */
 size_t ts_run_new_tokens(const struct ts_run *, const struct ts_prompt *);
 void ts_run_release_data(struct ts_run *);
@@ -135,7 +134,6 @@ int ts_run_adapter_config(const struct ts_recipe *, struct ts_adapter_config *, 
 /* Writes the hashes of the finished adapter into the journal: it is this run's from now on. */
 int ts_run_note_trained(struct ts_run *, const char *adapter_dir, struct ts_error *err);
 int ts_run_fate(const char *verdict, bool harmful); /* what a verdict makes of a training row: TS_KEPT, ... */
-int ts_run_add_timing(struct ts_run *, const char *stage, double seconds, uint64_t count, struct ts_error *err);
 
 /* judges.c */
 /* What the judges' checkpoints are; first of all. TS_EMISMATCH: a refusal judge that cannot be one. */
@@ -162,7 +160,21 @@ int ts_run_judge_one(struct ts_run *, const struct ts_run_eval *, size_t i, cons
 		     bool *unjudged, struct ts_grade *grade, struct ts_error *err);
 int ts_run_metrics(struct ts_run *, json_t **metrics, struct ts_error *err);
 int ts_run_eval_metrics(struct ts_run *, bool with_after, json_t **evals, struct ts_error *err);
-int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* with peak memory, threads, backend */
+
+/* timing.c: what the stages took, kept in the journal as sums over all starts of the run. */
+struct ts_run_work {
+	double seconds;
+	uint64_t items;  /* responses, verdicts, steps: done in these seconds */
+	uint64_t tokens; /* generated, judged, predicted in training: in these seconds */
+	uint64_t of;     /* items of the whole stage, with those whose seconds were lost with a start that was killed; 0 = items */
+};
+#define TS_TIMING_SETUP   "set up"
+#define TS_TIMING_LOAD    "load models"
+#define TS_TIMING_FIGURES "figures"
+int ts_run_add_timing(struct ts_run *, const char *stage, const struct ts_run_work *, struct ts_error *err);
+/* Notes that opening a model began at `started`: that is no stage's own time. Returns status, or what failed in noting. */
+int ts_run_note_load(struct ts_run *, double started, int status, struct ts_error *err);
+int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* timing.json */
 
 /* metrics_samples.c: what several samples of a prompt change in metrics.json. */
 #define TS_RUN_CONFIDENCE 0.95
@@ -173,9 +185,9 @@ struct ts_run_hits {
 };
 /* share, se, low, high from the clusters, and pass[] of a reasoning set: k, share, se, low, high. */
 int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, json_t *side, struct ts_error *err);
-/* se, p_student and detectable over the clusters; p_mcnemar becomes null. */
+/* se, p_student and detectable over the clusters, the latter by a test with that many sets; p_mcnemar becomes null. */
 int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
-				 json_t *difference, struct ts_error *err);
+				 size_t sets, json_t *difference, struct ts_error *err);
 
 /* metrics_judges.c: adds "apart" (thinking and answer) and "wildguard" (its three lines) to a set's entry, where they were judged. */
 int ts_run_judging_metrics(struct ts_run *, const struct ts_run_eval *, bool with_after, json_t *entry, struct ts_error *err);

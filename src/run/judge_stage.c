@@ -7,7 +7,10 @@
 struct job {
 	struct ts_judge_stage *s;
 	const struct ts_judge_case *cases;
-	struct ts_str *texts; /* [n] of cases under way: what the guard is shown */
+	struct shown {
+		struct ts_str text; /* what the guard is shown */
+		int64_t tokens;     /* of the whole response */
+	} *texts;                   /* [n] of cases under way */
 	size_t *todo;
 	size_t todo_count, next, had;
 	uint64_t durable_before, shown;
@@ -79,7 +82,8 @@ static int put(struct job *j, size_t index, const struct ts_judged *judged)
 	struct ts_verdict v = {
 		.verdict = ts_judgement_name(judged->judgement), .probability = judged->unsafe_probability, .detail = judged->why};
 	int status = ts_store_put_verdict(j->s->store, c->stage, c->key, ts_part_judge(j->s->judge, c->part, judge), &v, NULL, j->err);
-	ts_str_release(&j->texts[index]);
+	j->s->tokens += (uint64_t)j->texts[index].tokens;
+	ts_str_release(&j->texts[index].text);
 	j->s->new_verdicts++;
 	if (!status)
 		show(j);
@@ -87,14 +91,16 @@ static int put(struct job *j, size_t index, const struct ts_judged *judged)
 }
 
 /* The response, or the part of it that the case is about. */
-static int read_text(struct job *j, const struct ts_judge_case *c, struct ts_str *out)
+static int read_text(struct job *j, const struct ts_judge_case *c, struct shown *shown)
 {
+	struct ts_str *out = &shown->text;
 	struct ts_sample sample;
 	struct ts_thinking split = {0};
 	bool found;
 	TS_TRY(ts_store_get_sample(j->s->store, c->stage, c->key, &sample, &found, j->err));
 	if (!found)
 		return ts_fail(j->err, TS_ENOTFOUND, "journal: no sample %s of stage \"%s\" to judge", c->key, c->stage);
+	shown->tokens = (int64_t)sample.tokens;
 	int status = c->part ? ts_thinking_split(sample.response, sample.response_len, &split)
 			     : ts_str_append(out, sample.response, sample.response_len);
 	if (!status && c->part) {
@@ -112,8 +118,8 @@ static int next(void *user, struct ts_case *out)
 	struct job *j = user;
 	while (j->next < j->todo_count) {
 		size_t i = j->todo[j->next++];
-		struct ts_str *text = &j->texts[i];
-		TS_TRY(read_text(j, &j->cases[i], text));
+		TS_TRY(read_text(j, &j->cases[i], &j->texts[i]));
+		const struct ts_str *text = &j->texts[i].text;
 		/* Templates and guards work on C strings: a response with a NUL inside cannot be shown to them whole. */
 		if (strlen(ts_str_c(text)) != text->len) {
 			struct ts_judged judged = {TS_UNJUDGED, __builtin_nan(""), "the response holds a NUL character"};
@@ -137,7 +143,7 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 		       struct ts_error *err)
 {
 	struct job j = {.s = s, .cases = cases, .context = context, .err = err};
-	s->new_verdicts = 0;
+	s->new_verdicts = s->tokens = s->all = 0;
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
 	j.texts = ts_calloc(n, sizeof(*j.texts));
@@ -145,6 +151,8 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	j.durable_before = ts_store_durable(s->store);
 	if (!status)
 		status = find_missing(&j, n);
+	if (!status)
+		s->all = j.had + j.todo_count;
 	if (!status && j.todo_count) {
 		struct ts_guard *guard;
 		struct ts_case_source source = {&j, next, done, tick};
@@ -167,7 +175,7 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 				 " (a damaged guard checkpoint?)",
 				 s->title, (unsigned long long)j.broken);
 	for (size_t i = 0; j.texts && i < n; i++)
-		ts_str_release(&j.texts[i]);
+		ts_str_release(&j.texts[i].text);
 	ts_free(j.texts);
 	ts_free(j.todo);
 	return status;

@@ -21,7 +21,8 @@ struct ts_judge_stage {
 	int (*open)(void *user, struct ts_guard **out, struct ts_error *err);
 	void *user;
 	/* filled in */
-	uint64_t new_verdicts;
+	uint64_t new_verdicts, tokens; /* tokens: of the samples that were judged, as the student counts them */
+	uint64_t all;                  /* distinct cases, with those that had a verdict before */
 	double seconds;
 };
 

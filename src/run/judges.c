@@ -83,7 +83,10 @@ struct opening {
 static int open_judge(void *user, struct ts_guard **out, struct ts_error *err)
 {
 	const struct opening *o = user;
-	return ts_run_is_model(o->judge) ? ts_run_open_guard(o->run, o->judge, out, err) : ts_run_open_phrases(o->run, out, err);
+	double started = ts_clock();
+	if (!ts_run_is_model(o->judge))
+		return ts_run_open_phrases(o->run, out, err);
+	return ts_run_note_load(o->run, started, ts_run_open_guard(o->run, o->judge, out, err), err);
 }
 
 int ts_run_judge(struct ts_run *r, const char *judge, const char *title, const struct ts_judge_case *cases, size_t n, struct ts_error *err)
@@ -95,7 +98,8 @@ int ts_run_judge(struct ts_run *r, const char *judge, const char *title, const s
 	int status = ts_judge_stage_run(&s, cases, n, r->context, err);
 	if (status && status != TS_ESTOPPED)
 		return status;
-	TS_TRY(ts_run_add_timing(r, title, s.seconds, s.new_verdicts, err));
+	const struct ts_run_work work = {s.seconds, s.new_verdicts, s.tokens, s.all};
+	TS_TRY(ts_run_add_timing(r, title, &work, err));
 	return status;
 }
 

@@ -1,15 +1,12 @@
 /* What came out: metrics.json, from the journal alone. No time, rate, host or absolute path goes in here: a resumed run must give the
- * same bytes. The layout is described in report/table.h. */
+ * same bytes. The layout is described in docs/json.md. */
 #include "run/internal.h"
 
 #include "stats/stats.h"
 #include "text/thinking.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define CONFIDENCE TS_RUN_CONFIDENCE
 #define POWER      TS_RUN_POWER
@@ -34,8 +31,8 @@ static int set_count(json_t *object, const char *key, size_t value, struct ts_er
 
 struct outcomes {
 	struct ts_run_hits is;
-	size_t count, unjudged, n;   /* n: samples of all prompts */
-	struct ts_run_grades grades; /* of a reasoning set */
+	size_t count, unjudged, truncated, n; /* n: samples of all prompts; truncated: ended by a bound and not by the model */
+	struct ts_run_grades grades;          /* of a reasoning set */
 };
 
 /* What both graders say, in the journal beside what guards say: so those they disagree on can be found. */
@@ -114,6 +111,7 @@ static int collect_one(struct ts_run *r, const struct ts_run_eval *e, size_t i, 
 	int status = ts_run_judge_one(r, e, i, stage, &s, &o->is.hit[i], &unjudged, &grade, err);
 	if (!status && e->kind == TS_EVAL_REASONING)
 		status = ts_run_count_grade(&o->grades, e, i, stage, &grade, err);
+	o->truncated += strcmp(s.finish, ts_finish_name(TS_FINISH_STOP)) != 0;
 	ts_grade_release(&grade);
 	ts_sample_release(&s);
 	o->count += o->is.hit[i];
@@ -171,9 +169,10 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	else
 		ts_log(r->context, TS_LOG_WARN, "%s: none of %zu responses could be judged: no share", e->recipe->name, o->n);
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
-	*out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged, "share",
-			 number(judged ? (double)o->count / (double)judged : NAN), "low", number(wilson.low), "high", number(wilson.high),
-			 "cluster_low", number(clustered.interval.low), "cluster_high", number(clustered.interval.high));
+	*out = json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged,
+			 "truncated", (json_int_t)o->truncated, "share", number(judged ? (double)o->count / (double)judged : NAN), "low",
+			 number(wilson.low), "high", number(wilson.high), "cluster_low", number(clustered.interval.low), "cluster_high",
+			 number(clustered.interval.high));
 	if (!*out)
 		return ts_fail_memory(err);
 	int status = e->samples > 1 ? ts_run_put_samples(e, &o->is, *out, err) : 0;
@@ -182,10 +181,12 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 	return status;
 }
 
-/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. */
-static double detectable(uint64_t discordant, uint64_t judged, double se)
+/* A change is claimed where test and bootstrap agree: what the sample could have shown is the larger of what each could. The test's p is
+ * corrected for the number of sets: the first of them has to pass 0.05 / sets. */
+static double detectable(uint64_t discordant, uint64_t judged, double se, size_t sets)
 {
-	double test = ts_mcnemar_detectable(discordant, judged, CONFIDENCE, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
+	double level = 1 - (1 - CONFIDENCE) / (double)(sets ? sets : 1);
+	double test = ts_mcnemar_detectable(discordant, judged, level, POWER), pairs = ts_detectable(se, CONFIDENCE, POWER);
 	return pairs > test ? pairs : test;
 }
 
@@ -204,10 +205,10 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 	}
 	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
 			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
-			 number(detectable(only_before + only_after, judged, b.se)));
+			 number(detectable(only_before + only_after, judged, b.se, r->evals.len)));
 	if (!*out)
 		return ts_fail_memory(err);
-	int status = e->samples > 1 ? ts_run_put_sample_difference(e, &before->is, &after->is, *out, err) : 0;
+	int status = e->samples > 1 ? ts_run_put_sample_difference(e, &before->is, &after->is, r->evals.len, *out, err) : 0;
 	if (status)
 		json_decref(*out);
 	return status;
@@ -329,6 +330,8 @@ int ts_run_eval_metrics(struct ts_run *r, bool with_after, json_t **evals, struc
 			status = ts_fail_memory(err);
 		if (!status)
 			status = put_part(&r->evals.data[i], entry, err);
+		if (!status && with_after) /* evaluation alone trains on nothing */
+			status = set_count(entry, "overlap", r->evals.data[i].overlap, err);
 	}
 	if (!status)
 		status = correct_p(list, err);
@@ -517,81 +520,5 @@ done:
 		json_decref(m);
 	else
 		*metrics = m;
-	return status;
-}
-
-/* The stages' sums of all starts of this run; "train" counts steps, judging verdicts, the others tokens. */
-static int stage_timing(struct ts_run *r, const char *stage, json_t *timing, struct ts_error *err)
-{
-	char name[96];
-	struct ts_str text = {0};
-	bool found;
-	double seconds;
-	unsigned long long count;
-	snprintf(name, sizeof(name), "timing.%s", stage);
-	int status = ts_store_get_meta(r->store, name, &text, &found, err);
-	if (!status && found && sscanf(ts_str_c(&text), "%lf %llu", &seconds, &count) == 2)
-		status = set(timing, stage,
-			     json_pack("{s:f, s:I, s:f}", "seconds", seconds, "count", (json_int_t)count, "per_second",
-				       seconds > 0 ? (double)count / seconds : 0.0),
-			     err);
-	ts_str_release(&text);
-	return status;
-}
-
-/* The largest of all starts: the last one may have had nothing left to do. */
-static int peak_memory(struct ts_run *r, double *megabytes, struct ts_error *err)
-{
-	struct rusage usage;
-	struct ts_str old = {0};
-	char text[40];
-	bool found;
-	*megabytes = getrusage(RUSAGE_SELF, &usage) ? 0 : (double)usage.ru_maxrss / 1024.0;
-	int status = ts_store_get_meta(r->store, "timing.peak", &old, &found, err);
-	double before = found && !status ? strtod(ts_str_c(&old), NULL) : 0;
-	ts_str_release(&old);
-	if (before > *megabytes)
-		*megabytes = before;
-	snprintf(text, sizeof(text), "%.1f", *megabytes);
-	return status ? status : ts_store_put_meta(r->store, "timing.peak", text, err);
-}
-
-/* Of this start alone. The backend was perhaps never needed: all was in the journal. */
-static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err)
-{
-	double megabytes;
-	TS_TRY(ts_run_open_backend(r, err));
-	if (r->machine->version)
-		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
-	if (r->machine->build)
-		TS_TRY(set(timing, "build", json_string(r->machine->build), err));
-	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
-	TS_TRY(set_count(timing, "threads", (size_t)r->backend->threads, err));
-	TS_TRY(set_count(timing, "batch", r->machine->batch, err));
-	TS_TRY(peak_memory(r, &megabytes, err));
-	return set(timing, "peak_memory_mb", json_real(megabytes), err);
-}
-
-int ts_run_timing(struct ts_run *r, json_t **timing, struct ts_error *err)
-{
-	static const char *const stages[] = {"evaluate before", "sample unsteered", "generate",      "judge before",
-					     "judge generated", "judge alpha",      "train",         "evaluate after",
-					     "judge after",     "refusals before",  "refusals after"};
-	json_t *list = json_object();
-	int status = list ? machine_timing(r, list, err) : ts_fail_memory(err);
-	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && !status; i++)
-		status = stage_timing(r, stages[i], list, err);
-	for (size_t t = 2; t <= r->recipe->steering.tries && !status; t++) {
-		char name[64];
-		snprintf(name, sizeof(name), "generate, try %zu", t);
-		status = stage_timing(r, name, list, err);
-		snprintf(name, sizeof(name), "judge, try %zu", t);
-		if (!status)
-			status = stage_timing(r, name, list, err);
-	}
-	if (status)
-		json_decref(list);
-	else
-		*timing = list;
 	return status;
 }

@@ -119,14 +119,14 @@ int ts_run_put_samples(const struct ts_run_eval *e, const struct ts_run_hits *h,
 }
 
 /* Where no cluster changed, the spread says that nothing could have been missed: then each counts as one pair of McNemar's test. */
-static double detectable(const struct ts_clustered *c, size_t n)
+static double detectable(const struct ts_clustered *c, size_t n, size_t sets)
 {
-	return c->se > 0 ? ts_detectable(c->se, TS_RUN_CONFIDENCE, TS_RUN_POWER)
-			 : ts_mcnemar_detectable(0, n, TS_RUN_CONFIDENCE, TS_RUN_POWER);
+	double level = 1 - (1 - TS_RUN_CONFIDENCE) / (double)(sets ? sets : 1); /* as in metrics.c */
+	return c->se > 0 ? ts_detectable(c->se, level, TS_RUN_POWER) : ts_mcnemar_detectable(0, n, level, TS_RUN_POWER);
 }
 
 int ts_run_put_sample_difference(const struct ts_run_eval *e, const struct ts_run_hits *before, const struct ts_run_hits *after,
-				 json_t *difference, struct ts_error *err)
+				 size_t sets, json_t *difference, struct ts_error *err)
 {
 	size_t n;
 	struct ts_clustered c;
@@ -139,5 +139,5 @@ int ts_run_put_sample_difference(const struct ts_run_eval *e, const struct ts_ru
 	TS_TRY(set(difference, "p_mcnemar", json_null(), err)); /* its pairs are rows */
 	TS_TRY(set_number(difference, "se", c.se, err));
 	TS_TRY(set_number(difference, "p_student", c.p_student, err));
-	return set_number(difference, "detectable", detectable(&c, n), err);
+	return set_number(difference, "detectable", detectable(&c, n, sets), err);
 }

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/map.h"
 #include "model/adapter.h"
+#include "run/overlap.h"
 #include "run/probe.h"
 #include "text/thinking.h"
 
@@ -572,6 +573,8 @@ int ts_plan_make(const struct ts_recipe *recipe, const char *dir, const struct t
 		status = open_journal(&r, &there, err);
 	if (!status)
 		status = ts_run_load(&r, err);
+	if (!status)
+		status = ts_run_check_overlap(&r, err);
 	if (!status && (there || r.source.store))
 		status = ts_run_check_identity(&r, err);
 	if (!status)

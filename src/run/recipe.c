@@ -41,6 +41,7 @@ const struct recipe_key recipe_keys[RECIPE_KEYS] = {
 	{"harmful_labels", RECIPE_TEXT, AT(harmful_labels)},
 	{"benign_labels", RECIPE_TEXT, AT(benign_labels)},
 	{"evals", RECIPE_EVALS, .offset = 0},
+	{"max_overlap", RECIPE_REAL, AT(max_overlap), .low = 0, .high = 1, .no_result = true},
 	{"sampling.temperature", RECIPE_REAL, AT(sampling.temperature), .low = 0, .high = 100},
 	{"sampling.top_p", RECIPE_REAL, AT(sampling.top_p), .low = 0, .high = 1, .open_low = true},
 	{"sampling.top_k", RECIPE_SIZE, AT(sampling.top_k), SIZES(0, 1 << 24)},
@@ -164,6 +165,7 @@ void ts_recipe_default(struct ts_recipe *r)
 {
 	*r = (struct ts_recipe){
 		.method = "thinksafe",
+		.max_overlap = 0.01,
 		.sampling = {.temperature = 0.6, .top_p = 0.95, .top_k = 0, .max_new_tokens = 16384, .samples = 1},
 		.steering = {.text = steering_text, .tries = 1},
 		.thinking_required = true,

@@ -70,6 +70,7 @@ struct ts_recipe {
 	const char *harmful_labels, *benign_labels; /* more label words, with commas or spaces between; NULL = none */
 	struct ts_recipe_eval *evals;
 	size_t eval_count;
+	double max_overlap; /* of an evaluation set's rows, the most that may be trained on as well. Changes no result. */
 	struct {
 		double temperature, top_p; /* 0 = greedy; 1 = off */
 		size_t top_k;              /* 0 = off, the default: Qwen3 wants 20, R1-Distill none */

@@ -35,7 +35,7 @@ struct recipe_key {
 	size_t same_as; /* of an entry: offset of a size_t in struct ts_recipe; a value equal to it is left out of the hash; 0 = none */
 };
 
-enum { RECIPE_KEYS = 40, RECIPE_EVAL_KEYS = 13, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 13 /* the most of them */ };
+enum { RECIPE_KEYS = 41, RECIPE_EVAL_KEYS = 13, RECIPE_PROMPT_KEYS = 9, RECIPE_ENTRY_KEYS = 13 /* the most of them */ };
 extern const struct recipe_key recipe_keys[RECIPE_KEYS];
 
 /* A key that holds a list of entries. */

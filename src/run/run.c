@@ -5,6 +5,7 @@
 #include "eval/grade.h"
 #include "generate/local.h"
 #include "run/internal.h"
+#include "run/overlap.h"
 #include "run/plan.h"
 
 #include <stdio.h>
@@ -75,9 +76,14 @@ static int write_json(const struct ts_run *r, const char *name, const json_t *va
 static int write_results(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	json_t *m = NULL, *timing = NULL;
+	double started = ts_clock();
 	int status = ts_run_metrics(r, &m, err);
 	if (!status)
 		status = write_json(r, "metrics.json", m, err);
+	if (!status) {
+		const struct ts_run_work work = {ts_clock() - started, 1, 0, 0};
+		status = ts_run_add_timing(r, TS_TIMING_FIGURES, &work, err);
+	}
 	if (!status)
 		status = ts_run_timing(r, &timing, err);
 	if (!status)
@@ -128,13 +134,15 @@ static int stages(struct ts_run *r, json_t **metrics, struct ts_error *err)
 {
 	char path[4096];
 	TS_TRY(ts_run_load(r, err));
-	TS_TRY(ts_run_warn_overlap(r, err));
+	TS_TRY(ts_run_check_overlap(r, err));
 	TS_TRY(ts_run_check_identity(r, err));
 	TS_TRY(ts_run_check_source(r, true, err));
 	TS_TRY(plan(r, err));
 	TS_TRY(ts_run_write_identity(r, err));
 	TS_TRY(ts_run_path(r, "recipe.yaml", path, err));
 	TS_TRY(write_recipe(path, r->recipe, err));
+	const struct ts_run_work setup = {ts_clock() - r->began, 1, 0, 0};
+	TS_TRY(ts_run_add_timing(r, TS_TIMING_SETUP, &setup, err));
 
 	TS_TRY(ts_run_copy_source(r, "before", err));
 	TS_TRY(ts_run_end_source(r, err));

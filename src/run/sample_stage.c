@@ -122,7 +122,7 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 {
 	struct job j = {.s = s, .prompts = prompts, .durable_before = ts_store_durable(s->store), .context = context, .err = err};
 	size_t distinct, longest;
-	s->new_samples = s->new_tokens = 0;
+	s->new_samples = s->new_tokens = s->all = 0;
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
 	if (!j.todo)
@@ -132,6 +132,8 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 	j.durable_before = ts_store_durable(s->store);
 	if (!status)
 		status = find_missing(&j, n, &distinct, &longest);
+	if (!status)
+		s->all = distinct;
 	if (!status && j.todo_count) {
 		struct ts_responder *responder;
 		struct ts_source source = {.user = &j, .next = next, .done = done, .tick = tick};

@@ -20,6 +20,7 @@ struct ts_sample_stage {
 	void *user;
 	/* filled in */
 	uint64_t new_samples, new_tokens;
+	uint64_t all;   /* distinct prompts, with those whose sample was stored before */
 	double seconds; /* in the responder */
 };
 

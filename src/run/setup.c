@@ -316,30 +316,6 @@ int ts_run_load_training(struct ts_run *r, struct ts_error *err)
 	return choose_alpha(r, err);
 }
 
-int ts_run_warn_overlap(struct ts_run *r, struct ts_error *err)
-{
-	struct ts_map trained = {0};
-	size_t both = 0;
-	int status = 0;
-	for (size_t i = 0; i < r->train.len && !status; i++)
-		status = ts_map_put(&trained, r->train.data[i].instruction, strlen(r->train.data[i].instruction), 0);
-	for (size_t i = 0; i < r->evals.len && !status; i++)
-		for (size_t k = 0; k < r->evals.data[i].set.items.len; k++) {
-			const char *text = r->evals.data[i].set.items.data[k].instruction;
-			int64_t *counted = ts_map_get(&trained, text, strlen(text));
-			both += counted && !*counted;
-			if (counted)
-				*counted = 1;
-		}
-	ts_map_release(&trained);
-	if (status)
-		return ts_fail_memory(err);
-	if (both)
-		ts_log(r->context, TS_LOG_WARN,
-		       "%zu prompts are in both training and evaluation; what is learned of them is not what is measured", both);
-	return 0;
-}
-
 void ts_run_release_data(struct ts_run *r)
 {
 	for (size_t i = 0; i < r->evals.len; i++) {

@@ -12,22 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-int ts_run_add_timing(struct ts_run *r, const char *stage, double seconds, uint64_t count, struct ts_error *err)
+static int open_student(void *user, size_t max_length, struct ts_responder **out, struct ts_error *err)
 {
-	char name[96], text[96];
-	struct ts_str old = {0};
-	bool found;
-	double before_seconds = 0;
-	unsigned long long before_count = 0;
-	if (!count)
-		return 0;
-	snprintf(name, sizeof(name), "timing.%s", stage);
-	int status = ts_store_get_meta(r->store, name, &old, &found, err);
-	if (!status && found)
-		sscanf(ts_str_c(&old), "%lf %llu", &before_seconds, &before_count);
-	ts_str_release(&old);
-	snprintf(text, sizeof(text), "%.3f %llu", before_seconds + seconds, before_count + (unsigned long long)count);
-	return status ? status : ts_store_put_meta(r->store, name, text, err);
+	double started = ts_clock();
+	return ts_run_note_load(user, started, ts_run_open_student(user, max_length, out, err), err);
 }
 
 static int sample(struct ts_run *r, const char *stage, const char *title, const struct ts_prompt *prompts, size_t n, struct ts_error *err)
@@ -38,7 +26,7 @@ static int sample(struct ts_run *r, const char *stage, const char *title, const 
 		.title = title,
 		.chat = r->chat,
 		.templated = true,
-		.open = ts_run_open_student,
+		.open = open_student,
 		.user = r,
 		.sampling = {r->recipe->sampling.temperature, r->recipe->sampling.top_p, (int)r->recipe->sampling.top_k,
 			     r->recipe->sampling.max_new_tokens},
@@ -46,7 +34,8 @@ static int sample(struct ts_run *r, const char *stage, const char *title, const 
 	int status = ts_sample_stage_run(&s, prompts, n, r->context, err);
 	if (status && status != TS_ESTOPPED)
 		return status;
-	TS_TRY(ts_run_add_timing(r, title, s.seconds, s.new_tokens, err));
+	const struct ts_run_work work = {s.seconds, s.new_samples, s.new_tokens, s.all};
+	TS_TRY(ts_run_add_timing(r, title, &work, err));
 	return status;
 }
 
@@ -278,6 +267,7 @@ static int store_step(void *user, const struct ts_train_step *s, struct ts_error
 	struct ts_run *r = user;
 	struct ts_step row = {(int64_t)s->step, s->loss, s->grad_norm, s->lr, (int64_t)s->targets};
 	r->new_steps++;
+	r->new_targets += s->targets;
 	return ts_store_put_step(r->store, &row, err);
 }
 
@@ -328,11 +318,12 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	TS_TRY(ts_run_path(r, "checkpoints", checkpoints, err));
 	TS_TRY(ts_model_hash(r->recipe->model.path, hash, err));
 	TS_TRY(ts_run_adapter_config(r->recipe, &config, err));
-	TS_TRY(ts_run_open_model(r, r->recipe->model.path, err));
+	double started = ts_clock();
+	TS_TRY(ts_run_note_load(r, started, ts_run_open_model(r, r->recipe->model.path, err), err));
 	TS_TRY(ts_adapter_new(&adapter, r->model, &config, r->recipe->seed, err));
 	struct ts_train_options o = ts_run_train_options(r, checkpoints, hash);
 	struct ts_train_hooks hooks = {r, store_step, before_checkpoint};
-	double started = ts_clock();
+	started = ts_clock();
 	const struct ts_train_bound bound = {.bytes = r->machine->memory, .used = ts_run_used(r)}; /* the plan looked at the rest */
 	int status = ts_train_fit_examples(&o, r->model, adapter, examples->list.data, examples->list.len, &bound, err);
 	if (!status)
@@ -341,8 +332,9 @@ static int train(struct ts_run *r, const struct examples *examples, const char *
 	if (!status)
 		status = flushed;
 	if (!status || status == TS_ESTOPPED) {
-		int timed = ts_run_add_timing(r, "train", ts_clock() - started, r->new_steps, status ? NULL : err);
-		status = status ? status : timed;
+		const struct ts_run_work work = {ts_clock() - started, r->new_steps, r->new_targets, r->steps};
+		int noted = ts_run_add_timing(r, "train", &work, status ? NULL : err);
+		status = status ? status : noted;
 	}
 	if (!status)
 		status = ts_adapter_save(adapter, adapter_dir, err);

@@ -30,12 +30,13 @@ double ts_mcnemar(uint64_t only_before, uint64_t only_after);
 /* Paired answers, `discordant` of n pairs changed: the smallest difference |after - before| of the two shares that McNemar's two-sided test
  * (at 1 - confidence) would have found with this power. It solves, for delta,
  *   n = (z_confidence sqrt(psi) + z_power sqrt(psi - delta^2))^2 / delta^2,    psi = share of discordant pairs
- * Connett, Smith, McHugh: Sample size and power for pair-matched case-control studies, Stat. Med. 6 (1987) 53-59. A difference of delta
+ * Connor, Sample size for testing differences in proportions for the paired-sample design, Biometrics 43 (1987) 207-211. A difference of delta
  * makes at least that share of pairs discordant, so psi is discordant / n or delta, the larger. Normal approximation: the exact test needs
  * a little more. HUGE_VAL: no difference at all would have been found, for so few pairs. Needs discordant <= n, confidence in (0, 1), power
  * in (0.5, 1); NaN otherwise. */
 double ts_mcnemar_detectable(uint64_t discordant, uint64_t n, double confidence, double power);
-/* The same for any estimate with a standard error: (z_confidence + z_power) se. Bloom, Evaluation Review 19 (1995) 547-556. */
+/* The same for any estimate with a standard error: (z_confidence + z_power) se. Bloom, Minimum detectable effects, Evaluation Review 19
+ * (1995) 547-556. */
 double ts_detectable(double se, double confidence, double power);
 
 /* p values of `n` tests, corrected for their number: the chance that any of them is wrong stays below what each is held against. In

@@ -66,7 +66,8 @@ expect 2 "unexpected" tokenize --model "$student" word
 expect 2 "needs.a.value" tokenize --model
 expect 2 "one.argument" run
 expect 2 "one.argument" report
-expect 2 "html one.run found.2" report "$scratch/a" "$scratch/b" --html x.html
+expect 2 "html file" report "$scratch/a" "$scratch/b" --html ""
+expect 2 "html json standard" report "$scratch/a" "$scratch/b" --html - --json
 expect 2 "--samples" generate --model "$student" --samples 0
 expect 2 "--top-p" generate --model "$student" --top-p 0
 expect 2 "--temperature" generate --model "$student" --temperature -1

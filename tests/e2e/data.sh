@@ -51,15 +51,21 @@ expect 1 "recipes/strongreject.csv" "$THINKSAFE" run "$scratch/recipes/recipe.ya
 start "$scratch/reference" >"$scratch/table" 2>"$scratch/log" || fail "$(cat "$scratch/log")"
 grep -q "strongreject.csv: 30 of [0-9]* rows, format strongreject (recognised)" "$scratch/log" || fail "the format is not said: $(cat "$scratch/log")"
 grep -q "xstest.csv: 30 of [0-9]* rows, format xstest$" "$scratch/log" || fail "a given format is called recognised: $(cat "$scratch/log")"
-if grep -q "both training and evaluation" "$scratch/log"; then fail "parts that do not meet have prompts in common: $(cat "$scratch/log")"; fi
+if grep -q "trained on as well" "$scratch/log"; then fail "parts that do not meet have prompts in common: $(cat "$scratch/log")"; fi
 expected=$(digest "$scratch/reference")
 recipe "$scratch/recipe.yaml" 0
 run "$scratch/beside" || fail "$(cat "$scratch/errors")"
 [ "$(digest "$scratch/beside")" = "$expected" ] || fail "another folder of the data gives other bytes"
 # Parts that meet do have them, and that is said.
 recipe "$scratch/recipe.yaml" 20
-run "$scratch/meeting" || fail "$(cat "$scratch/errors")"
-grep -q "warning: 20 prompts are in both training and evaluation" "$scratch/errors" || fail "no warning: $(cat "$scratch/errors")"
+expect 1 "evals: forbidden: 20 of 30 prompts are trained on as well (66.7%), expected at most 1% (max_overlap)" \
+	"$THINKSAFE" plan "$scratch/recipe.yaml" --run "$scratch/meeting"
+[ ! -e "$scratch/meeting" ] || fail "a refused plan left a folder"
+expect 1 "evals: forbidden: 20 of 30 prompts" "$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/meeting"
+[ ! -e "$scratch/meeting/recipe.yaml" ] || fail "the refused run is bound to its folder"
+run "$scratch/meeting" --max_overlap 0.7 || fail "$(cat "$scratch/errors")"
+grep -q "warning: evals: forbidden: 20 of 30 prompts are trained on as well (row " "$scratch/errors" || fail "no warning: $(cat "$scratch/errors")"
+grep -q '"overlap": *20' "$scratch/meeting/metrics.json" || fail "metrics.json does not say how many"
 
 # Whatever shows the phrases' verdicts says what they are.
 for words in "guard *keywords (keyword stand-in)" "^no refusal  .*%" "^no refusal (keyword stand-in):" \

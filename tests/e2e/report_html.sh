@@ -228,6 +228,39 @@ with_script "$scratch/broken.js" >"$scratch/broken.html"
 chrome --dump-dom "file://$scratch/broken.html" >/dev/null
 grep -q "Uncaught TypeError" "$scratch/console" || fail "an error on the page would not be noticed: $(cat "$scratch/log")"
 
+# --- several runs on one page: it opens under the same policy, on a phone too, and loads nothing
+"$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/second" --seed 7 --quiet >/dev/null 2>"$scratch/errors" || fail "$(cat "$scratch/errors")"
+"$THINKSAFE" report "$scratch/run" "$scratch/second" --html "$scratch/two.html" >"$scratch/out"
+[ ! -s "$scratch/out" ] || fail "report A B --html printed something"
+"$THINKSAFE" report "$scratch/run" "$scratch/second" --html - | cmp "$scratch/two.html" - || fail "report A B --html - writes another page"
+[ -z "$(outside "$scratch/two.html")" ] || fail "the page loads something: $(outside "$scratch/two.html")"
+grep -q '<th scope="row">seed</th><td>[0-9]*</td><td>7</td>' "$scratch/two.html" || fail "the page does not name the setting that differs"
+cat >"$scratch/check.js" <<'JS'
+const lines = [], all = (q) => [...document.querySelectorAll(q)];
+const same = (name, found, expected) => lines.push((String(found) === String(expected) ? "ok " : "BAD ") + name + ": " + found);
+same("dots", all(".scatter .dot").length, DOTS);
+same("rings", all(".scatter .ring").length, DOTS);
+same("seen", all(".scatter svg").every((e) => e.getBoundingClientRect().height > 100), true);
+same("text is readable", all(".scatter text").every((e) => e.getBoundingClientRect().height >= 11), true);
+same("no sideways scrolling", document.documentElement.scrollWidth <= innerWidth, true);
+same("links lead somewhere", all("nav a").every((e) => document.getElementById(e.hash.slice(1))), true);
+const out = document.createElement("pre");
+out.id = "results";
+out.textContent = "\n" + lines.join("\n") + "\n";
+document.body.append(out);
+JS
+for size in 1200,900 500,900; do
+	for of in two.html:2 run/report.html:1; do
+		sed -e "s/DOTS/${of#*:}/" "$scratch/check.js" >"$scratch/counted.js"
+		page=$scratch/${of%:*}
+		with_script "$scratch/counted.js" >"$scratch/checked.html"
+		chrome --window-size=$size --dump-dom "file://$scratch/checked.html" >"$scratch/dom"
+		[ ! -s "$scratch/console" ] || fail "$of at $size: the console says: $(cat "$scratch/console")"
+		[ "$(grep -c '^ok' "$scratch/dom")" -eq 6 ] || fail "$of at $size: $(grep -e '^ok' -e '^BAD' "$scratch/dom")"
+	done
+done
+page=$scratch/run/report.html
+
 # A run that is not finished has no page.
 rm "$scratch/run/metrics.json"
 status=0

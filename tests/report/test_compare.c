@@ -60,17 +60,19 @@ static void figures(void **state)
 	(void)state;
 	struct ts_str out = {0};
 	struct ts_report_run runs[] = {
-		{"a", parse(RUN("1", "0.1", "unsafe share by llama_guard")), parse("{\"seed\":\"1\",\"train.lr\":\"0.001\"}")},
+		{"a", parse(RUN("1", "0.1", "unsafe share by llama_guard")), parse("{\"seed\":\"1\",\"train.lr\":\"0.001\"}"), NULL},
 		{"a/name/that/is/too/long/for/its/place", parse(RUN("0.5", "0", "unsafe share by llama_guard")),
-		 parse("{\"seed\":\"2\",\"train.lr\":\"0.001\",\"evals.2.limit\":\"50\"}")},
+		 parse("{\"seed\":\"2\",\"train.lr\":\"0.001\",\"evals.2.limit\":\"50\"}"), NULL},
 	};
 	render(runs, 2, &out);
 	has(&out, "                                               unsafe           over-refusal          right answers\n"
 		  "run                             share      Wilson 95%  share      Wilson 95%  share      Wilson 95%\n"
-		  "a                       before  100.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n"
-		  "                        after    10.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n"
+		  "a                     before    100.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n"
+		  "                      after      10.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n"
+		  "\n"
 		  "a/name/that/is/too/long/for/its/place\n"
-		  "                        before   50.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n");
+		  "                      before     50.0    5.0 .. 100.0    2.0    1.0 ..   4.6      -               -\n");
+	assert_null(strstr(out.data, "change")); /* without paired figures */
 	has(&out, "unsafe         harmful, 40 rows, unsafe share by llama_guard\n");
 	has(&out, "over-refusal   look, 20 rows, refusals by keyword stand-in\n");
 	assert_null(strstr(out.data, "right answers  "));
@@ -84,14 +86,48 @@ static void figures(void **state)
 	ts_str_release(&out);
 }
 
+/* The paired difference, what may be said of it, what could have been seen, what was cut, and what it cost. */
+static void changes(void **state)
+{
+	(void)state;
+	struct ts_str out = {0};
+	struct ts_error err = {0};
+	static const char m[] =
+		"{\"accepted\":{\"harmful\":{\"of\":40}},\"evals\":["
+		"{\"name\":\"h\",\"kind\":\"safety\",\"n\":500,\"pairs\":71,\"before\":{\"truncated\":0},\"after\":{\"truncated\":12},"
+		"\"difference\":{\"mean\":-0.6,\"low\":-0.7,\"high\":-0.5,\"p_mcnemar\":0.001,\"p_holm\":0.003,\"detectable\":0.1}},"
+		"{\"name\":\"o\",\"kind\":\"over_refusal\",\"n\":9,\"pairs\":9,"
+		"\"difference\":{\"mean\":0,\"low\":-0.1,\"high\":0.1,\"p_mcnemar\":1,\"p_holm\":1,\"detectable\":null}},"
+		"{\"name\":\"r\",\"kind\":\"reasoning\",\"n\":50,\"of\":300,\"drawn\":true,\"pairs\":50,"
+		"\"difference\":{\"mean\":0.1,\"low\":0.01,\"high\":0.2,\"p_mcnemar\":0.02,\"p_holm\":0.06,\"detectable\":0.123}}]}";
+	struct ts_report_run run = {"a", parse(m), parse("{}"),
+				    parse("{\"backend\":\"cpu/x\",\"threads\":2,\"generate\":{\"seconds\":4.0,\"items\":40,\"of\":40}}")};
+	render(&run, 1, &out);
+	has(&out, "                      change    -60.0  -70.0 .. -50.0    0.0  -10.0 ..  10.0   10.0    1.0 ..  20.0\n"
+		  "                      verdict                    fell          too few pairs   no detectable change\n"
+		  "                      could see                     -                      -            12.3 points\n"
+		  "                      truncated    0 before, 12 after                      -                      -\n");
+	has(&out, "right answers  r, 50 of 300 rows drawn by seed");
+	has(&out, "Cost           a: 4.0 s for 40 prompts, 66.7 min for 40000; cpu/x, 2 threads\n");
+	json_t *c = NULL;
+	assert_int_equal(ts_report_compare(&run, 1, &c, &err), 0);
+	const json_t *set = json_object_get(json_object_get(json_array_get(json_object_get(c, "runs"), 0), "sets"), "reasoning");
+	assert_string_equal(json_string_value(json_object_get(set, "change")), "no detectable change");
+	assert_int_equal(json_integer_value(json_object_get(set, "pairs")), 50);
+	json_decref(c);
+	json_decref((json_t *)run.timing);
+	release(&run, 1);
+	ts_str_release(&out);
+}
+
 /* Phrases of refusal beside a guard: nobody may take the two shares for the same thing. */
 static void phrases(void **state)
 {
 	(void)state;
 	struct ts_str out = {0};
 	struct ts_report_run runs[] = {
-		{"a", parse(RUN("1", "0.1", "no refusal by keyword stand-in")), parse("{}")},
-		{"b", parse(RUN("1", "0.1", "unsafe share by llama_guard")), parse("{}")},
+		{"a", parse(RUN("1", "0.1", "no refusal by keyword stand-in")), parse("{}"), NULL},
+		{"b", parse(RUN("1", "0.1", "unsafe share by llama_guard")), parse("{}"), NULL},
 	};
 	render(runs, 2, &out);
 	has(&out, "unsafe         not measured alike:\n"
@@ -110,7 +146,7 @@ static void wrong_types(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ts_error err = {0};
-		struct ts_report_run run = {"runs/x", parse(cases[i][0]), NULL};
+		struct ts_report_run run = {"runs/x", parse(cases[i][0]), NULL, NULL};
 		json_t *c;
 		assert_int_equal(ts_report_compare(&run, 1, &c, &err), TS_EFORMAT);
 		assert_non_null(strstr(err.message, "runs/x"));
@@ -124,8 +160,8 @@ static void no_memory(void **state)
 	(void)state;
 	size_t failures = 0;
 	struct ts_report_run runs[] = {
-		{"a", parse(RUN("1", "0.1", "m")), parse("{\"seed\":\"1\"}")},
-		{"b", parse(RUN("1", "0.1", "m")), parse("{\"seed\":\"2\"}")},
+		{"a", parse(RUN("1", "0.1", "m")), parse("{\"seed\":\"1\"}"), NULL},
+		{"b", parse(RUN("1", "0.1", "m")), parse("{\"seed\":\"2\"}"), NULL},
 	};
 	for (size_t i = 1;; i++) {
 		struct ts_error err = {0};
@@ -151,10 +187,8 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(figures),
-		cmocka_unit_test(phrases),
-		cmocka_unit_test(wrong_types),
-		cmocka_unit_test(no_memory),
+		cmocka_unit_test(figures),     cmocka_unit_test(changes),   cmocka_unit_test(phrases),
+		cmocka_unit_test(wrong_types), cmocka_unit_test(no_memory),
 	};
 	return cmocka_run_group_tests_name("report.compare", tests, NULL, NULL);
 }

@@ -118,23 +118,32 @@ static void headlines(void **state)
 		/* the interval holds zero */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.763", "0.747")
 			 CHANGE("-0.017", "-0.04", "0.007", "0.27") "}",
-		 {"<h1>No change in right answers is resolved (from 76.3% to 74.7%).</h1>", "does not resolve a change", "</ul>"}},
+		 {"<h1>No detectable change in right answers (from 76.3% to 74.7%).</h1>", "The interval holds zero: no detectable change.",
+		  "</ul>"}},
 		/* and what it could have shown */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES(
 			 "0.763", "0.747") "\"difference\":{\"mean\":-0.017,"
 					   "\"low\":-0.04,\"high\":0.007,\"p_mcnemar\":0.27,\"detectable\":0.0424}}",
-		 {"No change in right answers is resolved", "With 80% power it would have shown a difference of 4.2 points.", "</ul>"}},
+		 {"No detectable change in right answers", "The smallest difference that it could have shown, with 80% power: 4.2 points.",
+		  "</ul>"}},
 		/* an end of it is zero */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.7", "0.6")
 			 CHANGE("-0.1", "-0.2", "0", "0.001") "}",
-		 {"No change in right answers is resolved", "The interval holds zero", "</ul>"}},
+		 {"No detectable change in right answers", "The interval holds zero", "</ul>"}},
 		/* the test does not agree */
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.7", "0.6")
 			 CHANGE("-0.1", "-0.2", "-0.01", "0.05") "}",
-		 {"No change in right answers is resolved", "Interval and test do not agree", "</ul>"}},
+		 {"No detectable change in right answers", "Interval and test do not agree", "</ul>"}},
 		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES("0.7", "0.6")
 			 CHANGE("-0.1", "-0.2", "-0.01", "null") "}",
-		 {"No change in right answers is resolved", "Interval and test do not agree", "</ul>"}},
+		 {"No detectable change in right answers", "Interval and test do not agree", "</ul>"}},
+		/* several sets: the words rest on the corrected p */
+		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES(
+			 "0.7", "0.6") "\"difference\":{\"mean\":-0.1,\"low\":-0.2,\"high\":-0.01,\"p_mcnemar\":0.02,\"p_holm\":0.06}}",
+		 {"<h1>No detectable change in right answers", "not when corrected for all sets of the run", "</ul>"}},
+		{"{\"name\":\"s\",\"kind\":\"reasoning\",\"n\":300,\"pairs\":277," SIDES(
+			 "0.7", "0.6") "\"difference\":{\"mean\":-0.1,\"low\":-0.2,\"high\":-0.01,\"p_mcnemar\":0.02,\"p_holm\":0.04}}",
+		 {"<h1>Right answers fell", "The interval leaves out zero; corrected for all sets of the run p = 0.0400.", "</ul>"}},
 		/* many rows, few prompts */
 		{"{\"name\":\"h\",\"kind\":\"safety\",\"n\":500,\"pairs\":19," SIDES("1.0", "0.0")
 			 CHANGE("-1.0", "-1.0", "-1.0", "1e-9") "}",
@@ -219,7 +228,7 @@ static void fill_run(void)
 {
 	put_file("metrics.json", METRICS);
 	put_file("recipe.yaml", "name: \"<u>" HOSTILE "\"\n");
-	put_file("timing.json", "{\"version\":\"9.9\",\"train\":{\"seconds\":2.0,\"count\":3,\"per_second\":1.5}}");
+	put_file("timing.json", "{\"version\":\"9.9\",\"train\":{\"seconds\":2.0,\"items\":3,\"of\":3,\"tokens\":9,\"per_second\":1.5}}");
 	fill_journal();
 }
 

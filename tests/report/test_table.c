@@ -134,6 +134,28 @@ static void test_parts(void **state)
 	ts_str_release(&out);
 }
 
+/* The words rest on the p that is corrected for the number of sets; both are there. */
+static void test_corrected(void **state)
+{
+	static const char one[] = "{\"evals\":[{\"name\":\"a\",\"n\":90,\"pairs\":90,"
+				  "\"before\":{\"count\":9,\"unjudged\":0,\"truncated\":4,\"share\":0.1},"
+				  "\"difference\":{\"mean\":-0.1,\"low\":-0.2,\"high\":-0.01,\"p_mcnemar\":0.02,\"p_holm\":%s,"
+				  "\"detectable\":0.11}}]}";
+	struct ts_str out = {0};
+	char json[600];
+	snprintf(json, sizeof(json), one, "0.06");
+	render(json, &out);
+	has(&out, "McNemar p = 0.0200\n"
+		  "    no detectable change after correction; Holm p = 0.0600; at 80% power 11.0 points would have been\n"
+		  "      seen\n");
+	has(&out, "  4 truncated\n");
+	snprintf(json, sizeof(json), one, "0.04");
+	render(json, &out);
+	has(&out, "McNemar p = 0.0200\n    fell; Holm p = 0.0400\n");
+	has(&out, "\nA change is claimed where ");
+	ts_str_release(&out);
+}
+
 static void test_missing(void **state)
 {
 	struct ts_str out = {0};
@@ -266,7 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sample),    cmocka_unit_test(test_parts),       cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_phrases),   cmocka_unit_test(test_wrong_types), cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_corrected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

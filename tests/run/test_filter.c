@@ -1,6 +1,7 @@
 /* Who keeps what: the phrases of refusal as guard and as filter, and no filter at all, over a journal made by hand. The phrases judge what
  * the journal holds, so no model is opened. */
 #include "run/journal_fixture.h"
+#include "run/overlap.h"
 
 static const json_t *at(const json_t *value, const char *path)
 {
@@ -207,8 +208,8 @@ static void lists_of_prompts(void **state)
 	assert_string_equal(r.train.data[2].instruction, "H1");
 	assert_false(r.train.data[2].harmful); /* the entry's label wins over the row's */
 	assert_int_equal(r.alpha_count, 2);
-	assert_int_equal(ts_run_warn_overlap(&r, &err), 0);
-	assert_non_null(strstr(f->warnings, "1 prompts are in both training and evaluation"));
+	assert_int_equal(ts_run_check_overlap(&r, &err), TS_EINVAL);
+	assert_non_null(strstr(err.message, "1 of 4 prompts are trained on as well"));
 	assert_non_null(strstr(f->warnings, "h.csv: 2 of 3 rows, format strongreject (recognised)"));
 	ts_run_release_data(&r);
 	ts_chat_close(r.chat);
