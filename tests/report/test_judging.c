@@ -199,11 +199,11 @@ static void several_runs(void **state)
 	       *bare = parse("{\"before\":{\"unsafe\":{\"share\":0.5,\"low\":0.3,\"high\":0.7,\"n\":5}},\"evals\":["
 			     "{\"name\":\"harm\",\"kind\":\"safety\",\"n\":5}]}"),
 	       *settings = parse("{}"), *comparison;
-	const struct ts_report_run runs[] = {{"a", m, settings}, {"b", bare, settings}};
+	const struct ts_report_run runs[] = {{"a", m, settings, NULL}, {"b", bare, settings, NULL}};
 	assert_int_equal(ts_report_compare(runs, 1, &comparison, &err), 0);
 	assert_int_equal(ts_report_compare_table(comparison, &out, &err), 0);
-	has(&out, "                        after     9.4    7.1 ..  12.3    8.0    5.2 ..  12.0      -               -\n"
-		  "                        unjudged    2 before, 0 after      1 before, 0 after\n");
+	has(&out, "                      after       9.4    7.1 ..  12.3    8.0    5.2 ..  12.0      -               -\n"
+		  "                      unjudged      2 before, 0 after      1 before, 0 after\n");
 	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(comparison, "runs"), 0), "refusal_judge")),
 			    "org/wildguard");
 	json_decref(comparison);
