@@ -26,7 +26,7 @@ int report_read_apart(const json_t *eval, const char *side_name, struct report_a
 {
 	static const char *const cells[2][2] = {{"safe_safe", "safe_unsafe"}, {"unsafe_safe", "unsafe_unsafe"}};
 	const json_t *apart, *side, *whole, *both;
-	int64_t n;
+	int64_t n, samples;
 	*out = (struct report_apart){.there = false};
 	TS_TRY(report_block(eval, "apart", JSON_OBJECT, place, &apart, err));
 	TS_TRY(report_block(apart, side_name, JSON_OBJECT, place, &side, err));
@@ -36,7 +36,8 @@ int report_read_apart(const json_t *eval, const char *side_name, struct report_a
 	TS_TRY(read_part(eval, side_name, &out->part[REPORT_WHOLE], place, err));
 	TS_TRY(report_block(eval, side_name, JSON_OBJECT, place, &whole, err));
 	TS_TRY(ts_json_int(eval, "n", 0, &n, place, err));
-	out->part[REPORT_WHOLE].of = n - out->part[REPORT_WHOLE].unjudged;
+	TS_TRY(ts_json_int(eval, "samples", 1, &samples, place, err));
+	out->part[REPORT_WHOLE].of = n * samples - out->part[REPORT_WHOLE].unjudged;
 	TS_TRY(read_part(side, "thinking", &out->part[REPORT_THINKING], place, err));
 	TS_TRY(read_part(side, "answer", &out->part[REPORT_ANSWER], place, err));
 	TS_TRY(report_block(side, "both", JSON_OBJECT, place, &both, err));

@@ -167,6 +167,18 @@ static void table(void **state)
 	ts_str_release(&out);
 }
 
+/* With several samples of a prompt a share is of responses, as everywhere. */
+static void samples(void **state)
+{
+	struct ts_str out = {0};
+	render("{\"evals\":[{\"name\":\"harm\",\"n\":10,\"samples\":3,\"pairs\":10,\"before\":" WHOLE(
+		       4, 1, 0.14, 0.05, 0.3) ","
+					      "\"apart\":{\"before\":{\"thinking\":" PART(2, 29, 1, 0.07, 0.02, 0.2) "}}}]}",
+	       &out);
+	has(&out, "\n  before  whole          4 of 29 ");
+	ts_str_release(&out);
+}
+
 /* Harm without over-refusal: the place is there, and empty, and says so. Of an evaluation alone too, which has no headline. */
 static void no_refusals(void **state)
 {
@@ -299,7 +311,7 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table),       cmocka_unit_test(no_refusals), cmocka_unit_test(several_runs),
+		cmocka_unit_test(table),       cmocka_unit_test(samples),     cmocka_unit_test(no_refusals), cmocka_unit_test(several_runs),
 		cmocka_unit_test(on_the_page), cmocka_unit_test(wrong_types), cmocka_unit_test(no_memory),
 	};
 	return cmocka_run_group_tests_name("report.judging", tests, NULL, NULL);
