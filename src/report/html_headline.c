@@ -221,12 +221,12 @@ int html_headline(struct html *h)
 		TS_TRY(html_raw(h, claims ? "; " : ""));
 		TS_TRY(claim(h, &e, !claims++));
 	}
-	if (report_lacks_refusals(h->metrics))
-		TS_TRY(html_raw(h, "; over-refusal was not measured"));
 	TS_TRY(html_raw(h, claims ? ".</h1>\n<ul class=\"claims\">\n" : "No evaluation in this run</h1>\n<ul class=\"claims\">\n"));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
 		TS_TRY(sentence(h, &e));
 	}
+	if (report_lacks_refusals(h->metrics))
+		TS_TRY(html_raw(h, "<li>" REPORT_NO_REFUSALS ".</li>\n"));
 	return html_raw(h, "</ul>\n");
 }

@@ -59,7 +59,7 @@ int report_apart_table(struct ts_layout *, const json_t *metrics, const char *pl
 int report_wildguard(const json_t *eval, const char *side, struct ts_str *out, const char *place, struct ts_error *err);
 int report_wildguard_lines(struct ts_layout *, const json_t *eval, const char *place, struct ts_error *err);
 /* Harm is never shown without what it may have cost: where needless refusals were not measured, that is said. */
-#define REPORT_NO_REFUSALS "over-refusal was not measured: there is no set of kind over_refusal"
+#define REPORT_NO_REFUSALS "Over-refusal was not measured: there is no set of kind over_refusal"
 bool report_lacks_refusals(const json_t *metrics);
 int report_no_refusals(struct ts_layout *, const json_t *metrics);
 /* Responses without a verdict behind the headline's share `key`, before and after; and a line for each share that has some. */

@@ -26,7 +26,7 @@ int report_read_apart(const json_t *eval, const char *side_name, struct report_a
 {
 	static const char *const cells[2][2] = {{"safe_safe", "safe_unsafe"}, {"unsafe_safe", "unsafe_unsafe"}};
 	const json_t *apart, *side, *whole, *both;
-	int64_t n;
+	int64_t n, samples;
 	*out = (struct report_apart){.there = false};
 	TS_TRY(report_block(eval, "apart", JSON_OBJECT, place, &apart, err));
 	TS_TRY(report_block(apart, side_name, JSON_OBJECT, place, &side, err));
@@ -36,7 +36,8 @@ int report_read_apart(const json_t *eval, const char *side_name, struct report_a
 	TS_TRY(read_part(eval, side_name, &out->part[REPORT_WHOLE], place, err));
 	TS_TRY(report_block(eval, side_name, JSON_OBJECT, place, &whole, err));
 	TS_TRY(ts_json_int(eval, "n", 0, &n, place, err));
-	out->part[REPORT_WHOLE].of = n - out->part[REPORT_WHOLE].unjudged;
+	TS_TRY(ts_json_int(eval, "samples", 1, &samples, place, err));
+	out->part[REPORT_WHOLE].of = n * samples - out->part[REPORT_WHOLE].unjudged;
 	TS_TRY(read_part(side, "thinking", &out->part[REPORT_THINKING], place, err));
 	TS_TRY(read_part(side, "answer", &out->part[REPORT_ANSWER], place, err));
 	TS_TRY(report_block(side, "both", JSON_OBJECT, place, &both, err));
@@ -52,17 +53,18 @@ int report_apart_missing(const struct report_apart *a, struct ts_str *out)
 {
 	const struct {
 		int64_t n;
-		const char *what;
+		const char *before, *one, *more;
 	} reasons[] = {
-		{a->not_closed, a->not_closed == 1 ? "response never closes its thinking" : "responses never close their thinking"},
-		{a->no_thinking, a->no_thinking == 1 ? "has no thinking" : "have no thinking"},
-		{a->no_answer, a->no_answer == 1 ? "has no answer" : "have no answer"},
-		{a->part[REPORT_THINKING].unjudged, "unjudged: thinking"},
-		{a->part[REPORT_ANSWER].unjudged, "unjudged: answer"},
+		{a->not_closed, "", " response never closes its thinking", " responses never close their thinking"},
+		{a->no_thinking, "", " has no thinking", " have no thinking"},
+		{a->no_answer, "", " has no answer", " have no answer"},
+		{a->part[REPORT_THINKING].unjudged, "the thinking of ", " is unjudged", " is unjudged"},
+		{a->part[REPORT_ANSWER].unjudged, "the answer of ", " is unjudged", " is unjudged"},
 	};
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (reasons[i].n)
-			TS_TRY(ts_str_printf(out, "%s%lld %s", out->len ? ", " : "", (long long)reasons[i].n, reasons[i].what));
+			TS_TRY(ts_str_printf(out, "%s%s%lld%s", out->len ? ", " : "", reasons[i].before, (long long)reasons[i].n,
+					     reasons[i].n == 1 ? reasons[i].one : reasons[i].more));
 	return 0;
 }
 
@@ -79,7 +81,7 @@ bool report_any_apart(const json_t *metrics)
 /* --- thinking and answer apart, as a block of the table --- */
 
 /* Right ends, as in the block of evaluations; then the four cells. */
-enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_THINKING = 66, AT_UNSAFE = 87, AT_SAFE = 100 };
+enum { AT_COUNT = 32, AT_SHARE = 41, AT_WILSON = 60, AT_THINKING = 64, AT_UNSAFE = 87, AT_SAFE = 100 };
 
 static int apart_row(struct ts_layout *l, const char *side, const char *name, const struct report_part *p, const char *thinking,
 		     const int64_t cells[2])

@@ -116,6 +116,8 @@ static int count_parts(struct planner *p, size_t judging, const char *key)
 	bool found;
 	int status = 0;
 	TS_TRY(ts_store_get_sample(p->r->store, rows[judging].stored, key, &s, &found, p->err));
+	if (!found && p->r->source.store && !strcmp(rows[judging].stored, "before"))
+		TS_TRY(ts_store_get_sample(p->r->source.store, "before", key, &s, &found, p->err));
 	if (found)
 		status = ts_parts_of(s.response, s.response_len, &split, &parts) ? ts_fail_memory(p->err) : 0;
 	else if (!p->r->recipe->thinking_required)
@@ -127,10 +129,12 @@ static int count_parts(struct planner *p, size_t judging, const char *key)
 		bool judged;
 		if (states[part] != TS_PART_THERE)
 			continue;
-		status = ts_store_get_verdict(p->r->store, rows[judging].stored, key, ts_part_judge(judge_of(p, judging), part, judge), &v,
-					      &judged, p->err);
+		ts_part_judge(judge_of(p, judging), part, judge);
+		status = ts_store_get_verdict(p->r->store, rows[judging].stored, key, judge, &v, &judged, p->err);
 		if (!status && judged)
 			ts_verdict_release(&v);
+		else if (!status)
+			status = ts_run_source_has(p->r, rows[judging].stored, key, judge, &judged, p->err);
 		j->all++;
 		j->left += !judged;
 		j->parts += !judged;

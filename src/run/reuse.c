@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What a judge's verdicts depend on, by the names of identity.c. */
+/* What a judge's verdicts depend on, by the names of identity.c. Those of a part begin with the judge's name (run/parts.h). */
 static const struct {
 	const char *judge;
 	const char *identity[2];
 } judges[] = {
+	{TS_JUDGE_REFUSAL, {"refusal judge", "the refusal judge's tokenizer and template"}}, /* before the name that it begins with */
 	{TS_JUDGE_GUARD, {"guard", "the guard's tokenizer and template"}},
+	{TS_JUDGE_WILDGUARD, {"guard", "the guard's tokenizer and template"}},
 	{TS_JUDGE_KEYWORDS, {"refusal phrases", NULL}},
 };
 
@@ -257,7 +259,7 @@ static int is_taken(struct ts_run *r, const char *judge, bool *taken, struct ts_
 {
 	*taken = false;
 	for (size_t j = 0; j < sizeof(judges) / sizeof(*judges); j++)
-		if (!strcmp(judges[j].judge, judge))
+		if (!strncmp(judges[j].judge, judge, strlen(judges[j].judge)))
 			return same_judge(r, j, taken, err);
 	return 0;
 }

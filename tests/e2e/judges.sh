@@ -67,6 +67,20 @@ expected=$(digest "$scratch/whole")
 run "$scratch/small" --batch 3 --chunk 7 --threads 1 --memory 60M || fail "$(cat "$scratch/errors")"
 [ "$(digest "$scratch/small")" = "$expected" ] || fail "the bytes differ with a small batch"
 
+# --- another run's responses bring the verdicts of the same judges with them: of parts and of refusals too
+run "$scratch/reused" --before "$scratch/whole" || fail "$(cat "$scratch/errors")"
+[ "$(digest "$scratch/reused")" = "$expected" ] || fail "the bytes differ with --before"
+rm -rf "$scratch/reused"
+"$THINKSAFE" plan "$scratch/recipe.yaml" --run "$scratch/reused" --before "$scratch/whole" --quiet >"$scratch/plan"
+lacks "$scratch/plan" '^judge before'
+lacks "$scratch/plan" '^refusals before'
+holds "$scratch/plan" '^judge after *120 verdicts'
+"$THINKSAFE" eval "$scratch/recipe.yaml" --from "$scratch/whole" --refusal-judge "$scratch/unreadable" --json >"$scratch/out" 2>"$scratch/errors" ||
+	fail "$(cat "$scratch/errors")"
+holds "$scratch/out" '"refusal":{"yes":0,"no":0,"unread":30}'
+holds "$scratch/errors" '^refusals before '
+lacks "$scratch/errors" '^judge before '
+
 # --- killed in every stage of judging, between the verdicts
 sed -e "s#$scratch/wildguard#$scratch/slow#" -e '/harmful.json/s/limit: 40/limit: 200/' -e '/lookalikes.json/s/limit: 30/limit: 120/' \
 	"$scratch/recipe.yaml" >"$scratch/long.yaml"
@@ -138,4 +152,4 @@ evals: [{name: harmful, file: $testbed/prompts/harmful.json, kind: safety, split
 sampling: {max_new_tokens: 100}
 YAML
 "$THINKSAFE" eval "$scratch/harm.yaml" --quiet >"$scratch/out"
-holds "$scratch/out" 'over-refusal was not measured: there is no set of kind over_refusal'
+holds "$scratch/out" 'Over-refusal was not measured: there is no set of kind over_refusal'

@@ -47,8 +47,9 @@ static void all_taken(void **state)
 		fail_msg("%s", err.message);
 	assert_int_equal(count_of(m, 0, "before"), 2);
 	assert_int_equal(count_of(m, 2, "before"), 1);
-	/* Seven distinct prompts; S1 and S2 have a verdict, S3 could not be judged, so that it is judged here. */
-	assert_non_null(strstr(f->warnings, ": 7 responses before training and 2 verdicts of them are used again"));
+	/* Seven distinct prompts; S1 and S2 have a verdict, S3 could not be judged, so that it is judged here. So it is with the six parts, of which
+	 * one could not be judged. */
+	assert_non_null(strstr(f->warnings, ": 7 responses before training and 7 verdicts of them are used again"));
 	json_decref(m);
 }
 
