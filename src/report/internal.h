@@ -28,6 +28,9 @@ const char *report_percent(double share, char text[32]);
 int report_put_share(struct ts_layout *, size_t column, double share, const char *unit);
 int report_put_interval(struct ts_layout *, size_t column, double low, double high);
 
+/* passes.c: a line for each side of a set that has several samples of its prompts; nothing for others. */
+int report_pass_lines(struct ts_layout *, const json_t *eval, const char *place, struct ts_error *err);
+
 /* --- report.html --- */
 
 struct html_lengths {
@@ -114,6 +117,9 @@ int html_headline(struct html *);
 int html_results(struct html *);
 int html_alpha(struct html *);
 int html_kept(struct html *);
+
+/* passes.c: the same as rows of the table. */
+int html_passes(struct html *, const json_t *eval);
 
 /* html_charts.c */
 /* A bar from 0 to 1 with an interval (NaN = none); `style` is a class. */
