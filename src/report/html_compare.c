@@ -55,7 +55,8 @@ static int kind_table(struct comparison *c, const struct report_kind *kind, stru
 		}
 		any = true;
 		TS_TRY(run_title(c, i, title));
-		TS_TRY(html_eval_rows(&c->h, set, &e, ts_str_c(title)));
+		TS_TRY(html_eval_rows(&c->h, &e, ts_str_c(title)));
+		TS_TRY(html_passes(&c->h, set));
 	}
 	return any ? html_raw(&c->h, "</table>\n") : 0;
 }

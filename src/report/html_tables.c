@@ -64,39 +64,7 @@ static int difference(struct html *h, const struct html_eval *e)
 	return html_raw(h, "<td class=\"none\"></td></tr>\n");
 }
 
-/* One row a side: pass@1, pass@2, ... with their intervals. */
-static int passes_of(struct html *h, const json_t *entry, const char *name)
-{
-	const json_t *side, *list, *pass;
-	size_t i;
-	TS_TRY(report_block(entry, name, JSON_OBJECT, h->place, &side, h->err));
-	TS_TRY(report_block(side, "pass", JSON_ARRAY, h->place, &list, h->err));
-	if (!json_array_size(list))
-		return 0;
-	TS_TRY(html_printf(h, "<tr class=\"pass\"><th scope=\"row\">pass@k %s</th><td colspan=\"5\">", name));
-	json_array_foreach (list, i, pass) {
-		struct html_share s;
-		int64_t k;
-		TS_TRY(ts_json_int(pass, "k", 0, &k, h->place, h->err));
-		TS_TRY(ts_json_real(pass, "share", NAN, &s.share, h->place, h->err));
-		TS_TRY(ts_json_real(pass, "low", NAN, &s.low, h->place, h->err));
-		TS_TRY(ts_json_real(pass, "high", NAN, &s.high, h->place, h->err));
-		TS_TRY(html_printf(h, "%s@%lld <b>", i ? ", " : "", (long long)k));
-		TS_TRY(html_percent(h, s.share));
-		TS_TRY(html_raw(h, "</b> ["));
-		TS_TRY(html_interval(h, s.low, s.high));
-		TS_TRY(html_raw(h, "]"));
-	}
-	return html_raw(h, "</td></tr>\n");
-}
-
-static int passes(struct html *h, const json_t *entry)
-{
-	TS_TRY(passes_of(h, entry, "before"));
-	return passes_of(h, entry, "after");
-}
-
-int html_eval_rows(struct html *h, const json_t *entry, const struct html_eval *e, const char *run)
+int html_eval_rows(struct html *h, const struct html_eval *e, const char *run)
 {
 	TS_TRY(html_raw(h, "<tbody><tr class=\"head\"><th colspan=\"6\" scope=\"rowgroup\"><b>"));
 	TS_TRY(html_text(h, run ? run : e->name));
@@ -131,7 +99,6 @@ int html_eval_rows(struct html *h, const json_t *entry, const struct html_eval *
 		TS_TRY(side(h, e, &e->after, "after"));
 	if (e->has_difference)
 		TS_TRY(difference(h, e));
-	TS_TRY(passes(h, entry));
 	return html_raw(h, "</tbody>\n");
 }
 
@@ -167,7 +134,8 @@ int html_results(struct html *h)
 	TS_TRY(html_bars_head(h));
 	json_array_foreach (list, i, entry) {
 		TS_TRY(html_read_eval(h, entry, &e));
-		TS_TRY(html_eval_rows(h, entry, &e, NULL));
+		TS_TRY(html_eval_rows(h, &e, NULL));
+		TS_TRY(html_passes(h, entry));
 		TS_TRY(html_wildguard(h, entry));
 	}
 	TS_TRY(html_raw(h, "</table>\n"));

@@ -68,6 +68,9 @@ int report_headline_notes(struct ts_layout *, const json_t *metrics, const char 
 /* cost.c: "4.2 s", "12.5 min", "3.0 h"; "-" for what is no number. */
 const char *report_duration(double seconds, char text[32]);
 
+/* passes.c: a line for each side of a set that has several samples of its prompts; nothing for others. */
+int report_pass_lines(struct ts_layout *, const json_t *eval, const char *place, struct ts_error *err);
+
 /* --- report.html --- */
 
 struct html_lengths {
@@ -163,7 +166,7 @@ int html_headline(struct html *);
 int html_results(struct html *);
 /* Its table: the head; the rows of a set, headed by the set's name or by a run's and the set's; what stands below it. */
 int html_bars_head(struct html *);
-int html_eval_rows(struct html *, const json_t *entry, const struct html_eval *, const char *run);
+int html_eval_rows(struct html *, const struct html_eval *, const char *run);
 int html_bars_note(struct html *);
 int html_alpha(struct html *);
 int html_kept(struct html *);
@@ -175,6 +178,9 @@ int html_share_row(struct html *, const char *title, const char *style, const st
 int html_apart(struct html *);
 /* A row of the results' table for each side that WildGuard judged. */
 int html_wildguard(struct html *, const json_t *eval);
+
+/* passes.c: the same as rows of the table. */
+int html_passes(struct html *, const json_t *eval);
 
 /* html_charts.c */
 /* A bar from 0 to 1 with an interval (NaN = none); `style` is a class. */

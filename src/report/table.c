@@ -218,31 +218,6 @@ static int eval_side(struct table *t, const json_t *eval, const char *key, int64
 	return ts_layout_line(&t->l);
 }
 
-/* "  pass@k before: @1 62.1%, @2 70.0%, @4 78.3%, @8 83.3%" */
-static int eval_passes(struct table *t, const json_t *eval, const char *side)
-{
-	const json_t *list, *entry, *v;
-	size_t i;
-	TS_TRY(block(t, eval, side, JSON_OBJECT, &v));
-	TS_TRY(block(t, v, "pass", JSON_ARRAY, &list));
-	if (!json_array_size(list))
-		return 0;
-	TS_TRY(ts_layout_left(&t->l, 2, "pass@k "));
-	TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s:", side));
-	json_array_foreach (list, i, entry) {
-		int64_t k;
-		double share, low, high;
-		char text[3][32];
-		TS_TRY(integer(t, entry, "k", &k));
-		TS_TRY(real(t, entry, "share", &share));
-		TS_TRY(real(t, entry, "low", &low));
-		TS_TRY(real(t, entry, "high", &high));
-		TS_TRY(ts_layout_wrap_printf(&t->l, 4, "%s @%lld %s%% (%s..%s)", i ? "," : "", (long long)k, report_percent(share, text[0]),
-					     report_percent(low, text[1]), report_percent(high, text[2])));
-	}
-	return ts_layout_line(&t->l);
-}
-
 /* What may be said of the change, and what could have been seen: "no detectable change; Holm p = 0.6875; at 80% power ..." */
 static int verdict(struct table *t, const json_t *d, const struct html_eval *e)
 {
@@ -335,8 +310,7 @@ static int eval_block(struct table *t, const json_t *eval)
 	TS_TRY(eval_side(t, eval, "before", n * samples));
 	TS_TRY(eval_side(t, eval, "after", n * samples));
 	TS_TRY(eval_difference(t, eval));
-	TS_TRY(eval_passes(t, eval, "before"));
-	TS_TRY(eval_passes(t, eval, "after"));
+	TS_TRY(report_pass_lines(&t->l, eval, t->place, t->err));
 	TS_TRY(report_wildguard_lines(&t->l, eval, t->place, t->err));
 	TS_TRY(block(t, eval, "graders", JSON_OBJECT, &graders));
 	TS_TRY(eval_graders(t, graders, "before", n * samples));
