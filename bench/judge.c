@@ -1,7 +1,7 @@
 /* Speed of judging: guard prompts per second, as CSV (bench/csv.h).
  *
  *     build/release/bench/judge [--model CHECKPOINT] [--isa ISA] [--threads N] [--prompts 16] [--policy 400] [--own 100] [--batch 64]
- *                               [--sharing both|on|off] [--numerics f32|bf16dot]
+ *                               [--sharing both|on|off] [--kv f32|bf16] [--numerics f32|bf16dot]
  *
  * Every prompt is a policy that all have in common and tokens of its own, random ids both; the answer is two log-probabilities, as of the
  * tokens `safe` and `unsafe`. With prefix sharing and without; `computed` is how many tokens went through the model. What is shared is
@@ -36,17 +36,14 @@ static int done(void *user, const struct ts_request *r, const struct ts_answer *
 	return a->status;
 }
 
-static void measure(const struct bench_csv *csv, const struct ts_model *model, struct work *w, size_t policy, size_t batch, bool share,
-		    const char *name)
+static void measure(const struct bench_csv *csv, const struct ts_model *model, struct work *w, size_t policy,
+		    const struct ts_engine_options *options, bool share, const char *name)
 {
 	struct ts_error err = {0};
 	struct ts_backend *b = ts_model_backend(model);
-	struct ts_engine_options o;
+	struct ts_engine_options o = *options;
 	struct ts_responder *engine;
 	char what[160];
-	ts_engine_options_default(&o);
-	o.batch = batch;
-	o.max_length = w->length;
 	o.share_prefixes = share;
 	if (ts_engine_new(&engine, model, NULL, &o, &err))
 		bench_die("judge", &err);
@@ -61,8 +58,8 @@ static void measure(const struct bench_csv *csv, const struct ts_model *model, s
 	if (engine->run(engine, &source, NULL, &err))
 		bench_die("judge", &err);
 	bench_clock_stop(&clock, b->threads);
-	snprintf(what, sizeof(what), "model=%s prompts=%zu policy=%zu own=%zu sharing=%s", name, w->prompts, policy, w->length - policy,
-		 share ? "on" : "off");
+	snprintf(what, sizeof(what), "model=%s prompts=%zu policy=%zu own=%zu kv=%s sharing=%s", name, w->prompts, policy,
+		 w->length - policy, ts_dtype_name(o.kv_dtype), share ? "on" : "off");
 	bench_csv_put(csv, bench_isa(b), b->threads, "judge", what, (double)w->prompts / clock.seconds, "prompts/s", clock.cpu_share);
 	bench_csv_put(csv, bench_isa(b), b->threads, "computed", what, (double)(ts_engine_stats(engine).computed - computed), "tokens", -1);
 	engine->close(engine);
@@ -71,17 +68,21 @@ static void measure(const struct bench_csv *csv, const struct ts_model *model, s
 int main(int argc, char **argv)
 {
 	static const char *const names[] = {"--model", "--isa",   "--threads", "--prompts", "--policy",
-					    "--own",   "--batch", "--sharing", NULL};
+					    "--own",   "--batch", "--sharing", "--kv",      NULL};
 	struct ts_error err = {0};
 	struct ts_model *model;
 	bench_check_options(argc, argv, names,
 			    "judge [--model CHECKPOINT] [--prompts N] [--policy N] [--own N] [--batch N] "
-			    "[--sharing both|on|off]" BENCH_OPTIONS);
+			    "[--sharing both|on|off] [--kv f32|bf16]" BENCH_OPTIONS);
 	const char *sharing = bench_option(argc, argv, "--sharing", "both");
 	const char *dir = bench_option(argc, argv, "--model", "testbed/guard"), *slash = strrchr(dir, '/');
 	size_t policy = strtoul(bench_option(argc, argv, "--policy", "400"), NULL, 10);
 	size_t own = strtoul(bench_option(argc, argv, "--own", "100"), NULL, 10);
-	size_t batch = strtoul(bench_option(argc, argv, "--batch", "64"), NULL, 10);
+	struct ts_engine_options o;
+	ts_engine_options_default(&o);
+	o.batch = strtoul(bench_option(argc, argv, "--batch", "64"), NULL, 10);
+	o.max_length = policy + own;
+	o.kv_dtype = strcmp(bench_option(argc, argv, "--kv", "f32"), "bf16") ? TS_F32 : TS_BF16;
 	struct work w = {.prompts = strtoul(bench_option(argc, argv, "--prompts", "16"), NULL, 10), .length = policy + own};
 	struct ts_backend *backend = bench_backend(argc, argv, "judge");
 	if (ts_model_open(&model, backend, dir, NULL, &err))
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
 	struct bench_csv csv = bench_csv_open(stdout, "judge");
 	for (int share = 1; share >= 0; share--)
 		if (strcmp(sharing, share ? "off" : "on"))
-			measure(&csv, model, &w, policy, batch, share, slash && slash[1] ? slash + 1 : dir);
+			measure(&csv, model, &w, policy, &o, share, slash && slash[1] ? slash + 1 : dir);
 	ts_free(w.ids);
 	ts_model_close(model);
 	ts_backend_free(backend);

@@ -58,6 +58,16 @@ struct ts_layer_call {
 	const struct ts_dropout *dropout;
 };
 void ts_layer_forward(const struct ts_layer_call *, float *out, const float *x, struct ts_acts *acts);
+/* Room for the wanted rows of a pass. */
+struct ts_picked {
+	float *x;               /* [wanted, hidden] */
+	float *cosines, *sines; /* [wanted, head_dim/2] */
+	struct ts_segment *segments;
+};
+/* The last layer of inference: keys and values of all rows, the output, in picked->x, of the wanted ones alone. Nobody reads the others,
+ * and with one wanted row in hundreds they are nearly all of the layer's work. */
+void ts_layer_last(const struct ts_layer_call *, const float *x, struct ts_acts *acts, const uint32_t *wanted, size_t count,
+		   const struct ts_picked *);
 
 /* What is still there of a layer's activations when its backward pass begins. */
 enum ts_kept {

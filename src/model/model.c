@@ -301,9 +301,10 @@ done:
 struct ts_workspace {
 	const struct ts_model *model;
 	size_t max_rows;
-	float *x, *cosines, *sines, *wanted, *normed;
+	float *x, *cosines, *sines, *normed;
 	struct ts_acts acts;
-	float *all; /* the one allocation behind the pointers above */
+	struct ts_picked picked;
+	float *all; /* the one allocation behind the pointers above, but for picked.segments */
 };
 
 /* Sizes in floats, each rounded up to a cache line so that every array is aligned. */
@@ -326,8 +327,10 @@ static size_t lay_out(struct ts_workspace *w, const struct ts_model_config *g, s
 		{&w->x, rows * hidden},
 		{&w->cosines, rows * half},
 		{&w->sines, rows * half},
-		{&w->wanted, wanted * hidden},
 		{&w->normed, wanted * hidden},
+		{&w->picked.x, wanted * hidden},
+		{&w->picked.cosines, wanted * half},
+		{&w->picked.sines, wanted * half},
 		{&a->norm1, rows * hidden},
 		{&a->q_raw, rows * q},
 		{&a->k_raw, rows * kv},
@@ -354,7 +357,7 @@ static size_t lay_out(struct ts_workspace *w, const struct ts_model_config *g, s
 size_t ts_workspace_bytes(const struct ts_model_config *g, size_t rows, size_t wanted, size_t rank)
 {
 	struct ts_workspace unused;
-	return sizeof(float) * lay_out(&unused, g, rows, wanted, rank, NULL);
+	return sizeof(float) * lay_out(&unused, g, rows, wanted, rank, NULL) + wanted * sizeof(struct ts_segment);
 }
 
 size_t ts_model_width(const struct ts_model_config *g)
@@ -373,7 +376,8 @@ int ts_workspace_new(struct ts_workspace **out, const struct ts_model *m, size_t
 	w->max_rows = rows;
 	size_t total = lay_out(w, &m->config, rows, wanted, rank, NULL);
 	w->all = m->backend->ops->alloc(m->backend, total);
-	if (!w->all || m->backend->ops->reserve(m->backend, rows, ts_model_width(&m->config), rank)) {
+	w->picked.segments = ts_calloc(wanted, sizeof(*w->picked.segments));
+	if (!w->all || !w->picked.segments || m->backend->ops->reserve(m->backend, rows, ts_model_width(&m->config), rank)) {
 		ts_workspace_free(w);
 		return ts_fail(err, TS_ENOMEM, "out of memory for %zu rows of activations (%zu MB)", rows, total * sizeof(float) >> 20);
 	}
@@ -389,6 +393,7 @@ void ts_workspace_free(struct ts_workspace *w)
 	if (!w)
 		return;
 	w->model->backend->ops->free(w->model->backend, w->all);
+	ts_free(w->picked.segments);
 	ts_free(w);
 }
 
@@ -408,13 +413,10 @@ const float *ts_model_forward(const struct ts_model *m, struct ts_workspace *w, 
 		.cosines = w->cosines,
 		.sines = w->sines,
 	};
-	for (int i = 0; i < m->config.layers; i++) {
-		call.layer = call.kv_layer = i;
+	for (; call.layer < m->config.layers - 1; call.layer++, call.kv_layer++)
 		ts_layer_forward(&call, w->x, w->x, &w->acts);
-	}
-	for (size_t i = 0; i < batch->wanted_count; i++)
-		memcpy(w->wanted + i * hidden, w->x + batch->wanted[i] * hidden, hidden * sizeof(float));
-	ops->rmsnorm(m->backend, w->normed, w->wanted, m->norm, batch->wanted_count, hidden, m->config.rms_norm_eps);
+	ts_layer_last(&call, w->x, &w->acts, batch->wanted, batch->wanted_count, &w->picked);
+	ops->rmsnorm(m->backend, w->normed, w->picked.x, m->norm, batch->wanted_count, hidden, m->config.rms_norm_eps);
 	return w->normed;
 }
 

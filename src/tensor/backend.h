@@ -42,8 +42,17 @@ struct ts_segment {
 	const int32_t *pages;
 };
 
+enum { TS_PRODUCTS = 3 }; /* most at once: query, key, value */
+/* One of several products with the same left side. */
+struct ts_product_out {
+	float *y;
+	const struct ts_weight *weight;
+	const float *bias; /* NULL = none */
+};
+
 /* A pool of KV pages for all layers. Layout of a page of one layer: K as [kv_head][head_dim][64] (a score's lanes
- * are keys), V as [kv_head][64][head_dim]. Unused tails of a page may hold anything finite. */
+ * are keys), V as [kv_head][64][head_dim]; of bf16 in class bf16dot in pairs, [kv_head][head_dim/2][64][2] and
+ * [kv_head][64/2][head_dim][2]. What no query sees may hold anything. */
 struct ts_kv_pool {
 	int layers, kv_heads, head_dim;
 	size_t pages;
@@ -100,6 +109,8 @@ struct ts_backend_ops {
 	 * first is a multiple of 16. */
 	void (*matmul)(struct ts_backend *, float *y, size_t ldy, const float *x, const struct ts_weight *, size_t first, size_t count,
 		       const float *bias, size_t rows);
+	/* Several whole products of one x: out[i].y[rows, out of the weight] each, with the bits of single ones. x is packed once. */
+	void (*matmuls)(struct ts_backend *, const struct ts_product_out *out, size_t n, const float *x, size_t rows);
 	/* Backward to the input: dx[rows, in] = (or +=, accumulating the chain in ascending output order)
 	 * dy[rows, ldy] columns [0, count) times W[first .. first+count). */
 	void (*matmul_dx)(struct ts_backend *, float *dx, const float *dy, size_t ldy, const struct ts_weight *, size_t first, size_t count,

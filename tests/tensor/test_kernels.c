@@ -471,6 +471,28 @@ static void attention_cases(void **state)
 	check("attention", run_attention, &(struct shape){.rows = 3, .in = 16, .out = 50, .extra = 1, .type = TS_F32});
 }
 
+/* Queries and probabilities are rounded to bf16, which shows at a tolerance above 2^-8 of scores of about 10. */
+static void dot_attention_cases(void **state)
+{
+	const size_t rows[] = {1, 2, 17, 63, 64, 65, 130}, dims[] = {2, 8, 16, 24, 32, 128};
+	const size_t heads[][2] = {{1, 1}, {4, 2}, {3, 3}, {6, 1}}, windows[] = {0, 1, 20, 69};
+	size_t n = 0;
+	for (size_t r = 0; r < COUNT(rows); r++)
+		for (size_t d = 0; d < COUNT(dims); d++, n++)
+			for (int type = TS_F32; type <= TS_BF16; type++) {
+				struct shape s = {.rows = rows[r],
+						  .in = dims[d],
+						  .out = heads[n % 4][0],
+						  .extra = heads[n % 4][1],
+						  .rank = windows[n / 2 % 4],
+						  .type = (enum ts_dtype)type};
+				check_among("bf16dot attention", run_attention, &s, dot_model, dots, COUNT(dots),
+					    type == TS_F32 ? 0 : 0.05);
+			}
+	struct ts_kv_pool pool;
+	assert_int_equal(dot_model->ops->kv_new(dot_model, &pool, 1, 1, 7, 1, TS_BF16), TS_EUNSUPPORTED); /* no pairs */
+}
+
 static struct ts_dropout dropout_for(size_t rows, float p, uint32_t *row_in_batch, uint32_t *position)
 {
 	for (size_t r = 0; r < rows; r++) {
@@ -567,9 +589,9 @@ static void vocab_cases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_cases), cmocka_unit_test(dot_cases),        cmocka_unit_test(dot_refusals),
-		cmocka_unit_test(simple_cases), cmocka_unit_test(attention_cases),  cmocka_unit_test(lora_cases),
-		cmocka_unit_test(vocab_cases),  cmocka_unit_test(adamw_first_step),
+		cmocka_unit_test(matmul_cases),        cmocka_unit_test(dot_cases),    cmocka_unit_test(dot_refusals),
+		cmocka_unit_test(dot_attention_cases), cmocka_unit_test(simple_cases), cmocka_unit_test(attention_cases),
+		cmocka_unit_test(lora_cases),          cmocka_unit_test(vocab_cases),  cmocka_unit_test(adamw_first_step),
 	};
 	return cmocka_run_group_tests(tests, open_backends, close_backends);
 }

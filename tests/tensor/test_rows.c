@@ -89,8 +89,35 @@ static void vocab_rows(void **state)
 	free(x), free(w), free(lse), free(picked), free(mean), free(one);
 }
 
+/* Products of one left side made together have the bits of single ones. */
+static void several_products(void **state)
+{
+	const size_t outs[TS_PRODUCTS] = {70, 16, 530}, ins[] = {100, 700, 1500}, rows[] = {1, 5, 40, 300};
+	for (size_t i = 0; i < COUNT(ins); i++)
+		for (size_t r = 0; r < COUNT(rows); r++) {
+			struct ts_product_out out[TS_PRODUCTS];
+			float *x = numbers(rows[r] * ins[i], 1, 1), *bias = numbers(70, 2, 1);
+			for (size_t k = 0; k < TS_PRODUCTS; k++) {
+				float *w = numbers(outs[k] * ins[i], 3 + k, 0.1);
+				out[k] = (struct ts_product_out){.y = malloc(rows[r] * outs[k] * sizeof(float)),
+								 .weight = weight(best, w, TS_BF16, outs[k], ins[i], NULL),
+								 .bias = k ? NULL : bias};
+				free(w);
+			}
+			best->ops->matmuls(best, out, TS_PRODUCTS, x, rows[r]);
+			for (size_t k = 0; k < TS_PRODUCTS; k++) {
+				float *y = malloc(rows[r] * outs[k] * sizeof(float));
+				best->ops->matmul(best, y, outs[k], x, out[k].weight, 0, outs[k], out[k].bias, rows[r]);
+				assert_same_bits("several products", best->name, y, out[k].y, rows[r] * outs[k]);
+				best->ops->weight_free(best, (struct ts_weight *)out[k].weight);
+				free(y), free(out[k].y);
+			}
+			free(x), free(bias);
+		}
+}
+
 /* Prefill in chunks of `chunk`, beside another sequence of `other` positions (0 = alone). */
-static float *prefill(const struct ts_backend *b, size_t total, size_t chunk, size_t other, enum ts_dtype type, size_t window, bool soiled)
+static float *prefill(struct ts_backend *b, size_t total, size_t chunk, size_t other, enum ts_dtype type, size_t window, bool soiled)
 {
 	enum { HEADS = 4, KV = 2, DIM = 24, WIDE = HEADS * DIM, NARROW = KV * DIM };
 	struct ts_kv_pool pool;
@@ -99,7 +126,7 @@ static float *prefill(const struct ts_backend *b, size_t total, size_t chunk, si
 		pages[0][i] = 31 - 2 * i;
 		pages[1][i] = 2 * i;
 	}
-	assert_int_equal(0, b->ops->kv_new(best, &pool, 1, KV, DIM, 32, type));
+	assert_int_equal(0, b->ops->kv_new(b, &pool, 1, KV, DIM, 32, type));
 	if (soiled) /* NaN in all pages: what is not seen must not matter */
 		for (size_t i = 0; i < pool.pages * KV * DIM * TS_KV_PAGE; i++) {
 			if (type == TS_F32)
@@ -122,31 +149,44 @@ static float *prefill(const struct ts_backend *b, size_t total, size_t chunk, si
 		memcpy(bk + beside * NARROW, k + at * NARROW, n * NARROW * 4);
 		memcpy(bv + beside * NARROW, v + at * NARROW, n * NARROW * 4);
 		struct ts_segment segments[2] = {{0, beside, 0, pages[1]}, {beside, n, at, pages[0]}};
-		b->ops->kv_append(best, &pool, 0, bk, bv, beside ? segments : segments + 1, beside ? 2 : 1);
-		b->ops->attention(best, bo, lse, bq, &pool, 0, HEADS, window, beside ? segments : segments + 1, beside ? 2 : 1);
+		b->ops->kv_append(b, &pool, 0, bk, bv, beside ? segments : segments + 1, beside ? 2 : 1);
+		b->ops->attention(b, bo, lse, bq, &pool, 0, HEADS, window, beside ? segments : segments + 1, beside ? 2 : 1);
 		memcpy(out + at * WIDE, bo + beside * WIDE, n * WIDE * 4);
 		memcpy(out + total * WIDE + at * HEADS, lse + beside * HEADS, n * HEADS * 4);
 		free(bq), free(bk), free(bv), free(bo), free(lse);
 	}
-	b->ops->kv_free(best, &pool);
+	b->ops->kv_free(b, &pool);
 	free(q), free(k), free(v), free(others);
 	return out;
 }
 
+static void check_chunks(struct ts_backend *b, enum ts_dtype type, size_t window)
+{
+	const size_t chunks[] = {1, 3, 17, 64, 100, 512}, total = 600, n = total * (4 * 24 + 4);
+	float *whole = prefill(b, total, total, 0, type, window, false);
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		float *cut = prefill(b, total, chunks[i], i % 2 ? 70 : 0, type, window, i % 3 == 0);
+		assert_same_bits("attention in chunks", b->name, whole, cut, n);
+		free(cut);
+	}
+	free(whole);
+}
+
 static void attention_chunks(void **state)
 {
-	const size_t chunks[] = {1, 3, 17, 64, 100, 512}, windows[] = {0, 50};
-	size_t total = 600, n = total * (4 * 24 + 4);
-	for (int type = TS_F32; type <= TS_BF16; type++)
-		for (int w = 0; w < 2; w++) {
-			float *whole = prefill(best, total, total, 0, (enum ts_dtype)type, windows[w], false);
-			for (size_t i = 0; i < COUNT(chunks); i++) {
-				float *cut = prefill(best, total, chunks[i], i % 2 ? 70 : 0, (enum ts_dtype)type, windows[w], i % 3 == 0);
-				assert_same_bits("attention in chunks", best->name, whole, cut, n);
-				free(cut);
-			}
-			free(whole);
+	struct ts_error err;
+	for (int dot = 0; dot < 2; dot++) {
+		struct ts_backend *b = backend(TS_ISA_AUTO, 2);
+		if (dot && ts_backend_use_bf16dot(b, &err)) { /* then by its model */
+			ts_backend_free(b);
+			b = backend(TS_ISA_PLAIN, 2);
+			assert_int_equal(ts_backend_use_bf16dot(b, &err), 0);
 		}
+		for (int type = TS_F32; type <= TS_BF16; type++)
+			for (size_t window = 0; window < 60; window += 29) /* 0, 29, 58 */
+				check_chunks(b, (enum ts_dtype)type, window);
+		ts_backend_free(b);
+	}
 }
 
 /* Gradients accumulated row by row, or in parts, are those of the whole batch; so are the rows of dx. */
@@ -277,9 +317,9 @@ static void names_and_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matmul_rows), cmocka_unit_test(vocab_rows),         cmocka_unit_test(attention_chunks),
-		cmocka_unit_test(lora_split),  cmocka_unit_test(lora_large_rank),    cmocka_unit_test(not_a_number),
-		cmocka_unit_test(bad_weights), cmocka_unit_test(names_and_failures),
+		cmocka_unit_test(matmul_rows),      cmocka_unit_test(vocab_rows),  cmocka_unit_test(several_products),
+		cmocka_unit_test(attention_chunks), cmocka_unit_test(lora_split),  cmocka_unit_test(lora_large_rank),
+		cmocka_unit_test(not_a_number),     cmocka_unit_test(bad_weights), cmocka_unit_test(names_and_failures),
 	};
 	return cmocka_run_group_tests(tests, open_best, close_best);
 }

@@ -59,8 +59,7 @@ def settings(measure):
         return [(PEFT, f"{d}{c}") for d in ("bf16", "f32") for c in ("", " checkpointing")] + ours
     if measure == "kernels":
         return [(TORCH, "bf16"), (TORCH, "f32"), (NUMPY, "f32"), (OURS, DOT), (OURS, "f32")]
-    cache = ", cache bf16" if measure == "decode" else ""
-    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, DOT + cache), (OURS, "f32")]
+    return [(TRANSFORMERS, "bf16"), (TRANSFORMERS, "f32"), *llama, (OURS, f"{DOT}, cache bf16"), (OURS, "f32")]
 
 
 def can_run(who, setting, flags, isa):
@@ -129,11 +128,12 @@ class Commands:
         return [*map(str, WEIGHT), ",".join(map(str, ROWS))]
 
     def ours(self, job, half):
-        model = ["--model", self.model]
+        model, cache = ["--model", self.model], ["--kv", "bf16" if job.setting.endswith("cache bf16") else "f32"]
         words = {"decode": lambda: ["generate", *model, "--prefill", "0", "--decode", self.pairs(job), "--steps", str(STEPS),
-                                    "--seconds", str(SECONDS), "--kv", "bf16" if job.setting.endswith("cache bf16") else "f32"],
-                 "prefill": lambda: ["generate", *model, "--prefill", str(PREFILL), "--decode", "", "--repeats", "1"],
-                 "judge": lambda: ["judge", *model, "--policy", str(POLICY), "--own", str(OWN), "--prompts", str(PROMPTS), "--sharing", "on"],
+                                    "--seconds", str(SECONDS), *cache],
+                 "prefill": lambda: ["generate", *model, "--prefill", str(PREFILL), "--decode", "", "--repeats", "1", *cache],
+                 "judge": lambda: ["judge", *model, "--policy", str(POLICY), "--own", str(OWN), "--prompts", str(PROMPTS), "--sharing", "on",
+                                   *cache],
                  "train": lambda: ["train", *model, "--lengths", str(value(job.cases[0], "length")), "--steps", "1", "--keep",
                                    *(["auto", "--memory", f"{half}MiB"] if job.setting.endswith(HALF) else ["all"])],
                  "kernels": lambda: ["kernels", "--out", str(WEIGHT[0]), "--in", str(WEIGHT[1]), "--rows", ",".join(map(str, ROWS))]}[job.measure]()

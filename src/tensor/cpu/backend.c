@@ -184,11 +184,12 @@ static void kv_free(struct ts_backend *b, struct ts_kv_pool *pool)
 static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int kv_heads, int head_dim, size_t pages, enum ts_dtype t)
 {
 	memset(pool, 0, sizeof(*pool));
-	if (layers < 0 || kv_heads < 1 || head_dim < 1 || head_dim > TS_HEAD_DIM_MAX || (t != TS_F32 && t != TS_BF16))
+	if (layers < 0 || kv_heads < 1 || head_dim < 1 || head_dim > TS_HEAD_DIM_MAX || (t != TS_F32 && t != TS_BF16) ||
+	    (head_dim % 2 && t == TS_BF16 && ((const struct ts_cpu *)b->state)->dot))
 		return TS_EUNSUPPORTED;
 	size_t elements;
-	if (!ts_mul_size(pages, (size_t)kv_heads * (size_t)head_dim * TS_KV_PAGE, &elements) || !ts_add_size(elements, 16, &elements))
-		return TS_ENOMEM; /* sixteen more, since the kernels read whole vectors */
+	if (!ts_mul_size(pages, (size_t)kv_heads * (size_t)head_dim * TS_KV_PAGE, &elements) || !ts_add_size(elements, 32, &elements))
+		return TS_ENOMEM; /* 32 more, since the kernels read whole vectors */
 	*pool = (struct ts_kv_pool){.layers = layers,
 				    .kv_heads = kv_heads,
 				    .head_dim = head_dim,
@@ -211,6 +212,7 @@ static int kv_new(struct ts_backend *b, struct ts_kv_pool *pool, int layers, int
 void ts_cpu_use(struct ts_backend_ops *ops, const struct ts_kernels *k)
 {
 	ops->matmul = k->matmul;
+	ops->matmuls = k->matmuls;
 	ops->matmul_dx = k->matmul_dx;
 	ops->embed = k->embed;
 	ops->rmsnorm = k->rmsnorm;
@@ -320,6 +322,24 @@ static bool has_dot(void)
 #endif
 }
 
+static const struct ts_kernels *of_pool(const struct ts_backend *b, const struct ts_kv_pool *pool)
+{
+	const struct ts_cpu *cpu = b->state;
+	return pool->dtype == TS_BF16 ? &cpu->bf16_pool : &cpu->f32_pool;
+}
+
+static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const float *k, const float *v,
+		      const struct ts_segment *segments, size_t count)
+{
+	of_pool(b, pool)->kv_append(b, pool, layer, k, v, segments, count);
+}
+
+static void attention(struct ts_backend *b, float *out, float *lse, const float *q, const struct ts_kv_pool *pool, int layer, size_t heads,
+		      size_t window, const struct ts_segment *segments, size_t count)
+{
+	of_pool(b, pool)->attention(b, out, lse, q, pool, layer, heads, window, segments, count);
+}
+
 int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
 {
 	struct ts_cpu *cpu = b->state;
@@ -337,8 +357,13 @@ int ts_backend_use_bf16dot(struct ts_backend *b, struct ts_error *err)
 			       b->name, has_dot() ? ", which was asked for" : "");
 	}
 	cpu->ops.matmul = k.matmul;
+	cpu->ops.matmuls = k.matmuls;
 	cpu->ops.matmul_dx = k.matmul_dx;
 	cpu->ops.vocab_forward = k.vocab_forward;
+	cpu->f32_pool = (struct ts_kernels){.kv_append = cpu->ops.kv_append, .attention = cpu->ops.attention};
+	cpu->bf16_pool = (struct ts_kernels){.kv_append = k.kv_append, .attention = k.attention};
+	cpu->ops.kv_append = kv_append;
+	cpu->ops.attention = attention;
 	cpu->dot = true;
 	strcat(b->name, "+bf16dot");
 	return 0;

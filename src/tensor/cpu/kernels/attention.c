@@ -1,4 +1,5 @@
-/* Attention over the paged KV pool. A task takes up to QUERIES queries (row, head) of one KV head of one segment and walks the key blocks
+/* Attention over the paged KV pool. In class bf16dot this file is compiled once more, for pools of bf16: queries and probabilities are
+ * rounded to bf16 and multiplied by the hardware's dot product, and pages are laid out in pairs of what is summed over. A task takes up to QUERIES queries (row, head) of one KV head of one segment and walks the key blocks
  * in ascending order with a running maximum (Milakov and Gimelshein 2018). What a query computes depends on its position alone: scores of
  * whole blocks, masked ones replaced by -Inf, values only from the keys that it sees. So decode and prefill give the same bits. */
 #include "tensor/cpu/kernels/attention.h"
@@ -66,6 +67,58 @@ static void soften(struct queries *s, size_t i, size_t low, size_t high, real sc
 		v_store(values + d, v_mul(v_load(values + d), r));
 }
 
+#ifdef TS_DOT
+enum { PAIRED = true };
+#else
+enum { PAIRED = false };
+#endif
+
+/* values += scores V for the queries [first, last) and the keys [low, high) of the page whose V begins at `v`. */
+static void add_values(const struct attention *a, struct queries *s, const char *v, size_t first, size_t last, size_t low, size_t high)
+{
+	size_t dim = (size_t)a->pool->head_dim;
+	if (PAIRED)
+		low &= ~(size_t)1; /* a key before a window has probability 0 */
+	struct ts_product values = {.c = s->values + first * TS_HEAD_DIM_MAX,
+				    .ldc = TS_HEAD_DIM_MAX,
+				    .a = s->scores + first * BLOCK + low,
+				    .lda = BLOCK,
+				    .layout = A_ROWS,
+				    .b = v + low * dim * v_elements_size(a->pool->dtype),
+				    .panel_step = PAIRED ? 32 : 16,
+				    .row_step = PAIRED ? 2 * dim : dim,
+				    .type = a->pool->dtype,
+				    .rows = last - first,
+				    .cols = dim,
+				    .k = high - low,
+				    .accumulate = true};
+	TS_NAME(product)(&values);
+}
+
+/* Of neighbours whose keys begin together, those keys that all see go in one product; only what is left differs. The chains are the same. */
+static void add_all_values(const struct attention *a, struct queries *s, const char *v, const size_t *low, const size_t *high,
+			   const bool *seen)
+{
+	for (size_t i = 0, end; i < s->n; i = end) {
+		end = i + 1;
+		if (!seen[i])
+			continue;
+		while (end < s->n && seen[end] && low[end] == low[i])
+			end++;
+		size_t common = high[end - 1] == high[i] ? high[i] : high[i] & ~(size_t)1; /* ascending */
+		if (common > low[i])
+			add_values(a, s, v, i, end, low[i], common);
+		else
+			common = low[i];
+		for (size_t first = i, last; first < end; first = last) {
+			for (last = first + 1; last < end && high[last] == high[first]; last++)
+				;
+			if (high[first] > common)
+				add_values(a, s, v, first, last, common, high[first]);
+		}
+	}
+}
+
 static void walk_block(const struct attention *a, struct queries *s, size_t block, size_t page, size_t kv_head)
 {
 	const struct ts_kv_pool *pool = a->pool;
@@ -78,8 +131,8 @@ static void walk_block(const struct attention *a, struct queries *s, size_t bloc
 				    .lda = dim,
 				    .layout = A_BLOCKS,
 				    .b = (const char *)pool->k[a->layer] + at,
-				    .panel_step = 16,
-				    .row_step = BLOCK,
+				    .panel_step = PAIRED ? 32 : 16,
+				    .row_step = PAIRED ? 2 * BLOCK : BLOCK,
 				    .type = pool->dtype,
 				    .rows = s->n,
 				    .cols = BLOCK,
@@ -92,26 +145,7 @@ static void walk_block(const struct attention *a, struct queries *s, size_t bloc
 		if (seen[i])
 			soften(s, i, low[i], high[i], scale, dim);
 	}
-	for (size_t i = 0, end; i < s->n; i = end) { /* neighbours that see the same keys go together */
-		for (end = i + 1; end < s->n && seen[end] == seen[i] && (!seen[i] || (low[end] == low[i] && high[end] == high[i])); end++)
-			;
-		if (!seen[i])
-			continue;
-		struct ts_product values = {.c = s->values + i * TS_HEAD_DIM_MAX,
-					    .ldc = TS_HEAD_DIM_MAX,
-					    .a = s->scores + i * BLOCK + low[i],
-					    .lda = BLOCK,
-					    .layout = A_ROWS,
-					    .b = (const char *)pool->v[a->layer] + at + low[i] * dim * size,
-					    .panel_step = 16,
-					    .row_step = dim,
-					    .type = pool->dtype,
-					    .rows = end - i,
-					    .cols = dim,
-					    .k = high[i] - low[i],
-					    .accumulate = true};
-		TS_NAME(product)(&values);
-	}
+	add_all_values(a, s, (const char *)pool->v[a->layer] + at, low, high, seen);
 }
 
 static void finish(const struct attention *a, const struct queries *s)
@@ -200,30 +234,87 @@ static inline uint16_t narrow(real x)
 	return (bits & 0x7fffffff) > 0x7f800000 ? (uint16_t)(bits >> 16 | 0x40) : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* to[i * step] = x[i] in the pool's format */
-static void store_kv(void *to, size_t at, size_t step, const real *x, size_t n, enum ts_dtype type)
+/* Where a head's K and V of one page begin, and how they are laid out (tensor/backend.h). */
+struct page {
+	void *keys, *values;
+	size_t dim;
+	enum ts_dtype type;
+};
+
+/* Dimensions from.. of one position's key, and its value. */
+static void store_key(const struct page *p, size_t slot, const real *k, size_t from)
 {
-	if (type == TS_F32)
-		for (size_t i = 0; i < n; i++)
-			((real *)to)[at + i * step] = x[i];
-	else
-		for (size_t i = 0; i < n; i++)
-			((uint16_t *)to)[at + i * step] = narrow(x[i]);
+	for (size_t d = from; d < p->dim; d++)
+		if (PAIRED)
+			((uint16_t *)p->keys)[(d / 2 * BLOCK + slot) * 2 + d % 2] = narrow(k[d]);
+		else if (p->type == TS_F32)
+			((real *)p->keys)[d * BLOCK + slot] = k[d];
+		else
+			((uint16_t *)p->keys)[d * BLOCK + slot] = narrow(k[d]);
+}
+
+static void store_value(const struct page *p, size_t slot, const real *v)
+{
+	size_t dim = p->dim;
+	if (p->type == TS_F32) {
+		memcpy((real *)p->values + slot * dim, v, dim * sizeof(*v));
+		return;
+	}
+	uint16_t *to = (uint16_t *)p->values + (PAIRED ? slot / 2 * 2 * dim + slot % 2 : slot * dim);
+	for (size_t d = 0; d < dim; d++)
+		to[PAIRED ? 2 * d : d] = narrow(v[d]);
+}
+
+/* Sixteen positions at once, as far as their dimensions come in full vectors; returns how many dimensions that were. */
+static size_t store_sixteen_keys(const struct page *p, size_t slot, const real *k, size_t step)
+{
+	size_t d = 0;
+#ifdef TS_DOT
+	uint16_t rounded[16 * 32], turned[16 * 32];
+	for (; d + 32 <= p->dim; d += 32) {
+		for (size_t r = 0; r < 32; r++)
+			v_round(rounded + 16 * r, k + r / 2 * step + d + r % 2 * 16);
+		v_transpose((real *)(void *)turned, 16, (const real *)(const void *)rounded, 16); /* a pair moves as one lane */
+		for (size_t i = 0; i < 16; i++)
+			memcpy((uint16_t *)p->keys + ((d / 2 + i) * BLOCK + slot) * 2, turned + 32 * i, 32 * sizeof(*turned));
+	}
+#else
+	for (; p->type == TS_F32 && d + 16 <= p->dim; d += 16)
+		v_transpose((real *)p->keys + d * BLOCK + slot, BLOCK, k + d, step);
+#endif
+	return d;
+}
+
+/* Positions of one page, which begin at `slot`. */
+static void store_positions(const struct page *p, size_t slot, size_t count, const real *k, const real *v, size_t step)
+{
+	for (size_t n; count; slot += n, count -= n, k += n * step, v += n * step) {
+		n = count < 16 ? 1 : 16;
+		size_t done = n == 16 ? store_sixteen_keys(p, slot, k, step) : 0;
+		for (size_t i = 0; i < n; i++) {
+			store_key(p, slot + i, k + i * step, done);
+			store_value(p, slot + i, v + i * step);
+		}
+	}
 }
 
 static void kv_append(struct ts_backend *b, const struct ts_kv_pool *pool, int layer, const real *k, const real *v,
 		      const struct ts_segment *segments, size_t count)
 {
 	(void)b;
-	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads;
+	size_t dim = (size_t)pool->head_dim, kv_heads = (size_t)pool->kv_heads, size = v_elements_size(pool->dtype);
 	for (size_t s = 0; s < count; s++)
-		for (size_t r = 0; r < segments[s].rows; r++) {
-			size_t position = segments[s].position + r, slot = position % BLOCK;
-			size_t page = (size_t)segments[s].pages[position / BLOCK], row = (segments[s].row + r) * kv_heads * dim;
+		for (size_t r = 0, n; r < segments[s].rows; r += n) {
+			size_t position = segments[s].position + r, slot = position % BLOCK, left = segments[s].rows - r;
+			n = left < BLOCK - slot ? left : BLOCK - slot;
 			for (size_t h = 0; h < kv_heads; h++) {
-				size_t at = (page * kv_heads + h) * dim * BLOCK;
-				store_kv(pool->k[layer], at + slot, BLOCK, k + row + h * dim, dim, pool->dtype);
-				store_kv(pool->v[layer], at + slot * dim, 1, v + row + h * dim, dim, pool->dtype);
+				size_t row = ((segments[s].row + r) * kv_heads + h) * dim;
+				size_t at = ((size_t)segments[s].pages[position / BLOCK] * kv_heads + h) * dim * BLOCK * size;
+				struct page p = {.keys = (char *)pool->k[layer] + at,
+						 .values = (char *)pool->v[layer] + at,
+						 .dim = dim,
+						 .type = pool->dtype};
+				store_positions(&p, slot, n, k + row, v + row, kv_heads * dim);
 			}
 		}
 }

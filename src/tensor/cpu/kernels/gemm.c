@@ -8,6 +8,15 @@
 
 enum { PACK_WIDTH = 512, PACK_ROWS = 4, PACKED_MOST = 128, PACKED_MOST_DX = 256, PACKED_TERMS = 1024 };
 
+/* One of the products of a left side. */
+struct output {
+	real *c;
+	size_t ldc;
+	const struct ts_weight *w;
+	size_t first, count;
+	const real *bias;
+};
+
 struct matmul {
 	const struct ts_backend *b;
 	struct ts_product p;
@@ -56,22 +65,40 @@ static void matmul_part(const void *argument, size_t i, size_t n)
 	TS_NAME(product)(&p);
 }
 
-/* One round over all terms of the sum, in pieces whose left side stays in a cache near the core: `part` computes with each. */
-static void packed_round(struct matmul *m, size_t threads, size_t terms, real *c, bool accumulate, const real *bias,
-			 void (*part)(const void *, size_t, size_t))
+/* This round's rows and terms of one product. */
+static void compute(struct matmul *m, const struct output *o, size_t threads, void (*part)(const void *, size_t, size_t))
+{
+	m->w = o->w;
+	m->first = o->first;
+	m->p.c = o->c + m->row * o->ldc;
+	m->p.ldc = o->ldc;
+	m->p.cols = o->count;
+	m->p.bias = o->bias;
+	ts_spread(threads, part, m);
+}
+
+/* All rounds over the rows: the terms of the sum in pieces whose left side stays in a cache near the core, each for all products. */
+static void packed_rounds(struct matmul *m, const struct output *outs, size_t n, size_t threads, size_t pack, size_t rows, size_t terms,
+			  void (*part)(const void *, size_t, size_t))
 {
 	size_t pieces = (terms + PACKED_TERMS - 1) / PACKED_TERMS, piece = (terms / pieces + 31) / 16 * 16;
-	m->p.c = c;
-	m->p.rows = m->rows;
-	m->p.accumulate = accumulate;
-	m->p.bias = NULL;
-	for (m->at = 0; m->at < terms; m->at += m->k) {
-		m->p.k = m->p.lda = m->k = terms - m->at < piece ? terms - m->at : piece;
-		if (m->at + m->k == terms)
-			m->p.bias = bias;
-		ts_spread(threads, pack_part, m);
-		ts_spread(threads, part, m);
-		m->p.accumulate = true;
+	bool accumulate = m->p.accumulate;
+	m->p.a = ((const struct ts_cpu *)m->b->state)->shared;
+	m->p.layout = A_BLOCKS;
+	for (; m->row < rows; m->row += m->rows) {
+		m->p.rows = m->rows = rows - m->row < pack ? rows - m->row : pack;
+		m->p.accumulate = accumulate;
+		for (m->at = 0; m->at < terms; m->at += m->k) {
+			m->p.k = m->p.lda = m->k = terms - m->at < piece ? terms - m->at : piece;
+			ts_spread(threads, pack_part, m);
+			for (size_t i = 0; i < n; i++) {
+				struct output o = outs[i];
+				if (m->at + m->k < terms)
+					o.bias = NULL;
+				compute(m, &o, threads, part);
+			}
+			m->p.accumulate = true;
+		}
 	}
 }
 
@@ -85,28 +112,39 @@ static size_t packed_rows(const struct ts_backend *b, size_t rows, size_t width,
 	return fit < PACK_ROWS ? 0 : fit < most ? fit : most;
 }
 
+static void products(struct ts_backend *b, const struct output *outs, size_t n, const real *x, size_t in, size_t rows)
+{
+	size_t columns = 0;
+	for (size_t i = 0; i < n; i++)
+		columns += outs[i].count;
+	struct matmul m = {.b = b, .x = x, .ldx = in, .p = {.a = x, .lda = in, .layout = A_ROWS, .rows = rows, .k = in}};
+	size_t threads = ts_threads_for(b, rows * columns * in, SIZE_MAX), pack = packed_rows(b, rows, in, PACKED_MOST);
+	if (pack) {
+		packed_rounds(&m, outs, n, threads, pack, rows, in, matmul_part);
+		return;
+	}
+	m.by_rows = rows >= 2 * V_ROWS * threads;
+	for (size_t i = 0; i < n; i++)
+		compute(&m, &outs[i], threads, matmul_part);
+}
+
 static void matmul(struct ts_backend *b, real *y, size_t ldy, const real *x, const struct ts_weight *w, size_t first, size_t count,
 		   const real *bias, size_t rows)
 {
-	struct matmul m = {
-		.b = b,
-		.w = w,
-		.first = first,
-		.x = x,
-		.ldx = w->in,
-		.p = {.c = y, .ldc = ldy, .a = x, .lda = w->in, .layout = A_ROWS, .rows = rows, .cols = count, .k = w->in, .bias = bias}};
-	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, w->in, PACKED_MOST);
-	if (!pack) {
-		m.by_rows = rows >= 2 * V_ROWS * threads;
-		ts_spread(threads, matmul_part, &m);
-		return;
-	}
-	m.p.a = ((const struct ts_cpu *)b->state)->shared;
-	m.p.layout = A_BLOCKS;
-	for (; m.row < rows; m.row += m.rows) {
-		m.rows = rows - m.row < pack ? rows - m.row : pack;
-		packed_round(&m, threads, w->in, y + m.row * ldy, false, bias, matmul_part);
-	}
+	products(b, &(struct output){.c = y, .ldc = ldy, .w = w, .first = first, .count = count, .bias = bias}, 1, x, w->in, rows);
+}
+
+static void matmuls(struct ts_backend *b, const struct ts_product_out *out, size_t n, const real *x, size_t rows)
+{
+	struct output outs[TS_PRODUCTS];
+	size_t in = out->weight->in;
+	for (size_t i = 0; i < n; i++)
+		outs[i] = (struct output){.c = (real *)(void *)out[i].y,
+					  .ldc = out[i].weight->out,
+					  .w = out[i].weight,
+					  .count = out[i].weight->out,
+					  .bias = (const real *)(const void *)out[i].bias};
+	products(b, outs, n, x, in, rows);
 }
 
 #ifdef TS_DOT
@@ -228,33 +266,25 @@ static void matmul_dx(struct ts_backend *b, real *dx, const real *dy, size_t ldy
 		      size_t rows, bool accumulate)
 {
 	struct matmul m = {.b = b,
-			   .w = w,
-			   .first = first,
 			   .x = dy,
 			   .ldx = ldy,
 			   .k = count,
-			   .p = {.c = dx,
-				 .ldc = w->in,
-				 .a = dy,
+			   .p = {.a = dy,
 				 .lda = ldy,
 				 .layout = A_ROWS,
 				 .panel_step = 16 * TS_TURN_ROWS,
-				 .row_step = 16,
+				 .row_step = TS_TURNED_STEP,
 				 .type = TS_F32,
 				 .rows = rows,
 				 .accumulate = accumulate}};
+	struct output out = {.c = dx, .ldc = w->in, .w = w, .first = first, .count = w->in};
 	size_t threads = ts_threads_for(b, rows * count * w->in, SIZE_MAX), pack = packed_rows(b, rows, count, PACKED_MOST_DX);
-	if (!pack) {
-		m.by_rows = rows >= 128 * threads;
-		ts_spread(threads, dx_part, &m);
+	if (pack) {
+		packed_rounds(&m, &out, 1, threads, pack, rows, count, dx_part);
 		return;
 	}
-	m.p.a = ((const struct ts_cpu *)b->state)->shared;
-	m.p.layout = A_BLOCKS;
-	for (; m.row < rows; m.row += m.rows) {
-		m.rows = rows - m.row < pack ? rows - m.row : pack;
-		packed_round(&m, threads, count, dx + m.row * w->in, accumulate, NULL, dx_part);
-	}
+	m.by_rows = rows >= 128 * threads;
+	compute(&m, &out, threads, dx_part);
 }
 
 static void embed(struct ts_backend *b, real *y, const int32_t *ids, const struct ts_weight *w, size_t rows)
@@ -277,6 +307,7 @@ static void embed(struct ts_backend *b, real *y, const int32_t *ids, const struc
 void TS_NAME(fill_gemm)(struct ts_kernels *k)
 {
 	k->matmul = matmul;
+	k->matmuls = matmuls;
 	k->matmul_dx = matmul_dx;
 	k->embed = embed;
 }

@@ -4,7 +4,15 @@
 
 #include "tensor/cpu/kernels/product.h"
 
-enum { TS_TURN_ROWS = 256, TS_TURN_COLUMNS = 64 };
+enum {
+	TS_TURN_ROWS = 256,
+	TS_TURN_COLUMNS = 64,
+#ifdef TS_DOT
+	TS_TURNED_STEP = 32, /* row_step of turned panels: that of a pair */
+#else
+	TS_TURNED_STEP = 16,
+#endif
+};
 
 /* Fills what a product needs to read columns first.. of the weight (a multiple of 16) as its B, from row `k` (even) of W^T on. */
 void TS_NAME(use_weight)(struct ts_product *, const struct ts_weight *, size_t first, size_t k);

@@ -45,19 +45,10 @@ static inline size_t ts_panel_size(enum ts_dtype type, size_t in)
 	return 16 * (type == TS_BF16 ? (in + 1) / 2 * 2 : in);
 }
 
-/* ts_backend.state */
-struct ts_cpu {
-	struct ts_backend_ops ops;
-	real *shared; /* one region used by all threads of an operation */
-	size_t shared_count;
-	real *local;       /* [threads][TS_LOCAL] */
-	size_t small_work; /* operations of fewer multiply-adds run on one thread */
-	bool dot;          /* class bf16dot */
-};
-
 struct ts_kernels {
 	void (*matmul)(struct ts_backend *, real *y, size_t ldy, const real *x, const struct ts_weight *, size_t first, size_t count,
 		       const real *bias, size_t rows);
+	void (*matmuls)(struct ts_backend *, const struct ts_product_out *, size_t n, const real *x, size_t rows);
 	void (*matmul_dx)(struct ts_backend *, real *dx, const real *dy, size_t ldy, const struct ts_weight *, size_t first, size_t count,
 			  size_t rows, bool accumulate);
 	void (*embed)(struct ts_backend *, real *y, const int32_t *ids, const struct ts_weight *, size_t rows);
@@ -89,6 +80,18 @@ struct ts_kernels {
 	double (*sum_squares)(struct ts_backend *, const real *x, size_t n);
 	bool (*block_max)(float *maxima, const float *x, size_t n);
 	double (*sum_exp)(const float *x, size_t n, float divisor, float largest);
+};
+
+/* ts_backend.state */
+struct ts_cpu {
+	struct ts_backend_ops ops;
+	real *shared; /* one region used by all threads of an operation */
+	size_t shared_count;
+	real *local;       /* [threads][TS_LOCAL] */
+	size_t small_work; /* operations of fewer multiply-adds run on one thread */
+	/* Class bf16dot has two attentions: a pool of bf16 is laid out and read in pairs, one of f32 is that of class f32. */
+	bool dot;
+	struct ts_kernels f32_pool, bf16_pool;
 };
 
 /* Fill the table with the kernels of one instruction set. */

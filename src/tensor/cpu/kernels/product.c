@@ -2,6 +2,7 @@
  * that the accumulators become registers; a table of switches finds the right copy at run time. */
 #include "tensor/cpu/kernels/product.h"
 
+#include "tensor/cpu/kernels/pack.h"
 #include "tensor/cpu/kernels/vec.h"
 
 enum {
@@ -67,13 +68,15 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels, con
 	}
 	const real *a = t->a;
 	const char *b = t->b;
-	size_t lda = t->lda, panel_bytes = t->panel_bytes, row_bytes = t->row_bytes;
+	size_t lda = t->lda, panel_bytes = t->panel_bytes, row_bytes = t->row_bytes, ahead = PREFETCH_BYTES, turn = ahead / row_bytes;
 	const size_t step = kind == B_PAIRS ? 2 : 1;
 	for (size_t left = t->k / step; left; left--) {
-		if (kind == B_PAIRS) { /* weights come from memory */
+		if (kind == B_PAIRS) {    /* weights come from memory */
+			if (left == turn) /* the panels' ends are on their way: those that follow come next */
+				ahead += (size_t)(panels - 1) * panel_bytes;
 			UNROLL
 			for (int p = 0; p < panels; p++)
-				__builtin_prefetch(b + (size_t)p * panel_bytes + PREFETCH_BYTES);
+				__builtin_prefetch(b + (size_t)p * panel_bytes + ahead);
 		}
 		multiply(sum, a, lda, b, panel_bytes, rows, panels, kind, columns, 0);
 		if (kind == B_PAIRS)
@@ -200,12 +203,10 @@ void TS_NAME(pack_blocks)(real *to, const real *x, size_t ldx, const size_t *row
 		n = block_rows(rows, blocks, block);
 		if (begin < first || begin >= last)
 			continue;
-		real *block_to = to + begin * k;
-		for (size_t r = 0; r < n; r++) {
-			const real *from = x + (row ? row[begin + r] : begin + r) * ldx;
-			for (size_t i = 0; i < k; i++)
-				block_to[i * n + r] = from[i];
-		}
+		const void *from[MAX_ROWS];
+		for (size_t r = 0; r < n; r++)
+			from[r] = x + (row ? row[begin + r] : begin + r) * ldx;
+		pack_rows(to + begin * k, from, n, k);
 	}
 }
 

@@ -2,20 +2,22 @@
  * and both are read in pairs of terms, as hardware takes them: v_dot(sum, x, w) = fma(x0, w0, fma(x1, w1, sum)), where what is below the
  * smallest normal number counts as 0, before and after each step. Terms beyond an odd k are 0.
  *
- * B always lies in panels of [pair][16 columns][2]. A_BLOCKS: [block][pair][row] of pairs, in the memory of the reals that were packed. A_ROWS
+ * B lies in pairs of rows, sixteen columns of [pair][16][2] beside each other; row_step is that of a pair. A_BLOCKS: [block][pair][row] of pairs, in the memory of the reals that were packed. A_ROWS
  * is rounded piece by piece on the way. A_COLUMNS, f32 and f16 B do not exist in this class. */
 #include "tensor/cpu/kernels/product.h"
+#include "tensor/cpu/kernels/pack.h"
 #include "tensor/cpu/kernels/vec.h"
 
-enum { MAX_ROWS = 12, MAX_ACCUMULATORS = 24, PAIR = 32, PIECE = 512, PREFETCH_BYTES = 3072 };
+enum { MAX_ROWS = 12, MAX_ACCUMULATORS = 24, PIECE = 512, PREFETCH_BYTES = 3072 };
 
 struct tile {
 	real *c;
 	size_t ldc;
 	const uint32_t *a; /* [pair][rows] */
 	const uint16_t *b;
-	size_t panel_step; /* in halves */
+	size_t panel_step, row_step; /* in halves */
 	size_t pairs;
+	bool odd; /* one more term, whose neighbour in B may be anything */
 	const real *bias;
 	bool accumulate;
 };
@@ -28,11 +30,13 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels)
 		sum[i] = t->accumulate ? v_load(t->c + (size_t)(i / panels) * t->ldc + 16 * (i % panels)) : v_zero();
 	const uint32_t *a = t->a;
 	const uint16_t *b = t->b;
-	size_t panel_step = t->panel_step;
+	size_t panel_step = t->panel_step, row_step = t->row_step, ahead = PREFETCH_BYTES / 2, turn = ahead / row_step;
 	for (size_t left = t->pairs; left; left--) {
+		if (left == turn) /* the panels' ends are on their way: those that follow come next */
+			ahead += (size_t)(panels - 1) * panel_step;
 		UNROLL
 		for (int p = 0; p < panels; p++)
-			__builtin_prefetch(b + (size_t)p * panel_step + PREFETCH_BYTES / 2);
+			__builtin_prefetch(b + (size_t)p * panel_step + ahead);
 		UNROLL
 		for (int r = 0; r < rows; r++) {
 			UNROLL
@@ -40,7 +44,12 @@ INLINE void run_tile(const struct tile *t, const int rows, const int panels)
 				sum[r * panels + p] = v_dot(sum[r * panels + p], a[r], b + (size_t)p * panel_step);
 		}
 		a += rows;
-		b += PAIR;
+		b += row_step;
+	}
+	if (t->odd) {
+		UNROLL
+		for (int i = 0; i < rows * panels; i++)
+			sum[i] = v_dot_even(sum[i], a[i / panels], b + (size_t)(i % panels) * panel_step);
 	}
 	UNROLL
 	for (int i = 0; i < rows * panels; i++) {
@@ -96,15 +105,27 @@ static void run_narrow(struct tile t, size_t rows, size_t cols)
 		memcpy(c + r * ldc, copy + r * 16, cols * sizeof(real));
 }
 
-/* to[pair][rows] = rounded x[r][2 pair], x[r][2 pair + 1], k terms of each row. */
-static void round_rows(uint32_t *to, const real *x, size_t ldx, const size_t *row, size_t rows, size_t k)
+/* to[pair][rows] = the terms [at, at + k) of each row, rounded */
+static void round_rows(uint32_t *to, const void *const *from, size_t rows, size_t at, size_t k)
 {
-	for (size_t r = 0; r < rows; r++) {
-		const real *from = x + (row ? row[r] : r) * ldx;
-		for (size_t i = 0; i < k / 2; i++)
-			to[i * rows + r] = v_round_pair(from[2 * i], from[2 * i + 1]);
-		if (k % 2)
-			to[k / 2 * rows + r] = v_round_pair(from[k - 1], 0);
+	enum { TERMS = 512 };
+	uint16_t rounded[MAX_ROWS * TERMS];
+	const void *lines[MAX_ROWS];
+	for (size_t r = 0; r < rows; r++)
+		lines[r] = rounded + r * TERMS;
+	for (size_t first = 0, n; first < k; first += n, to += n / 2 * rows) {
+		n = k - first < TERMS ? k - first : TERMS;
+		for (size_t r = 0; r < rows; r++) {
+			const real *x = (const real *)from[r] + at + first;
+			size_t i = 0;
+			for (; i + 16 <= n; i += 16)
+				v_round(rounded + r * TERMS + i, x + i);
+			for (; i < n; i++)
+				rounded[r * TERMS + i] = (uint16_t)v_round_(x[i]);
+			if (n % 2)
+				rounded[r * TERMS + n] = 0;
+		}
+		pack_rows(to, lines, rows, (n + 1) / 2);
 	}
 }
 
@@ -126,7 +147,8 @@ static void product_blocks(const struct ts_product *p, struct tile t, size_t blo
 	const uint32_t *a = (const uint32_t *)(const void *)p->a;
 	t.bias = p->bias;
 	t.accumulate = p->accumulate;
-	t.pairs = (p->k + 1) / 2;
+	t.pairs = p->k / 2;
+	t.odd = p->k % 2;
 	for (size_t j = 0; j < p->cols; j += 16 * panels) {
 		while (panels > 1 && j + 16 * panels > p->cols)
 			panels /= 2;
@@ -144,12 +166,17 @@ static void product_rows(const struct ts_product *p, struct tile t, size_t block
 	const uint16_t *b = t.b;
 	t.a = rounded;
 	for (size_t block = 0, row = 0, rows; block < blocks; block++, row += rows) {
+		const void *from[MAX_ROWS];
 		rows = block_rows(p->rows, blocks, block);
-		for (size_t at = 0; at < p->k; at += PIECE) {
-			size_t k = p->k - at < PIECE ? p->k - at : PIECE, panels = V_PANELS(rows);
-			round_rows(rounded, p->a + row * p->lda + at, p->lda, NULL, rows, k);
-			t.b = b + at * 16;
-			t.pairs = (k + 1) / 2;
+		for (size_t r = 0; r < rows; r++)
+			from[r] = p->a + (row + r) * p->lda;
+		size_t piece = PIECE * MAX_ROWS / rows & ~(size_t)31;
+		for (size_t at = 0; at < p->k; at += piece) {
+			size_t k = p->k - at < piece ? p->k - at : piece, panels = V_PANELS(rows);
+			round_rows(rounded, from, rows, at, k);
+			t.b = b + at / 2 * t.row_step;
+			t.pairs = k / 2;
+			t.odd = k % 2;
 			t.bias = at + k == p->k ? p->bias : NULL;
 			t.accumulate = at || p->accumulate;
 			for (size_t j = 0; j < p->cols; j += 16 * panels) {
@@ -163,7 +190,7 @@ static void product_rows(const struct ts_product *p, struct tile t, size_t block
 
 void TS_NAME(product)(const struct ts_product *p)
 {
-	struct tile t = {.ldc = p->ldc, .b = p->b, .panel_step = p->panel_step};
+	struct tile t = {.ldc = p->ldc, .b = p->b, .panel_step = p->panel_step, .row_step = p->row_step};
 	size_t blocks = block_count(p->rows);
 	if (p->layout == A_BLOCKS)
 		product_blocks(p, t, blocks);
@@ -176,8 +203,11 @@ void TS_NAME(pack_blocks)(real *to, const real *x, size_t ldx, const size_t *row
 	size_t blocks = block_count(rows);
 	for (size_t block = 0, begin = 0, n; block < blocks; block++, begin += n) {
 		n = block_rows(rows, blocks, block);
-		if (begin >= first && begin < last)
-			round_rows((uint32_t *)(void *)to + begin * ((k + 1) / 2), row ? x : x + begin * ldx, ldx, row ? row + begin : NULL,
-				   n, k);
+		if (begin < first || begin >= last)
+			continue;
+		const void *from[MAX_ROWS];
+		for (size_t r = 0; r < n; r++)
+			from[r] = x + (row ? row[begin + r] : begin + r) * ldx;
+		round_rows((uint32_t *)(void *)to + begin * ((k + 1) / 2), from, n, 0, k);
 	}
 }

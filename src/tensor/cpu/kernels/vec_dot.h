@@ -2,18 +2,13 @@
 #ifndef TS_TENSOR_CPU_KERNELS_VEC_DOT_H
 #define TS_TENSOR_CPU_KERNELS_VEC_DOT_H
 
-/* ts_f32_to_bf16, in a form that the compiler makes vectors of. */
+/* ts_f32_to_bf16, inline */
 INLINE uint32_t v_round_(float x)
 {
 	uint32_t u;
 	memcpy(&u, &x, sizeof(u));
 	uint32_t rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16, nan = u >> 16 | 0x40;
 	return (u & 0x7fffffff) > 0x7f800000 ? nan : rounded;
-}
-
-INLINE uint32_t v_round_pair(float even, float odd)
-{
-	return v_round_(even) | v_round_(odd) << 16;
 }
 
 #ifdef TS_ISA_plaindot
@@ -33,10 +28,40 @@ INLINE v16 v_dot(v16 sum, uint32_t pair, const uint16_t *p)
 	}
 	return sum;
 }
+
+INLINE v16 v_dot_even(v16 sum, uint32_t pair, const uint16_t *p)
+{
+	uint16_t even[32] = {0};
+	V_LANES
+	even[2 * i] = p[2 * i];
+	return v_dot(sum, pair, even);
+}
+
+INLINE void v_round(uint16_t *to, const float *x)
+{
+	V_LANES
+	to[i] = (uint16_t)v_round_(x[i]);
+}
 #else
+INLINE void v_round(uint16_t *to, const float *x)
+{
+	__m512i u = _mm512_loadu_si512(x), high = _mm512_srli_epi32(u, 16), odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+	__m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd), 16);
+	__m512 value = _mm512_castsi512_ps(u);
+	__mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+	rounded = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
+	_mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtepi32_epi16(rounded));
+}
+
 INLINE v16 v_dot(v16 sum, uint32_t pair, const uint16_t *p)
 {
 	return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32((int)pair), (__m512bh)_mm512_loadu_si512(p));
+}
+
+INLINE v16 v_dot_even(v16 sum, uint32_t pair, const uint16_t *p)
+{
+	__m512i even = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(0xffff));
+	return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32((int)pair), (__m512bh)even);
 }
 #endif
 

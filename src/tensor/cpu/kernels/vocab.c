@@ -90,7 +90,7 @@ static void add_rows(const struct vocab *v, const real *weights, real *turned, s
 				       .layout = A_ROWS,
 				       .b = turned,
 				       .panel_step = 16 * TS_TURN_ROWS,
-				       .row_step = 16,
+				       .row_step = TS_TURNED_STEP,
 				       .type = TS_F32,
 				       .rows = n,
 				       .cols = wide,
