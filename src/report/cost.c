@@ -138,7 +138,8 @@ static int reckon(const json_t *metrics, json_t *timing, json_t *out, struct ts_
 	const char *name;
 	json_t *v, *list = json_array();
 	int64_t prompts;
-	TS_TRY(put_machine(timing, out, err) || put(out, "stages", list, err) ? TS_ENOMEM : 0);
+	TS_TRY(put(out, "stages", list, err));
+	TS_TRY(put_machine(timing, out, err));
 	TS_TRY(count_prompts(metrics, &prompts, err));
 	struct sums s = {.factor = prompts > 0 ? TS_COST_PROMPTS / (double)prompts : (double)NAN};
 	TS_TRY(put(out, "prompts", json_integer((json_int_t)prompts), err));
