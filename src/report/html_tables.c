@@ -49,6 +49,8 @@ static int difference(struct html *h, const struct html_eval *e)
 {
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
 	TS_TRY(html_raw(h, html_change_words(html_change_of(e))));
+	if (html_change_of(e) == HTML_UNRESOLVED && isfinite(e->detectable))
+		TS_TRY(html_printf(h, " (%.1f points would have been seen at 80%% power)", 100 * e->detectable));
 	if (isfinite(e->p)) {
 		TS_TRY(html_raw(h, e->by_student ? ", paired t " : ", McNemar "));
 		TS_TRY(html_p(h, e->p));
