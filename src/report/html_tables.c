@@ -114,14 +114,15 @@ int html_bars_head(struct html *h)
 
 int html_bars_note(struct html *h)
 {
-	return html_raw(
-		h,
-		"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-		"independent. \xe2\x80\x9c"
-		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-		"as independent; where a prompt has several samples, interval and test are those of t over the pairs. Holm\xe2\x80\x99s p is "
-		"that of the test, corrected for all sets of the run, and the words rest on it and on the interval. A truncated answer was ended by its longest length, not by the model.</p>\n");
+	return html_raw(h,
+			"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+			"independent. \xe2\x80\x9c"
+			"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+			"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+			"as independent; where a prompt has several samples, interval and test are those of t over the pairs. "
+			"Holm\xe2\x80\x99s p is "
+			"that of the test, corrected for all sets of the run, and the words rest on it and on the interval. A truncated "
+			"answer was ended by its longest length, not by the model.</p>\n");
 }
 
 int html_results(struct html *h)

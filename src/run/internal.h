@@ -186,8 +186,8 @@ struct ts_run_hits {
 /* share, se, low, high from the clusters, and pass[] of a reasoning set: k, share, se, low, high. */
 int ts_run_put_samples(const struct ts_run_eval *, const struct ts_run_hits *, json_t *side, struct ts_error *err);
 /* se, p_student and detectable over the clusters, the latter by a test with that many sets; p_mcnemar becomes null. */
-int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after,
-				 size_t sets, json_t *difference, struct ts_error *err);
+int ts_run_put_sample_difference(const struct ts_run_eval *, const struct ts_run_hits *before, const struct ts_run_hits *after, size_t sets,
+				 json_t *difference, struct ts_error *err);
 
 /* metrics_judges.c: adds "apart" (thinking and answer) and "wildguard" (its three lines) to a set's entry, where they were judged. */
 int ts_run_judging_metrics(struct ts_run *, const struct ts_run_eval *, bool with_after, json_t *entry, struct ts_error *err);
