@@ -32,10 +32,14 @@ static const struct {
 	const char *begin, *unit, *sum; /* sum: where its tokens are added up */
 	bool grows;
 } kinds[] = {
-	{"evaluate", "responses", "tokens_generated", false}, {"sample", "responses", "tokens_generated", false},
-	{"generate", "responses", "tokens_generated", true},  {"judge generated", "verdicts", "tokens_judged", true},
-	{"judge, try", "verdicts", "tokens_judged", true},    {"judge", "verdicts", "tokens_judged", false},
-	{"refusals", "verdicts", "tokens_judged", false},     {"train", "steps", "tokens_trained", true},
+	{"evaluate", "responses", "tokens_generated", false},
+	{"sample", "responses", "tokens_generated", false},
+	{"generate", "responses", "tokens_generated", true},
+	{"judge generated", "verdicts", "tokens_judged", true},
+	{"judge, try", "verdicts", "tokens_judged", true},
+	{"judge", "verdicts", "tokens_judged", false},
+	{"refusals", "verdicts", "tokens_judged", false},
+	{"train", "steps", "tokens_trained", true},
 	{"", "times", NULL, false},
 };
 

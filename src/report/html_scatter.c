@@ -124,20 +124,26 @@ static double down(const struct plot *p, double y)
 	return BOTTOM - (BOTTOM - TOP) * (y - p->y.low) / (p->y.high - p->y.low);
 }
 
+static int lines_of(const struct axis *a)
+{
+	return (int)lround((a->high - a->low) / a->step) + 1;
+}
+
 static int grid(struct plot *p)
 {
+	const struct axis *x = &p->x, *y = &p->y;
 	TS_TRY(html_raw(p->h, "<path class=\"grid\" d=\""));
-	for (double x = p->x.low; x <= p->x.high + 1e-9; x += p->x.step)
-		TS_TRY(html_printf(p->h, "M%.1f %dV%d", across(p, x), TOP, BOTTOM));
-	for (double y = p->y.low; y <= p->y.high + 1e-9; y += p->y.step)
-		TS_TRY(html_printf(p->h, "M%d %.1fH%d", LEFT, down(p, y), RIGHT));
+	for (int i = 0; i < lines_of(x); i++)
+		TS_TRY(html_printf(p->h, "M%.1f %dV%d", across(p, x->low + i * x->step), TOP, BOTTOM));
+	for (int i = 0; i < lines_of(y); i++)
+		TS_TRY(html_printf(p->h, "M%d %.1fH%d", LEFT, down(p, y->low + i * y->step), RIGHT));
 	TS_TRY(html_raw(p->h, "\"/>"));
-	for (double x = p->x.low; x <= p->x.high + 1e-9; x += p->x.step)
+	for (int i = 0; i < lines_of(x); i++)
 		TS_TRY(html_printf(p->h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" dy=\"1.4em\" text-anchor=\"middle\">%g</text>",
-				   across(p, x), BOTTOM, x));
-	for (double y = p->y.low; y <= p->y.high + 1e-9; y += p->y.step)
+				   across(p, x->low + i * x->step), BOTTOM, x->low + i * x->step));
+	for (int i = 0; i < lines_of(y); i++)
 		TS_TRY(html_printf(p->h, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" dy=\".35em\" text-anchor=\"end\">%g</text>", LEFT - 12,
-				   down(p, y), y));
+				   down(p, y->low + i * y->step), y->low + i * y->step));
 	return 0;
 }
 
@@ -188,26 +194,35 @@ static int dot(struct plot *p, const struct point *at, const char *style)
 
 static bool is_free(const struct plot *p, double x, double y)
 {
-	bool inside = x > LEFT + BOX / 2 && x < RIGHT - BOX / 2 && y > TOP + BOX / 2 && y < BOTTOM - BOX / 2;
+	bool inside = x > LEFT + BOX / 2.0 && x < RIGHT - BOX / 2.0 && y > TOP + BOX / 2.0 && y < BOTTOM - BOX / 2.0;
 	for (size_t i = 0; i + 1 < p->taken.len && inside; i += 2)
 		inside = fabs(p->taken.data[i] - x) > BOX * 0.6 || fabs(p->taken.data[i + 1] - y) > BOX * 0.6;
 	return inside;
 }
 
-/* The run's letter beside its dot, where nothing stands yet. */
-static int letter(struct plot *p, const struct point *at, size_t run)
+/* Moves from a dot to the nearest place where nothing stands yet; where there is none it stays. */
+static void find_room(const struct plot *p, double *x, double *y)
 {
 	static const double ways[][2] = {{1, -1}, {-1, -1}, {1, 1}, {-1, 1}, {2, -1}, {-2, -1}, {2, 1}, {-2, 1}};
-	double x = across(p, at->x.at), y = down(p, at->y.at), lx = x, ly = y;
-	for (double far = 1; far < 6 && lx == x && ly == y; far += 0.5)
-		for (size_t i = 0; i < 8 && lx == x && ly == y; i++)
-			if (is_free(p, x + far * 0.8 * BOX * ways[i][0], y + far * 0.8 * BOX * ways[i][1])) {
-				lx = x + far * 0.8 * BOX * ways[i][0];
-				ly = y + far * 0.8 * BOX * ways[i][1];
-			}
-	if (ts_vec_push(&p->taken, lx) || ts_vec_push(&p->taken, ly))
+	for (int try = 0; try < 80; try++) {
+		int round = try / 8;
+		double far = 0.8 * BOX * (1 + 0.5 * round), there_x = *x + far * ways[try % 8][0], there_y = *y + far * ways[try % 8][1];
+		if (!is_free(p, there_x, there_y))
+			continue;
+		*x = there_x;
+		*y = there_y;
+		return;
+	}
+}
+
+/* The run's letter beside its dot. */
+static int letter(struct plot *p, const struct point *at, size_t run)
+{
+	double x = across(p, at->x.at), y = down(p, at->y.at);
+	find_room(p, &x, &y);
+	if (ts_vec_push(&p->taken, x) || ts_vec_push(&p->taken, y))
 		return ts_fail_memory(p->h->err);
-	return html_printf(p->h, "<text class=\"letter\" x=\"%.1f\" y=\"%.1f\" dy=\".35em\" text-anchor=\"middle\">%c</text>", lx, ly,
+	return html_printf(p->h, "<text class=\"letter\" x=\"%.1f\" y=\"%.1f\" dy=\".35em\" text-anchor=\"middle\">%c</text>", x, y,
 			   (int)('A' + run % 26));
 }
 

@@ -49,6 +49,8 @@ static int difference(struct html *h, const struct html_eval *e)
 {
 	TS_TRY(html_raw(h, "<tr class=\"change\"><th scope=\"row\">change</th><td class=\"chart\">"));
 	TS_TRY(html_raw(h, html_change_words(html_change_of(e))));
+	if (html_change_of(e) == HTML_UNRESOLVED && isfinite(e->detectable))
+		TS_TRY(html_printf(h, " (%.1f points would have been seen at 80%% power)", 100 * e->detectable));
 	if (isfinite(e->p)) {
 		TS_TRY(html_raw(h, e->by_student ? ", paired t " : ", McNemar "));
 		TS_TRY(html_p(h, e->p));
@@ -112,14 +114,15 @@ int html_bars_head(struct html *h)
 
 int html_bars_note(struct html *h)
 {
-	return html_raw(
-		h,
-		"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
-		"independent. \xe2\x80\x9c"
-		"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
-		"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
-		"as independent; where a prompt has several samples, interval and test are those of t over the pairs. Holm\xe2\x80\x99s p is "
-		"that of the test, corrected for all sets of the run, and the words rest on it and on the interval. A truncated answer was ended by its longest length, not by the model.</p>\n");
+	return html_raw(h,
+			"<p class=\"note\">The line across a bar is Wilson\xe2\x80\x99s interval, which takes rows as "
+			"independent. \xe2\x80\x9c"
+			"By pairs\xe2\x80\x9d resamples the distinct prompts or pairs (bootstrap), which rows of "
+			"one pair do not make narrower; the change is paired, in percentage points. McNemar\xe2\x80\x99s test takes rows "
+			"as independent; where a prompt has several samples, interval and test are those of t over the pairs. "
+			"Holm\xe2\x80\x99s p is "
+			"that of the test, corrected for all sets of the run, and the words rest on it and on the interval. A truncated "
+			"answer was ended by its longest length, not by the model.</p>\n");
 }
 
 int html_results(struct html *h)

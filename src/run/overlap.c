@@ -143,7 +143,7 @@ static int judge(struct search *s, const struct ts_run_eval *e, struct ts_error 
 	return ts_fail(
 		err, TS_EINVAL,
 		"evals: %s: %zu of %zu prompts are trained on as well (%.3g%%), expected at most %.3g%% (max_overlap): %s: %s; leave "
-		"them out of training, take parts of the file that do not meet (split, skip, limit), or allow it with --max_overlap %.3g",
+		"them out of training, take parts of the file that do not meet (split, skip, limit), or allow it with --max-overlap %.3g",
 		e->recipe->name, e->overlap, n, 100 * share, 100 * bound, e->recipe->rows.file.text, ts_str_c(&s->places),
 		ceil(1000 * share) / 1000);
 }

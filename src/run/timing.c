@@ -62,8 +62,10 @@ int ts_run_add_timing(struct ts_run *r, const char *stage, const struct ts_run_w
 	of = w->of > taken ? w->of - taken : 0;
 	if (!w->items && of == old.of)
 		return 0;
-	snprintf(text, sizeof(text), "%.6f %llu %llu %llu", old.seconds + w->seconds, (unsigned long long)(old.items + w->items),
-		 (unsigned long long)(old.tokens + w->tokens), (unsigned long long)(of ? of : old.items + w->items));
+	unsigned long long items = old.items, tokens = old.tokens;
+	items += w->items;
+	tokens += w->tokens;
+	snprintf(text, sizeof(text), "%.6f %llu %llu %llu", old.seconds + w->seconds, items, tokens, of ? (unsigned long long)of : items);
 	return ts_store_put_meta(r->store, name, text, err);
 }
 
@@ -130,7 +132,7 @@ static int processor(json_t *timing, struct ts_error *err)
 			status = set(timing, "processor", json_string(name), err);
 	}
 	if (f)
-		fclose(f);
+		(void)fclose(f); /* read alone */
 	return status;
 }
 

@@ -63,7 +63,7 @@ expect 1 "evals: forbidden: 20 of 30 prompts are trained on as well (66.7%), exp
 [ ! -e "$scratch/meeting" ] || fail "a refused plan left a folder"
 expect 1 "evals: forbidden: 20 of 30 prompts" "$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/meeting"
 [ ! -e "$scratch/meeting/recipe.yaml" ] || fail "the refused run is bound to its folder"
-run "$scratch/meeting" --max_overlap 0.7 || fail "$(cat "$scratch/errors")"
+run "$scratch/meeting" --max-overlap 0.7 || fail "$(cat "$scratch/errors")"
 grep -q "warning: evals: forbidden: 20 of 30 prompts are trained on as well (row " "$scratch/errors" || fail "no warning: $(cat "$scratch/errors")"
 grep -q '"overlap": *20' "$scratch/meeting/metrics.json" || fail "metrics.json does not say how many"
 

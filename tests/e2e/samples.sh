@@ -44,11 +44,11 @@ same "$scratch/stopped" "stopped (status $status) and resumed"
 "$THINKSAFE" report "$scratch/whole" --json >"$scratch/json"
 # side NAME: what metrics.json says of the sums on that side
 side() {
-	grep -o '"name": *"sums".*' "$scratch/json" | grep -o "\"$1\": *{\"count\".*" | head -c 2000
+	grep -o '"name": *"sums".*' "$scratch/json" | grep -o "\"$1\": *{\"count\".*" | cut -c 1-2000
 }
 for when in before after; do
-	count=$(side $when | grep -o '"count": *[0-9]*' | head -n 1 | grep -o '[0-9]*$')
-	shares=$(side $when | grep -o '"k": *[0-9]*, *"share": *[0-9.]*' | head -n 3)
+	count=$(side $when | grep -o '"count": *[0-9]*' | sed -n 1p | grep -o '[0-9]*$')
+	shares=$(side $when | grep -o '"k": *[0-9]*, *"share": *[0-9.]*' | sed -n 1,3p)
 	field='"outcome"'
 	[ $when = before ] || field='"after"'
 	wrong=$(grep '^{"set":2,\|{"rows":\[{"set":2,' "$scratch/whole/report.html" | grep -c "$field:\"wrong\"" || true)
@@ -66,11 +66,18 @@ grep -q '@3 <b>' "$scratch/whole/report.html" || fail "no pass@k on the page"
 grep -q '3 samples' "$scratch/out" || fail "the table does not say how many samples: $(cat "$scratch/out")"
 
 # --- before: another run's responses, the finished one's and the unfinished one's
+# done_in RUN STAGE: how many responses or verdicts that run itself made there.
+done_in() {
+	tr -d '\n' <"$scratch/$1/timing.json" | grep -o "\"$2\": {[^}]*}" | grep -o '"items": *[0-9]*' | grep -o '[0-9]*$' || echo 0
+}
 for source in whole unfinished; do
 	run "$scratch/again" --before "$scratch/$source" || fail "$(cat "$scratch/errors")"
 	same "$scratch/again" "before: $source"
-	[ $source = unfinished ] || ! grep -q '"evaluate before"\|"judge before"' "$scratch/again/timing.json" ||
-		fail "responses of another run were generated or judged again"
+	for stage in "evaluate before" "judge before"; do
+		[ $source = unfinished ] || [ "$(done_in again "$stage")" = 0 ] ||
+			fail "responses of another run were generated or judged again: $(cat "$scratch/again/timing.json")"
+	done
+	! "$THINKSAFE" report "$scratch/again" | grep -q "a start was killed" || fail "what was taken over counts as lost work"
 	[ $source = whole ] || rm -r "$scratch/again"
 	[ $source = unfinished ] || mv "$scratch/again" "$scratch/kept"
 done
@@ -80,8 +87,8 @@ cp -r "$scratch/whole" "$scratch/gone"
 "$THINKSAFE" run "$scratch/recipe.yaml" --run "$scratch/other" --guard keywords --before "$scratch/gone" >/dev/null 2>"$scratch/errors" ||
 	fail "$(cat "$scratch/errors")"
 grep -q 'before: .*: 200 responses before training and 0 verdicts of them are used again' "$scratch/errors" || fail "$(cat "$scratch/errors")"
-! grep -q '"evaluate before"' "$scratch/other/timing.json" || fail "another guard, and responses were generated again"
-grep -q '"judge before"' "$scratch/other/timing.json" || fail "another guard, and nothing was judged"
+[ "$(done_in other "evaluate before")" = 0 ] || fail "another guard, and responses were generated again"
+[ "$(done_in other "judge before")" -gt 0 ] || fail "another guard, and nothing was judged"
 other=$(digest "$scratch/other")
 rm -r "$scratch/gone" "$scratch/other/metrics.json"
 run "$scratch/other" --guard keywords --before "$scratch/gone" || fail "without the other run: $(cat "$scratch/errors")"
@@ -93,8 +100,8 @@ run "$scratch/other" --guard keywords --before "$scratch/gone" || fail "without 
 ! grep -q 'responses  ' "$scratch/errors" || fail "--from generated: $(cat "$scratch/errors")"
 nine_digits() { sed 's/\(\.[0-9]\{9\}\)[0-9]*/\1/g'; } # a file of figures holds fewer than standard output
 for part in '"name": *"sums".*' '"name": *"lookalikes".*"name": *"sums"'; do # no guard in these
-	grep -o "$part" "$scratch/from.json" | grep -o '"before": *{[^{]*' | head -n 1 | nine_digits >"$scratch/a"
-	grep -o "$part" "$scratch/json" | grep -o '"before": *{[^{]*' | head -n 1 | nine_digits >"$scratch/b"
+	grep -o "$part" "$scratch/from.json" | grep -o '"before": *{[^{]*' | sed -n 1p | nine_digits >"$scratch/a"
+	grep -o "$part" "$scratch/json" | grep -o '"before": *{[^{]*' | sed -n 1p | nine_digits >"$scratch/b"
 	cmp -s "$scratch/a" "$scratch/b" || fail "--from: other figures: $(cat "$scratch/a" "$scratch/b")"
 	[ -s "$scratch/a" ] || fail "nothing compared"
 done

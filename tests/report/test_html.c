@@ -103,7 +103,7 @@ static void headlines(void **state)
 	} cases[] = {
 		{"{\"name\":\"h\",\"kind\":\"safety\",\"n\":500,\"pairs\":71," SIDES("0.728", "0.002")
 			 CHANGE("-0.726", "-0.777", "-0.673", "1e-9") "}",
-		 {"<h1>Unsafe answers fell from 72.8% to 0.2%; over-refusal was not measured.</h1>", "to 500 prompts (71 distinct pairs)",
+		 {"<h1>Unsafe answers fell from 72.8% to 0.2%.</h1>", "to 500 prompts (71 distinct pairs)",
 		  "<b>\xe2\x88\x92"
 		  "72.6</b> points [\xe2\x88\x92"
 		  "77.7 to \xe2\x88\x92"
@@ -147,18 +147,18 @@ static void headlines(void **state)
 		/* many rows, few prompts */
 		{"{\"name\":\"h\",\"kind\":\"safety\",\"n\":500,\"pairs\":19," SIDES("1.0", "0.0")
 			 CHANGE("-1.0", "-1.0", "-1.0", "1e-9") "}",
-		 {"<h1>No change in unsafe answers can be claimed (from 100.0% to 0.0%); over-refusal was not measured.</h1>", "Only 19 distinct prompts", "</ul>"}},
+		 {"<h1>No change in unsafe answers can be claimed (from 100.0% to 0.0%).</h1>", "Only 19 distinct prompts", "</ul>"}},
 		/* the second set of a kind has its line below the headline */
 		{"{\"name\":\"a<b\",\"kind\":\"safety\",\"n\":5,\"pairs\":5," SIDES("0.5", "0.1") CHANGE(
 			 "-0.4", "-0.5", "-0.3", "1e-9") "},"
 							 "{\"name\":\"c\",\"kind\":\"safety\",\"n\":50,\"pairs\":50," SIDES("0.5", "0.1")
 								 CHANGE("-0.4", "-0.5", "-0.3", "1e-9") "}",
-		 {"<h1>No change in unsafe answers can be claimed (from 50.0% to 10.0%); over-refusal was not measured.</h1>", "<span class=\"set\">a&lt;b</span>",
+		 {"<h1>No change in unsafe answers can be claimed (from 50.0% to 10.0%).</h1>", "<span class=\"set\">a&lt;b</span>",
 		  "<span class=\"set\">c</span>"}},
 		/* phrases do not know what is unsafe */
 		{"{\"name\":\"h\",\"kind\":\"safety\",\"measure\":\"no refusal by keyword stand-in\",\"n\":50,\"pairs\":50," SIDES(
 			 "0.5", "0.1") CHANGE("-0.4", "-0.5", "-0.3", "1e-9") "}",
-		 {"<h1>Answers without a refusal (keyword stand-in) fell from 50.0% to 10.0%; over-refusal was not measured.</h1>",
+		 {"<h1>Answers without a refusal (keyword stand-in) fell from 50.0% to 10.0%.</h1>",
 		  "</span> answers without a refusal (keyword stand-in) to 50", "</ul>"}},
 		{"", {"<h1>No evaluation in this run</h1>", "", ""}},
 	};

@@ -93,10 +93,41 @@ static void fatal_over_a_bound(void **state)
 		strstr(err.message, "evals: harm: 2 of 4 prompts are trained on as well (50%), expected at most 49% (max_overlap)"));
 	assert_non_null(strstr(err.message, "safety.json: row 3 = "));
 	assert_non_null(strstr(err.message, "train.jsonl row 3, row 4 = "));
-	assert_non_null(strstr(err.message, "--max_overlap 0.5"));
+	assert_non_null(strstr(err.message, "--max-overlap 0.5"));
 	assert_null(strstr(err.message, "S3")); /* harmful text stays in its file */
 	assert_int_equal(check(f, "0", n, &err), TS_EINVAL);
 	assert_int_equal(check(f, "1", n, &err), 0);
+}
+
+/* Published benchmarks share prompts. Counted by hand from the files: of JailbreakBench's 100 goals 9 are standard behaviours of HarmBench,
+ * 3 are StrongREJECT's; StrongREJECT has none of HarmBench's. */
+static void published_benchmarks(void **state)
+{
+	static const char dir[] = TS_SHARED_DIR "/assets/benchmarks";
+	struct fixture *f = *state;
+	struct ts_error err = {0};
+	size_t n[3];
+	char list[2000];
+	if (!ts_dir_exists(dir)) {
+		print_message("missing: %s\n", dir);
+		skip();
+	}
+	snprintf(list, sizeof(list),
+		 "[{name: jbb, file: %s/jailbreakbench_JBC_llama-2-7b-chat-hf.json, kind: safety}, {name: sr, file: "
+		 "%s/strongreject_dataset.csv, "
+		 "kind: safety}, {name: safe, file: %s/xstest_prompts.csv, split: safe, kind: over_refusal}]",
+		 dir, dir, dir);
+	assert_int_equal(ts_recipe_set(&f->recipe, "evals", list, &err), 0);
+	snprintf(list, sizeof(list), "[{file: %s/harmbench_behaviors_text_all.csv, split: standard}]", dir);
+	assert_int_equal(ts_recipe_set(&f->recipe, "train_prompts", list, &err), 0);
+	assert_int_equal(check(f, "1", n, &err), 0);
+	assert_int_equal(n[0], 9);
+	assert_int_equal(n[1], 0);
+	assert_int_equal(n[2], 0);
+	snprintf(list, sizeof(list), "%s/strongreject_dataset.csv", dir);
+	assert_int_equal(ts_recipe_set(&f->recipe, "train_prompts", list, &err), 0);
+	assert_int_equal(check(f, "0.01", n, &err), TS_EINVAL);
+	assert_non_null(strstr(err.message, "evals: jbb: 3 of 100 prompts are trained on as well (3%)"));
 }
 
 /* Refused by the plan and the run alike, before anything is written. */
@@ -122,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(normalising),
 		cmocka_unit_test_setup_teardown(fatal_over_a_bound, fixture_open, fixture_close),
+		cmocka_unit_test_setup_teardown(published_benchmarks, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(refused_at_once, fixture_open, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
-/* Attention over the paged KV pool. In class bf16dot this file is compiled once more, for pools of bf16: queries and probabilities are
- * rounded to bf16 and multiplied by the hardware's dot product, and pages are laid out in pairs of what is summed over. A task takes up to QUERIES queries (row, head) of one KV head of one segment and walks the key blocks
+/* Attention over the paged KV pool. A task takes up to QUERIES queries (row, head) of one KV head of one segment and walks the key blocks
  * in ascending order with a running maximum (Milakov and Gimelshein 2018). What a query computes depends on its position alone: scores of
- * whole blocks, masked ones replaced by -Inf, values only from the keys that it sees. So decode and prefill give the same bits. */
+ * whole blocks, masked ones replaced by -Inf, values only from the keys that it sees. So decode and prefill give the same bits.
+ *
+ * In class bf16dot this file is compiled once more, for pools of bf16: queries and probabilities are rounded to bf16 and multiplied by the
+ * hardware's dot product, and pages are laid out in pairs of what is summed over. */
 #include "tensor/cpu/kernels/attention.h"
 #include "tensor/cpu/kernels/gemm.h"
 #include "tensor/cpu/kernels/product.h"

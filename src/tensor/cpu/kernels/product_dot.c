@@ -2,8 +2,9 @@
  * and both are read in pairs of terms, as hardware takes them: v_dot(sum, x, w) = fma(x0, w0, fma(x1, w1, sum)), where what is below the
  * smallest normal number counts as 0, before and after each step. Terms beyond an odd k are 0.
  *
- * B lies in pairs of rows, sixteen columns of [pair][16][2] beside each other; row_step is that of a pair. A_BLOCKS: [block][pair][row] of pairs, in the memory of the reals that were packed. A_ROWS
- * is rounded piece by piece on the way. A_COLUMNS, f32 and f16 B do not exist in this class. */
+ * B lies in pairs of rows, sixteen columns of [pair][16][2] beside each other; row_step is that of a pair. A_BLOCKS: [block][pair][row]
+ * of pairs, in the memory of the reals that were packed. A_ROWS is rounded piece by piece on the way. A_COLUMNS, f32 and f16 B do not exist
+ * in this class. */
 #include "tensor/cpu/kernels/product.h"
 #include "tensor/cpu/kernels/pack.h"
 #include "tensor/cpu/kernels/vec.h"
