@@ -169,7 +169,8 @@ static void check(const char *schema, json_t *value, const char *const *optional
 
 /* What need not be there, by hand: the schemas must say the same. */
 #define HEADLINE(side) side "/unsafe", side "/over_refusal", side "/reasoning"
-#define SAMPLES(side)  "/evals/*/" side "/se", "/evals/*/" side "/pass"
+#define SAMPLES(side)                                                                                                                      \
+	"/evals/*/" side "/se", "/evals/*/" side "/pass", "/evals/*/apart/" side "/thinking/se", "/evals/*/apart/" side "/answer/se"
 #define EVALS                                                                                                                              \
 	"/evals/*/of", "/evals/*/drawn", "/evals/*/overlap", "/evals/*/after", "/evals/*/difference", "/evals/*/graders",                  \
 		"/evals/*/graders/after", "/evals/*/disagreements", "/evals/*/apart", "/evals/*/apart/after", SAMPLES("before"),           \
