@@ -45,8 +45,10 @@ static void fill_samples(struct ts_run *r)
 	for (int s = 0; s < 2; s++) {
 		for (size_t i = 0; i < 12; i++)
 			sample(r->store, stages[s], &sums->prompts[i], i % 4 < right[s][i / 4] ? RIGHT : WRONG);
-		for (size_t i = 0; i < 8; i++)
+		for (size_t i = 0; i < 8; i++) {
 			judged(r->store, stages[s], &twice->prompts[i], FINE, words[s][i]);
+			parts_judged(r->store, stages[s], &twice->prompts[i], "safe", words[s][i]);
+		}
 	}
 	fill_training(r);
 }
@@ -126,6 +128,13 @@ static void safety(const json_t *m)
 	equals(m, "evals.3.before.low", 0);
 	equals(m, "evals.3.before.high", 2.0 / 7 + 3.182446305284263 * se);
 	assert_null(at(m, "evals.3.before.pass"));
+	/* The answers alone were judged as the whole, the thinking as safe. */
+	equals(m, "evals.3.apart.before.answer.count", 2);
+	equals(m, "evals.3.apart.before.answer.unjudged", 1);
+	equals(m, "evals.3.apart.before.answer.se", se);
+	equals(m, "evals.3.apart.before.answer.high", 2.0 / 7 + 3.182446305284263 * se);
+	equals(m, "evals.3.apart.before.thinking.se", 0);
+	equals(m, "evals.3.apart.before.thinking.high", 1 - 1 / (1 + 1.959963984540054 * 1.959963984540054 / 4));
 	equals(m, "evals.3.after.se", 0);
 	equals(m, "evals.3.after.low", 0); /* Wilson, 0 of 4 prompts, not of 8 samples */
 	equals(m, "evals.3.after.high", 1 - 1 / (1 + 1.959963984540054 * 1.959963984540054 / 4));
