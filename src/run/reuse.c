@@ -329,8 +329,10 @@ int ts_run_copy_source(struct ts_run *r, const char *stage, struct ts_error *err
 			c.key = r->evals.data[i].prompts[k].name;
 			TS_TRY(copy_sample(&c, err));
 		}
+	unsigned long long verdicts = c.verdicts;
+	verdicts += c.refusals;
 	ts_log(r->context, TS_LOG_INFO, "%s: %s: %llu responses %s training and %llu verdicts of them are used again", r->source.door,
-	       r->source.name, (unsigned long long)c.samples, stage, (unsigned long long)(c.verdicts + c.refusals));
+	       r->source.name, (unsigned long long)c.samples, stage, verdicts);
 	TS_TRY(ts_run_note_taken(r, "evaluate", stage, c.samples, err));
 	TS_TRY(ts_run_note_taken(r, "judge", stage, c.verdicts, err));
 	return ts_run_note_taken(r, "refusals", stage, c.refusals, err);
