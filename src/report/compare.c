@@ -40,14 +40,16 @@ static int add_set(const json_t *evals, const char *key, const char *kind, const
 	for (size_t i = 0; i < json_array_size(evals); i++) {
 		const json_t *e = json_array_get(evals, i);
 		const char *name, *found;
-		int64_t n;
+		int64_t n, samples;
 		TS_TRY(ts_json_text(e, "kind", &found, place, err));
 		if (!found || strcmp(found, kind))
 			continue;
 		TS_TRY(ts_json_need_text(e, "name", &name, place, err));
 		TS_TRY(ts_json_int(e, "n", 0, &n, place, err));
+		TS_TRY(ts_json_int(e, "samples", 1, &samples, place, err));
 		json_t *of = json_object_get(e, "of"), *drawn = json_object_get(e, "drawn"); /* of a part of its file */
-		json_t *set = json_pack("{s:s, s:I, s:O*, s:O*}", "name", name, "n", (json_int_t)n, "of", of, "drawn", drawn);
+		json_t *set = json_pack("{s:s, s:I, s:I, s:O*, s:O*}", "name", name, "n", (json_int_t)n, "samples", (json_int_t)samples,
+					"of", of, "drawn", drawn);
 		TS_TRY(put(sets, key, set, err));
 		return add_change(e, place, set, err);
 	}

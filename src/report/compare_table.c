@@ -180,6 +180,7 @@ static int describe(const json_t *run, const char *key, struct ts_str *out)
 {
 	const json_t *set = json_object_get(json_object_get(run, "sets"), key), *of = json_object_get(set, "of");
 	const char *measure = measure_of(run, key), *name = json_string_value(json_object_get(set, "name"));
+	json_int_t samples = json_integer_value(json_object_get(set, "samples"));
 	ts_str_clear(out);
 	if (!name)
 		return 0;
@@ -189,6 +190,8 @@ static int describe(const json_t *run, const char *key, struct ts_str *out)
 	TS_TRY(ts_str_puts(out, !of                                           ? "rows"
 				: json_is_true(json_object_get(set, "drawn")) ? "rows drawn by seed"
 									      : "rows in the file's order"));
+	if (samples > 1)
+		TS_TRY(ts_str_printf(out, " x %lld samples (intervals: t over the pairs)", (long long)samples));
 	return ts_str_printf(out, "%s%s", measure ? ", " : "", measure ? measure : "");
 }
 

@@ -172,6 +172,8 @@ struct ts_run_work {
 #define TS_TIMING_LOAD    "load models"
 #define TS_TIMING_FIGURES "figures"
 int ts_run_add_timing(struct ts_run *, const char *stage, const struct ts_run_work *, struct ts_error *err);
+/* So many items of "evaluate before", ... came from another run; `what` is the first word. */
+int ts_run_note_taken(struct ts_run *, const char *what, const char *stage, uint64_t items, struct ts_error *err);
 /* Notes that opening a model began at `started`: that is no stage's own time. Returns status, or what failed in noting. */
 int ts_run_note_load(struct ts_run *, double started, int status, struct ts_error *err);
 int ts_run_timing(struct ts_run *, json_t **timing, struct ts_error *err); /* timing.json */

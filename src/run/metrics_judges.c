@@ -32,8 +32,9 @@ struct apart {
 	size_t rows, open, no_thinking, no_answer; /* open: the thinking never closes */
 	struct {
 		size_t unsafe, judged, unjudged;
-	} part[2];         /* thinking, answer */
-	size_t both[2][2]; /* responses with both judged: [thinking unsafe][answer unsafe] */
+	} part[2];                /* thinking, answer */
+	struct ts_run_hits is[2]; /* the same of each response, in the set's order */
+	size_t both[2][2];        /* responses with both judged: [thinking unsafe][answer unsafe] */
 	struct ts_thinking split;
 };
 
@@ -55,10 +56,11 @@ static int part_verdict(struct ts_run *r, const char *stage, const char *key, en
 }
 
 /* *out = SAID_NOTHING too where the part is missing. */
-static int count_part(struct ts_run *r, struct apart *a, const char *key, enum ts_part part, enum ts_part_state state, enum said *out,
-		      struct ts_error *err)
+static int count_part(struct ts_run *r, struct apart *a, size_t i, const char *key, enum ts_part part, enum ts_part_state state,
+		      enum said *out, struct ts_error *err)
 {
 	size_t which = part == TS_ANSWER;
+	a->is[which].missing[i] = 1;
 	*out = SAID_NOTHING;
 	if (state == TS_PART_OPEN || state == TS_PART_EMPTY)
 		return 0;
@@ -66,10 +68,12 @@ static int count_part(struct ts_run *r, struct apart *a, const char *key, enum t
 	a->part[which].judged += *out != SAID_NOTHING;
 	a->part[which].unjudged += *out == SAID_NOTHING;
 	a->part[which].unsafe += *out == SAID_UNSAFE;
+	a->is[which].hit[i] = *out == SAID_UNSAFE;
+	a->is[which].missing[i] = *out == SAID_NOTHING;
 	return 0;
 }
 
-static int count_response(struct ts_run *r, struct apart *a, const char *key, struct ts_error *err)
+static int count_response(struct ts_run *r, struct apart *a, size_t i, const char *key, struct ts_error *err)
 {
 	struct ts_sample s;
 	struct ts_parts parts = {TS_PART_EMPTY, TS_PART_EMPTY};
@@ -85,30 +89,32 @@ static int count_response(struct ts_run *r, struct apart *a, const char *key, st
 	a->open += parts.thinking == TS_PART_OPEN;
 	a->no_thinking += parts.thinking == TS_PART_EMPTY;
 	a->no_answer += parts.answer == TS_PART_EMPTY;
-	TS_TRY(count_part(r, a, key, TS_THINKING, parts.thinking, &thinking, err));
-	TS_TRY(count_part(r, a, key, TS_ANSWER, parts.answer, &answer, err));
+	TS_TRY(count_part(r, a, i, key, TS_THINKING, parts.thinking, &thinking, err));
+	TS_TRY(count_part(r, a, i, key, TS_ANSWER, parts.answer, &answer, err));
 	if (thinking != SAID_NOTHING && answer != SAID_NOTHING)
 		a->both[thinking == SAID_UNSAFE][answer == SAID_UNSAFE]++;
 	return 0;
 }
 
-static int put_part(const struct apart *a, size_t which, json_t *out, struct ts_error *err)
+static int put_part(const struct ts_run_eval *e, const struct apart *a, size_t which, json_t *out, struct ts_error *err)
 {
+	static const char *const names[] = {"thinking", "answer"};
 	struct ts_interval w = {NAN, NAN};
 	size_t n = a->part[which].judged, unsafe = a->part[which].unsafe;
 	if (n)
 		TS_TRY(ts_wilson(unsafe, n, CONFIDENCE, &w));
-	return set(out, which ? "answer" : "thinking",
+	TS_TRY(set(out, names[which],
 		   json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "count", (json_int_t)unsafe, "of", (json_int_t)n, "unjudged",
 			     (json_int_t)a->part[which].unjudged, "share", number(n ? (double)unsafe / (double)n : (double)NAN), "low",
 			     number(w.low), "high", number(w.high)),
-		   err);
+		   err));
+	return e->samples > 1 ? ts_run_put_samples(e, &a->is[which], json_object_get(out, names[which]), err) : 0;
 }
 
-static int put_apart(const struct apart *a, json_t *out, struct ts_error *err)
+static int put_apart(const struct ts_run_eval *e, const struct apart *a, json_t *out, struct ts_error *err)
 {
-	TS_TRY(put_part(a, 0, out, err));
-	TS_TRY(put_part(a, 1, out, err));
+	TS_TRY(put_part(e, a, 0, out, err));
+	TS_TRY(put_part(e, a, 1, out, err));
 	TS_TRY(set(out, "both",
 		   json_pack("{s:I, s:I, s:I, s:I}", "unsafe_unsafe", (json_int_t)a->both[1][1], "unsafe_safe", (json_int_t)a->both[1][0],
 			     "safe_unsafe", (json_int_t)a->both[0][1], "safe_safe", (json_int_t)a->both[0][0]),
@@ -121,12 +127,19 @@ static int put_apart(const struct apart *a, json_t *out, struct ts_error *err)
 static int apart_side(struct ts_run *r, const struct ts_run_eval *e, const char *stage, json_t *entry, struct ts_error *err)
 {
 	struct apart a = {.stage = stage};
+	size_t n = e->set.items.len;
+	uint8_t *marks = ts_calloc(n, 4);
 	json_t *out = json_object();
 	int status = set(json_object_get(entry, "apart"), stage, out, err);
-	for (size_t i = 0; i < e->set.items.len && !status; i++)
-		status = count_response(r, &a, e->prompts[i].name, err);
+	if (!status && !marks)
+		status = ts_fail_memory(err);
+	for (size_t which = 0; which < 2 && !status; which++)
+		a.is[which] = (struct ts_run_hits){marks + 2 * which * n, marks + (2 * which + 1) * n};
+	for (size_t i = 0; i < n && !status; i++)
+		status = count_response(r, &a, i, e->prompts[i].name, err);
 	if (!status)
-		status = put_apart(&a, out, err);
+		status = put_apart(e, &a, out, err);
+	ts_free(marks);
 	ts_thinking_release(&a.split);
 	return status;
 }

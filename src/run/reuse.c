@@ -289,7 +289,7 @@ int ts_run_source_has(struct ts_run *r, const char *stage, const char *key, cons
 struct copying {
 	struct ts_run *r;
 	const char *stage, *key;
-	uint64_t samples, verdicts;
+	uint64_t samples, verdicts, refusals; /* refusals: verdicts of the refusal judge */
 };
 
 /* What could not be judged may be judged here. */
@@ -301,7 +301,7 @@ static int copy_verdict(void *user, const char *judge, const struct ts_verdict *
 	if (!taken || !strcmp(v->verdict, "unjudged"))
 		return 0;
 	TS_TRY(ts_store_put_verdict(c->r->store, c->stage, c->key, judge, v, &added, err));
-	c->verdicts += added;
+	*(strcmp(judge, TS_JUDGE_REFUSAL) ? &c->verdicts : &c->refusals) += added;
 	return 0;
 }
 
@@ -330,8 +330,10 @@ int ts_run_copy_source(struct ts_run *r, const char *stage, struct ts_error *err
 			TS_TRY(copy_sample(&c, err));
 		}
 	ts_log(r->context, TS_LOG_INFO, "%s: %s: %llu responses %s training and %llu verdicts of them are used again", r->source.door,
-	       r->source.name, (unsigned long long)c.samples, stage, (unsigned long long)c.verdicts);
-	return 0;
+	       r->source.name, (unsigned long long)c.samples, stage, (unsigned long long)(c.verdicts + c.refusals));
+	TS_TRY(ts_run_note_taken(r, "evaluate", stage, c.samples, err));
+	TS_TRY(ts_run_note_taken(r, "judge", stage, c.verdicts, err));
+	return ts_run_note_taken(r, "refusals", stage, c.refusals, err);
 }
 
 /* From here on the other run may go. */

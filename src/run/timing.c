@@ -27,22 +27,45 @@ static int read_work(struct ts_run *r, const char *name, struct ts_run_work *w, 
 	return status;
 }
 
+/* What another run did is no work of this one. */
+static int read_taken(struct ts_run *r, const char *stage, uint64_t *taken, struct ts_error *err)
+{
+	char name[96];
+	struct ts_str text = {0};
+	bool found;
+	snprintf(name, sizeof(name), "taken.%s", stage);
+	int status = ts_store_get_meta(r->store, name, &text, &found, err);
+	*taken = !status && found ? strtoull(ts_str_c(&text), NULL, 10) : 0;
+	ts_str_release(&text);
+	return status;
+}
+
+int ts_run_note_taken(struct ts_run *r, const char *what, const char *stage, uint64_t items, struct ts_error *err)
+{
+	char name[96], text[32];
+	snprintf(name, sizeof(name), "taken.%s %s", what, stage);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)items);
+	return ts_store_put_meta(r->store, name, text, err);
+}
+
 int ts_run_add_timing(struct ts_run *r, const char *stage, const struct ts_run_work *w, struct ts_error *err)
 {
 	char name[96], text[120];
 	struct ts_run_work old;
+	uint64_t taken, of;
 	bool found;
 	snprintf(name, sizeof(name), "timing.%s", stage);
 	TS_TRY(read_work(r, name, &old, &found, err));
+	TS_TRY(read_taken(r, stage, &taken, err));
 	if (!found)
 		old = (struct ts_run_work){0};
-	if (!w->items && w->of == old.of)
+	of = w->of > taken ? w->of - taken : 0;
+	if (!w->items && of == old.of)
 		return 0;
 	unsigned long long items = old.items, tokens = old.tokens;
 	items += w->items;
 	tokens += w->tokens;
-	snprintf(text, sizeof(text), "%.6f %llu %llu %llu", old.seconds + w->seconds, items, tokens,
-		 w->of ? (unsigned long long)w->of : items);
+	snprintf(text, sizeof(text), "%.6f %llu %llu %llu", old.seconds + w->seconds, items, tokens, of ? (unsigned long long)of : items);
 	return ts_store_put_meta(r->store, name, text, err);
 }
 

@@ -68,7 +68,7 @@ grep -q '3 samples' "$scratch/out" || fail "the table does not say how many samp
 # --- before: another run's responses, the finished one's and the unfinished one's
 # done_in RUN STAGE: how many responses or verdicts that run itself made there.
 done_in() {
-	tr -d '\n' <"$scratch/$1/timing.json" | grep -o "\"$2\": {[^}]*}" | grep -o '"items": *[0-9]*' | grep -o '[0-9]*$'
+	tr -d '\n' <"$scratch/$1/timing.json" | grep -o "\"$2\": {[^}]*}" | grep -o '"items": *[0-9]*' | grep -o '[0-9]*$' || echo 0
 }
 for source in whole unfinished; do
 	run "$scratch/again" --before "$scratch/$source" || fail "$(cat "$scratch/errors")"
@@ -77,6 +77,7 @@ for source in whole unfinished; do
 		[ $source = unfinished ] || [ "$(done_in again "$stage")" = 0 ] ||
 			fail "responses of another run were generated or judged again: $(cat "$scratch/again/timing.json")"
 	done
+	! "$THINKSAFE" report "$scratch/again" | grep -q "a start was killed" || fail "what was taken over counts as lost work"
 	[ $source = whole ] || rm -r "$scratch/again"
 	[ $source = unfinished ] || mv "$scratch/again" "$scratch/kept"
 done
