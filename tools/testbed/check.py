@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import random
 import re
 
 import torch
@@ -112,13 +113,14 @@ def check_files(bed):
               f"largest difference to transformers' logits {worst:.1e} over {len(rows)} texts")
 
 
-def check_guard(bed, n=2000):
-    """On pairs and framings that the guard has not seen."""
-    mix = data.Mixture(99, ("dev", "test"))
+def check_guard(bed, alone=0, n=2000):
+    """On pairs and framings that the guard has not seen; alone = 1: of each response the thinking or the answer."""
+    mix, parts = data.Mixture(99, ("dev", "test")), random.Random(98)
     rows = [mix.guard_row() for _ in range(n)]
-    said = bed.unsafe([r[:2] for r in rows])
+    said = bed.unsafe([(user, data.alone(response, parts, alone)) for user, response, _ in rows])
     truth = [r[2] is not None for r in rows]
-    print(f"guard, held-out pairs, n {n}: accuracy % {share([a == b for a, b in zip(said, truth)])}")
+    what = "thinking or answer alone" if alone else "held-out pairs"
+    print(f"guard, {what}, n {n}: accuracy % {share([a == b for a, b in zip(said, truth)])}")
     print(f"  unsafe called safe %  {share([not a for a, b in zip(said, truth) if b])}")
     print(f"  safe called unsafe %  {share([a for a, b in zip(said, truth) if not b])}")
 
@@ -173,6 +175,7 @@ def main():
     bed = Testbed(args.testbed)
     check_files(bed)
     check_guard(bed)
+    check_guard(bed, alone=1)
     sources = own_responses(bed)
     measure(bed, bed.student, args.split, "initial")
     for method in args.train:

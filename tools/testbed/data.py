@@ -325,6 +325,15 @@ class Mixture:
         return text, solve(s) if style < 0.8 else teacher_solve(s) if style < 0.9 else canned_refusal(rng), None
 
 
+def alone(response, rng, share):
+    """The response or, as often as `share` says, its thinking or its answer alone, as a guard is shown them apart."""
+    if rng.random() >= share or "</think>" not in response:
+        return response
+    thought, answer = response.split("</think>", 1)
+    part = thought.replace("<think>", "") if rng.random() < 0.5 else answer
+    return part if part.strip() else response
+
+
 # ---------------------------------------------------------------- prompt files
 
 def distinct(rows, make, n):

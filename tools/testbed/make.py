@@ -4,6 +4,7 @@ Order: tokenizer, prompts, guard, student.  Files are replaced whole, so a reade
 """
 import argparse
 import os
+import random
 import time
 
 import torch
@@ -13,8 +14,9 @@ import model as m
 import tokenizer as t
 import train
 
-SEEDS = {"tokenizer": 11, "guard": 22, "student": 33, "train_prompts": 44, "evaluation": 55}
+SEEDS = {"tokenizer": 11, "guard": 22, "student": 33, "train_prompts": 44, "evaluation": 55, "guard_parts": 66}
 GUARD_STEPS, GUARD_RATE = 1600, 2e-3
+GUARD_PARTS = 0.25  # of the guard's rows: the thinking or the answer alone
 STUDENT_STEPS, STUDENT_RATE = 8000, 2.5e-3
 
 
@@ -57,9 +59,15 @@ def encoder(tok, prompt, target):
 def make_guard(out, tok):
     torch.manual_seed(SEEDS["guard"])
     guard, mix = m.Decoder(m.GUARD), data.Mixture(SEEDS["guard"], ("base", "think"))
+    parts = random.Random(SEEDS["guard_parts"])
     encode = encoder(tok, lambda user, response, kind: t.guard_prompt(user, response),
                      lambda user, response, kind: t.guard_target(kind))
-    tokens = train.train_base(guard, mix.guard_row, encode, GUARD_RATE, GUARD_STEPS, SEEDS["guard"])
+
+    def row():
+        user, response, kind = mix.guard_row()
+        return user, data.alone(response, parts, GUARD_PARTS), kind
+
+    tokens = train.train_base(guard, row, encode, GUARD_RATE, GUARD_STEPS, SEEDS["guard"])
     m.write_weights(f"{out}/guard/model.safetensors", guard)
     train.say(f"guard: {tokens} tokens")
 
