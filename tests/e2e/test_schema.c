@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "schema.h"
+#include "wildguard_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,9 +68,13 @@ static int start(void **state)
 	if (scratch_open(&scratch) || !scratch_write(&scratch, "recipe.yaml", recipe, sizeof(recipe) - 1) ||
 	    !scratch_write(&scratch, "sums.jsonl", sums, sizeof(sums) - 1))
 		return -1;
+	struct ts_error err = {0};
+	if (wildguard_model(TS_SOURCE_DIR "/testbed", scratch_path(&scratch, "wildguard"), false, 1, &err))
+		return -1;
 	say("run recipe.yaml --run a");
 	say("run recipe.yaml --run b --seed 7 --filter none");
 	say("run recipe.yaml --run c --guard keywords --filter keywords");
+	say("run recipe.yaml --run d --refusal-judge wildguard");
 	return 0;
 }
 
@@ -169,12 +174,13 @@ static void check(const char *schema, json_t *value, const char *const *optional
 
 /* What need not be there, by hand: the schemas must say the same. */
 #define HEADLINE(side) side "/unsafe", side "/over_refusal", side "/reasoning"
-#define SAMPLES(side)                                                                                                                      \
-	"/evals/*/" side "/se", "/evals/*/" side "/pass", "/evals/*/apart/" side "/thinking/se", "/evals/*/apart/" side "/answer/se"
+#define SAMPLES(side)  "/evals/*/" side "/se", "/evals/*/" side "/pass"
+#define APART(side)    "/evals/*/apart/" side "/thinking/se", "/evals/*/apart/" side "/answer/se"
 #define EVALS                                                                                                                              \
 	"/evals/*/of", "/evals/*/drawn", "/evals/*/overlap", "/evals/*/after", "/evals/*/difference", "/evals/*/graders",                  \
-		"/evals/*/graders/after", "/evals/*/disagreements", "/evals/*/apart", "/evals/*/apart/after", SAMPLES("before"),           \
-		SAMPLES("after"), "/evals/*/difference/se", "/evals/*/difference/p_student", "/evals/*/disagreements/*/sample"
+		"/evals/*/graders/after", "/evals/*/disagreements", "/evals/*/apart", "/evals/*/apart/after", "/evals/*/wildguard",        \
+		"/evals/*/wildguard/after", APART("before"), APART("after"), SAMPLES("before"), SAMPLES("after"),                          \
+		"/evals/*/difference/se", "/evals/*/difference/p_student", "/evals/*/disagreements/*/sample"
 #define METRICS                                                                                                                            \
 	EVALS, HEADLINE("/before"), HEADLINE("/after"), "/alpha", "/alpha/omega", "/alpha/omega_low", "/alpha/omega_high",                 \
 		"/alpha/minus_log_alpha_ref", "/labels/*/unsafe", "/labels/*/unjudged", "/labels/*/refused", "/labels/*/complied"
@@ -185,14 +191,10 @@ static void check(const char *schema, json_t *value, const char *const *optional
 		"/runs/*/sets/" kind "/truncated/before", "/runs/*/sets/" kind "/truncated/after"
 static const char *const of_metrics[] = {METRICS, NULL};
 static const char *const of_report[] = {METRICS, COST(""), NULL};
-static const char *const of_timing[] = {"/version",         "/build",
-					"/processor",       "/load models",
-					"/evaluate before", "/sample unsteered",
-					"/generate",        "/judge generated",
-					"/judge alpha",     "/judge before",
-					"/train",           "/evaluate after",
-					"/judge after",     "/generate, try 2",
-					"/judge, try 2",    NULL};
+static const char *const of_timing[] = {
+	"/version",     "/build",           "/processor",      "/load models",     "/evaluate before", "/sample unsteered",
+	"/generate",    "/judge generated", "/judge alpha",    "/judge before",    "/train",           "/evaluate after",
+	"/judge after", "/refusals before", "/refusals after", "/generate, try 2", "/judge, try 2",    NULL};
 static const char *const of_comparison[] = {HEADLINE("/runs/*/before"), HEADLINE("/runs/*/after"), "/runs/*/guard",
 					    "/runs/*/refusal_judge",    COST("/runs/*"),           SET("unsafe"),
 					    SET("over_refusal"),        SET("reasoning"),          NULL};
@@ -209,7 +211,9 @@ static void files(void **state)
 	check("metrics", metrics, of_metrics);
 	check("metrics", load("b/metrics.json"), of_metrics); /* nobody filters: no alpha, no verdict of a guard */
 	check("metrics", load("c/metrics.json"), of_metrics); /* phrases: other reasons */
+	check("metrics", load("d/metrics.json"), of_metrics); /* WildGuard: its lines */
 	check("timing", load("a/timing.json"), of_timing);
+	check("timing", load("d/timing.json"), of_timing);
 }
 
 static void outputs(void **state)
