@@ -147,8 +147,7 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
 	j.texts = ts_calloc(n, sizeof(*j.texts));
-	int status = j.todo && j.texts ? ts_store_flush(s->store, err) : ts_fail_memory(err);
-	j.durable_before = ts_store_durable(s->store);
+	int status = j.todo && j.texts ? 0 : ts_fail_memory(err);
 	if (!status)
 		status = find_missing(&j, n);
 	if (!status)
@@ -158,6 +157,9 @@ int ts_judge_stage_run(struct ts_judge_stage *s, const struct ts_judge_case *cas
 		struct ts_case_source source = {&j, next, done, tick};
 		j.shown = UINT64_MAX;
 		status = s->open(s->user, &guard, err);
+		if (!status) /* as in sample_stage.c */
+			status = ts_store_flush(s->store, err);
+		j.durable_before = ts_store_durable(s->store);
 		double started = ts_clock();
 		if (!status)
 			show(&j);

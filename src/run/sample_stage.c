@@ -120,18 +120,14 @@ static int done(void *user, const struct ts_request *request, const struct ts_an
 int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *prompts, size_t n, const struct ts_context *context,
 			struct ts_error *err)
 {
-	struct job j = {.s = s, .prompts = prompts, .durable_before = ts_store_durable(s->store), .context = context, .err = err};
+	struct job j = {.s = s, .prompts = prompts, .context = context, .err = err};
 	size_t distinct, longest;
 	s->new_samples = s->new_tokens = s->all = 0;
 	s->seconds = 0;
 	j.todo = ts_calloc(n, sizeof(*j.todo));
 	if (!j.todo)
 		return ts_fail_memory(err);
-	/* What other stages wrote must not be counted as this stage's progress. */
-	int status = ts_store_flush(s->store, err);
-	j.durable_before = ts_store_durable(s->store);
-	if (!status)
-		status = find_missing(&j, n, &distinct, &longest);
+	int status = find_missing(&j, n, &distinct, &longest);
 	if (!status)
 		s->all = distinct;
 	if (!status && j.todo_count) {
@@ -140,6 +136,10 @@ int ts_sample_stage_run(struct ts_sample_stage *s, const struct ts_prompt *promp
 		j.had = distinct - j.todo_count;
 		j.shown = UINT64_MAX;
 		status = s->open(s->user, longest, &responder, err);
+		/* What other stages and the opening wrote must not be counted as this stage's progress. */
+		if (!status)
+			status = ts_store_flush(s->store, err);
+		j.durable_before = ts_store_durable(s->store);
 		j.started = ts_clock();
 		if (!status)
 			show(&j);

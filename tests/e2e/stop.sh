@@ -18,6 +18,8 @@ stop_at() {
 	done
 	kill -INT $program 2>/dev/null || true
 	wait $program || status=$?
+	awk 'match($0, /[0-9]+\/[0-9]+/) { split(substr($0, RSTART, RLENGTH), n, "/"); if (n[1] + 0 > n[2] + 0) exit 1 }' "$scratch/errors" ||
+		fail "more was done than there is: $(cat "$scratch/errors")"
 	case $status in
 	0) return 1 ;; # the stage was over before the signal came
 	3)
