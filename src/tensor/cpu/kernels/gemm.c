@@ -155,12 +155,8 @@ static void turn_to_pairs(uint16_t *low, uint16_t *high, const uint16_t *from)
 	v_transpose(turned, 16, (const real *)(const void *)from, 16);
 	for (size_t o = 0; o < 16; o += 2) {
 		const uint16_t *even = (const uint16_t *)(const void *)(turned + 16 * o), *odd = even + 32;
-		for (size_t i = 0; i < 16; i++) {
-			low[16 * o + 2 * i] = even[i];
-			low[16 * o + 2 * i + 1] = odd[i];
-			high[16 * o + 2 * i] = even[16 + i];
-			high[16 * o + 2 * i + 1] = odd[16 + i];
-		}
+		v_zip(low + 16 * o, even, odd);
+		v_zip(high + 16 * o, even + 16, odd + 16);
 	}
 }
 

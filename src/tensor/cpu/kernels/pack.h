@@ -13,13 +13,17 @@ INLINE void pack_rows(void *to, const void *const *from, size_t rows, size_t k)
 		return;
 	}
 	real block[256] = {0}, turned[256], *out = to;
-	size_t i = 0, line = 16 * sizeof(real);
+	const size_t line = 16 * sizeof(real);
+	size_t i = 0;
 	for (; i + 16 <= k; i += 16) {
 		for (size_t r = 0; r < rows; r++)
 			memcpy(block + 16 * r, (const real *)from[r] + i, line);
 		v_transpose(turned, 16, block, 16);
 		for (size_t j = 0; j < 16; j++)
-			memcpy(out + (i + j) * rows, turned + 16 * j, (k - i - j) * rows >= 16 ? line : rows * sizeof(real));
+			if ((k - i - j) * rows >= 16)
+				memcpy(out + (i + j) * rows, turned + 16 * j, line);
+			else
+				memcpy(out + (i + j) * rows, turned + 16 * j, rows * sizeof(real));
 	}
 	for (; i < k; i++)
 		for (size_t r = 0; r < rows; r++)

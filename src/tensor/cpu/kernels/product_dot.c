@@ -109,7 +109,7 @@ static void run_narrow(struct tile t, size_t rows, size_t cols)
 /* to[pair][rows] = the terms [at, at + k) of each row, rounded */
 static void round_rows(uint32_t *to, const void *const *from, size_t rows, size_t at, size_t k)
 {
-	enum { TERMS = 512 };
+	enum { TERMS = 1056 };
 	uint16_t rounded[MAX_ROWS * TERMS];
 	const void *lines[MAX_ROWS];
 	for (size_t r = 0; r < rows; r++)

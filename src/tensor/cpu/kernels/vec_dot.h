@@ -42,7 +42,23 @@ INLINE void v_round(uint16_t *to, const float *x)
 	V_LANES
 	to[i] = (uint16_t)v_round_(x[i]);
 }
+
+INLINE void v_zip(uint16_t *to, const uint16_t *even, const uint16_t *odd)
+{
+	V_LANES
+	{
+		to[2 * i] = even[i];
+		to[2 * i + 1] = odd[i];
+	}
+}
 #else
+INLINE void v_zip(uint16_t *to, const uint16_t *even, const uint16_t *odd)
+{
+	__m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)even));
+	__m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)odd));
+	_mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
 INLINE void v_round(uint16_t *to, const float *x)
 {
 	__m512i u = _mm512_loadu_si512(x), high = _mm512_srli_epi32(u, 16), odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
