@@ -11,8 +11,9 @@
  *     high[o][2 (k - 8) + h] = x for the others
  *   V_ROWS, V_PANELS(rows): the largest tile of accumulators, rows x panels of 16 columns, that stays in registers; panels a power of two
  *
- * Class bf16dot only: v_round(to, x): sixteen numbers rounded to bf16; v_zip(to, even, odd): sixteen pairs of them; v_dot(sum, pair, p): a step of sixteen sums (product_dot.c);
- *   v_dot_even: the same, with the second halves of p as 0.
+ * Class bf16dot only:
+ *   v_round(to, x): sixteen numbers rounded to bf16; v_zip(to, even, odd): sixteen pairs of such numbers
+ *   v_dot(sum, pair, p): a step of sixteen sums (product_dot.c); v_dot_even: the same, with the second halves of p as 0
  *
  * `lowered` has the tiles of AVX-512 over the operations of AVX2: a machine without AVX-512 tests them so. */
 #ifndef TS_TENSOR_CPU_KERNELS_VEC_H
