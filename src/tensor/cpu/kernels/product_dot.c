@@ -171,7 +171,7 @@ static void product_rows(const struct ts_product *p, struct tile t, size_t block
 		rows = block_rows(p->rows, blocks, block);
 		for (size_t r = 0; r < rows; r++)
 			from[r] = p->a + (row + r) * p->lda;
-		size_t piece = PIECE * MAX_ROWS / rows & ~(size_t)31;
+		size_t piece = rows <= MAX_ROWS / 4 ? 4 * PIECE : PIECE; /* what `rounded` holds */
 		for (size_t at = 0; at < p->k; at += piece) {
 			size_t k = p->k - at < piece ? p->k - at : piece, panels = V_PANELS(rows);
 			round_rows(rounded, from, rows, at, k);
