@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define CONFIDENCE 0.95
-
 static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
 {
 	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
@@ -102,7 +100,7 @@ static int put_part(const struct ts_run_eval *e, const struct apart *a, size_t w
 	struct ts_interval w = {NAN, NAN};
 	size_t n = a->part[which].judged, unsafe = a->part[which].unsafe;
 	if (n)
-		TS_TRY(ts_wilson(unsafe, n, CONFIDENCE, &w));
+		TS_TRY(ts_wilson(unsafe, n, TS_RUN_CONFIDENCE, &w));
 	TS_TRY(set(out, names[which],
 		   json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "count", (json_int_t)unsafe, "of", (json_int_t)n, "unjudged",
 			     (json_int_t)a->part[which].unjudged, "share", number(n ? (double)unsafe / (double)n : (double)NAN), "low",
