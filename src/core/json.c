@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/mem.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,16 @@ int ts_json_dump_pretty(const json_t *value, struct ts_str *out)
 {
 	TS_TRY(dump(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)));
 	return ts_str_putc(out, '\n');
+}
+
+int ts_json_set(json_t *object, const char *key, json_t *value, struct ts_error *err)
+{
+	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
+}
+
+json_t *ts_json_number(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
 }
 
 const char *ts_json_kind(const json_t *v)

@@ -16,6 +16,11 @@ int ts_json_load(const char *path, json_t **out, struct ts_error *err);
 /* A new object with the same values; NULL without memory (jansson's json_copy then quietly loses keys). */
 json_t *ts_json_copy(const json_t *object);
 
+/* object[key] = value, which is taken over in any case; a value of NULL means that there was no memory for it. */
+int ts_json_set(json_t *object, const char *key, json_t *value, struct ts_error *err);
+/* A number, or null for what is none: NaN and the infinities. */
+json_t *ts_json_number(double);
+
 /* "an object", "a string", ...; "nothing" for NULL. For messages. */
 const char *ts_json_kind(const json_t *);
 

@@ -10,11 +10,6 @@ const struct report_kind report_kinds[REPORT_KINDS] = {{"unsafe", "safety", "uns
 						       {"reasoning", "reasoning", "right answers", "Reasoning"}};
 static const char *const sides[] = {"before", "after"};
 
-static int put(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 /* What may be said of the set's change, and how many answers were cut. */
 static int add_change(const json_t *eval, const char *place, json_t *set, struct ts_error *err)
 {
@@ -22,16 +17,16 @@ static int add_change(const json_t *eval, const char *place, json_t *set, struct
 	struct html_eval e;
 	json_t *truncated;
 	TS_TRY(html_read_eval(&h, eval, &e));
-	TS_TRY(put(set, "pairs", json_integer((json_int_t)e.pairs), err));
+	TS_TRY(ts_json_set(set, "pairs", json_integer((json_int_t)e.pairs), err));
 	if (e.has_difference) {
 		if (json_object_set(set, "difference", json_object_get(eval, "difference")))
 			return ts_fail_memory(err);
-		TS_TRY(put(set, "change", json_string(html_change_words(html_change_of(&e))), err));
+		TS_TRY(ts_json_set(set, "change", json_string(html_change_words(html_change_of(&e))), err));
 	}
-	TS_TRY(put(set, "truncated", truncated = json_object(), err));
+	TS_TRY(ts_json_set(set, "truncated", truncated = json_object(), err));
 	if (e.has_before)
-		TS_TRY(put(truncated, "before", json_integer((json_int_t)e.before.truncated), err));
-	return e.has_after ? put(truncated, "after", json_integer((json_int_t)e.after.truncated), err) : 0;
+		TS_TRY(ts_json_set(truncated, "before", json_integer((json_int_t)e.before.truncated), err));
+	return e.has_after ? ts_json_set(truncated, "after", json_integer((json_int_t)e.after.truncated), err) : 0;
 }
 
 /* The first set of a kind: the one that the headline is of. */
@@ -50,7 +45,7 @@ static int add_set(const json_t *evals, const char *key, const char *kind, const
 		json_t *of = json_object_get(e, "of"), *drawn = json_object_get(e, "drawn"); /* of a part of its file */
 		json_t *set = json_pack("{s:s, s:I, s:I, s:O*, s:O*}", "name", name, "n", (json_int_t)n, "samples", (json_int_t)samples,
 					"of", of, "drawn", drawn);
-		TS_TRY(put(sets, key, set, err));
+		TS_TRY(ts_json_set(sets, key, set, err));
 		return add_change(e, place, set, err);
 	}
 	return 0;
@@ -63,7 +58,7 @@ static int add_run(const struct ts_report_run *run, json_t *list, struct ts_erro
 	json_t *entry = json_object(), *sets = json_object(), *cost = NULL;
 	int status = json_array_append_new(list, entry) ? ts_fail_memory(err) : 0;
 	if (!status)
-		status = put(entry, "run", json_string(run->name), err);
+		status = ts_json_set(entry, "run", json_string(run->name), err);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !status; i++)
 		if ((v = json_object_get(run->metrics, names[i])))
 			status = json_object_set(entry, names[i], (json_t *)v) ? ts_fail_memory(err) : 0;
@@ -79,10 +74,10 @@ static int add_run(const struct ts_report_run *run, json_t *list, struct ts_erro
 	if (!status)
 		status = ts_report_cost(run->metrics, run->timing, &cost, err);
 	if (!status && cost)
-		status = put(entry, "cost", json_incref(cost), err);
+		status = ts_json_set(entry, "cost", json_incref(cost), err);
 	json_decref(cost);
 	if (!status)
-		return put(entry, "sets", sets, err);
+		return ts_json_set(entry, "sets", sets, err);
 	json_decref(sets);
 	return status;
 }
@@ -129,9 +124,9 @@ static int add_differences(const struct ts_report_run *runs, size_t n, json_t *l
 int ts_report_compare(const struct ts_report_run *runs, size_t n, json_t **comparison, struct ts_error *err)
 {
 	json_t *out = json_object(), *list = json_array(), *differ = json_array();
-	int status = put(out, "runs", list, err);
+	int status = ts_json_set(out, "runs", list, err);
 	if (!status)
-		status = put(out, "differ", differ, err);
+		status = ts_json_set(out, "differ", differ, err);
 	else
 		json_decref(differ);
 	for (size_t i = 0; i < n && !status; i++)

@@ -51,16 +51,6 @@ static size_t kind_of(const char *stage)
 	return i;
 }
 
-static int put(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
-static json_t *number(double v)
-{
-	return isfinite(v) ? json_real(v) : json_null();
-}
-
 struct sums {
 	double factor; /* at_prompts / prompts */
 	double seconds, staying, growing;
@@ -94,8 +84,8 @@ static int add_stage(const char *name, const json_t *v, struct sums *s, json_t *
 	double at = kinds[kind].grows ? whole * s->factor : seconds;
 	add(s, kind, seconds, whole, tokens);
 	json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:b, s:o}", "stage", name, "unit", kinds[kind].unit, "items",
-				  (json_int_t)items, "of", (json_int_t)of, "tokens", (json_int_t)tokens, "seconds", number(seconds),
-				  "grows", kinds[kind].grows, "seconds_at", number(at));
+				  (json_int_t)items, "of", (json_int_t)of, "tokens", (json_int_t)tokens, "seconds", ts_json_number(seconds),
+				  "grows", kinds[kind].grows, "seconds_at", ts_json_number(at));
 	return !entry || json_array_append_new(list, entry) ? ts_fail_memory(err) : 0;
 }
 
@@ -129,11 +119,11 @@ static int put_machine(const json_t *timing, json_t *out, struct ts_error *err)
 static int put_sums(const struct sums *s, int64_t prompts, json_t *out, struct ts_error *err)
 {
 	double each = prompts > 0 ? 1 : (double)NAN;
-	TS_TRY(put(out, "seconds", number(s->seconds), err));
-	TS_TRY(put(out, "seconds_per_1000", number(each * 1000 * s->growing / (double)prompts), err));
-	TS_TRY(put(out, "seconds_at", number(s->staying + s->growing * s->factor), err));
+	TS_TRY(ts_json_set(out, "seconds", ts_json_number(s->seconds), err));
+	TS_TRY(ts_json_set(out, "seconds_per_1000", ts_json_number(each * 1000 * s->growing / (double)prompts), err));
+	TS_TRY(ts_json_set(out, "seconds_at", ts_json_number(s->staying + s->growing * s->factor), err));
 	for (size_t i = 0; i < 3; i++)
-		TS_TRY(put(out, token_sums[i], json_integer((json_int_t)s->tokens[i]), err));
+		TS_TRY(ts_json_set(out, token_sums[i], json_integer((json_int_t)s->tokens[i]), err));
 	return 0;
 }
 
@@ -142,12 +132,12 @@ static int reckon(const json_t *metrics, json_t *timing, json_t *out, struct ts_
 	const char *name;
 	json_t *v, *list = json_array();
 	int64_t prompts;
-	TS_TRY(put(out, "stages", list, err));
+	TS_TRY(ts_json_set(out, "stages", list, err));
 	TS_TRY(put_machine(timing, out, err));
 	TS_TRY(count_prompts(metrics, &prompts, err));
 	struct sums s = {.factor = prompts > 0 ? TS_COST_PROMPTS / (double)prompts : (double)NAN};
-	TS_TRY(put(out, "prompts", json_integer((json_int_t)prompts), err));
-	TS_TRY(put(out, "at_prompts", json_integer(TS_COST_PROMPTS), err));
+	TS_TRY(ts_json_set(out, "prompts", json_integer((json_int_t)prompts), err));
+	TS_TRY(ts_json_set(out, "at_prompts", json_integer(TS_COST_PROMPTS), err));
 	json_object_foreach (timing, name, v)
 		if (json_is_object(v))
 			TS_TRY(add_stage(name, v, &s, list, err));

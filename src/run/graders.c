@@ -6,18 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static int put(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 /* A response may hold bytes that JSON cannot. */
 static int put_visible(json_t *object, const char *key, const char *text, size_t n, struct ts_error *err)
 {
 	struct ts_str shown = {0};
 	int status = ts_visible(text, n, &shown) ? ts_fail_memory(err) : 0;
 	if (!status)
-		status = put(object, key, json_stringn(ts_str_c(&shown), shown.len), err);
+		status = ts_json_set(object, key, json_stringn(ts_str_c(&shown), shown.len), err);
 	ts_str_release(&shown);
 	return status;
 }
@@ -29,17 +24,17 @@ static int add_disagreement(const struct ts_run_eval *e, size_t i, const char *s
 	json_t *entry = json_object();
 	if (json_array_append_new(list, entry))
 		return ts_fail_memory(err);
-	TS_TRY(put(entry, "stage", json_string(stage), err));
-	TS_TRY(put(entry, "row", json_integer((json_int_t)e->prompts[i].number), err));
+	TS_TRY(ts_json_set(entry, "stage", json_string(stage), err));
+	TS_TRY(ts_json_set(entry, "row", json_integer((json_int_t)e->prompts[i].number), err));
 	if (e->samples > 1)
-		TS_TRY(put(entry, "sample", json_integer((json_int_t)(i % e->samples + 1)), err));
+		TS_TRY(ts_json_set(entry, "sample", json_integer((json_int_t)(i % e->samples + 1)), err));
 	TS_TRY(put_visible(entry, "gold", gold, strlen(gold), err));
 	if (grade->found)
 		TS_TRY(put_visible(entry, "extracted", ts_str_c(&grade->extracted), grade->extracted.len, err));
 	else
-		TS_TRY(put(entry, "extracted", json_null(), err));
-	TS_TRY(put(entry, "strict", json_string(grade->equal ? "right" : "wrong"), err));
-	return put(entry, "paper", json_string(grade->paper ? "right" : "wrong"), err);
+		TS_TRY(ts_json_set(entry, "extracted", json_null(), err));
+	TS_TRY(ts_json_set(entry, "strict", json_string(grade->equal ? "right" : "wrong"), err));
+	return ts_json_set(entry, "paper", json_string(grade->paper ? "right" : "wrong"), err);
 }
 
 int ts_run_count_grade(struct ts_run_grades *g, const struct ts_run_eval *e, size_t i, const char *stage, const struct ts_grade *grade,
@@ -71,8 +66,8 @@ int ts_run_begin_grading(struct ts_run *r, struct ts_error *err)
 
 int ts_run_put_grades(const struct ts_run_grades *g, const char *stage, json_t *graders, struct ts_error *err)
 {
-	return put(graders, stage,
-		   json_pack("{s:I, s:I, s:I}", "strict", (json_int_t)g->right[TS_GRADER_STRICT], "paper",
-			     (json_int_t)g->right[TS_GRADER_PAPER], "disagreements", (json_int_t)g->disagreements),
-		   err);
+	return ts_json_set(graders, stage,
+			   json_pack("{s:I, s:I, s:I}", "strict", (json_int_t)g->right[TS_GRADER_STRICT], "paper",
+				     (json_int_t)g->right[TS_GRADER_PAPER], "disagreements", (json_int_t)g->disagreements),
+			   err);
 }

@@ -11,20 +11,10 @@
 #define CONFIDENCE TS_RUN_CONFIDENCE
 #define POWER      TS_RUN_POWER
 
-static json_t *number(double v)
-{
-	return isfinite(v) ? json_real(v) : json_null();
-}
-
 /* Takes `value`; a NULL one (an allocation that failed) fails too. */
-static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 static int set_count(json_t *object, const char *key, size_t value, struct ts_error *err)
 {
-	return set(object, key, json_integer((json_int_t)value), err);
+	return ts_json_set(object, key, json_integer((json_int_t)value), err);
 }
 
 /* --- one evaluation set on one side --- */
@@ -170,9 +160,9 @@ static int side(const struct ts_run *r, const struct ts_run_eval *e, const struc
 		ts_log(r->context, TS_LOG_WARN, "%s: none of %zu responses could be judged: no share", e->recipe->name, o->n);
 	TS_TRY(bootstrap(r, e, o, NULL, &clustered, err));
 	*out = json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "count", (json_int_t)o->count, "unjudged", (json_int_t)o->unjudged,
-			 "truncated", (json_int_t)o->truncated, "share", number(judged ? (double)o->count / (double)judged : NAN), "low",
-			 number(wilson.low), "high", number(wilson.high), "cluster_low", number(clustered.interval.low), "cluster_high",
-			 number(clustered.interval.high));
+			 "truncated", (json_int_t)o->truncated, "share", ts_json_number(judged ? (double)o->count / (double)judged : NAN),
+			 "low", ts_json_number(wilson.low), "high", ts_json_number(wilson.high), "cluster_low",
+			 ts_json_number(clustered.interval.low), "cluster_high", ts_json_number(clustered.interval.high));
 	if (!*out)
 		return ts_fail_memory(err);
 	int status = e->samples > 1 ? ts_run_put_samples(e, &o->is, *out, err) : 0;
@@ -203,9 +193,9 @@ static int difference(const struct ts_run *r, const struct ts_run_eval *e, const
 		only_before += before->is.hit[i] && !after->is.hit[i];
 		only_after += !before->is.hit[i] && after->is.hit[i];
 	}
-	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", number(b.mean), "low", number(b.interval.low), "high",
-			 number(b.interval.high), "p_mcnemar", number(judged ? ts_mcnemar(only_before, only_after) : NAN), "detectable",
-			 number(detectable(only_before + only_after, judged, b.se, r->evals.len)));
+	*out = json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", ts_json_number(b.mean), "low", ts_json_number(b.interval.low), "high",
+			 ts_json_number(b.interval.high), "p_mcnemar", ts_json_number(judged ? ts_mcnemar(only_before, only_after) : NAN),
+			 "detectable", ts_json_number(detectable(only_before + only_after, judged, b.se, r->evals.len)));
 	if (!*out)
 		return ts_fail_memory(err);
 	int status = e->samples > 1 ? ts_run_put_sample_difference(e, &before->is, &after->is, r->evals.len, *out, err) : 0;
@@ -220,7 +210,7 @@ static int put_part(const struct ts_run_eval *e, json_t *entry, struct ts_error 
 	if (e->set.items.len / e->samples == e->set.file.of)
 		return 0;
 	TS_TRY(set_count(entry, "of", e->set.file.of, err));
-	return set(entry, "drawn", json_boolean(e->recipe->rows.shuffle), err);
+	return ts_json_set(entry, "drawn", json_boolean(e->recipe->rows.shuffle), err);
 }
 
 /* Prompts that stood in the set before. */
@@ -257,7 +247,7 @@ static int add_side(struct ts_run *r, const struct ts_run_eval *e, const char *s
 	json_t *part;
 	TS_TRY(collect(r, e, stage, json_object_get(entry, "disagreements"), o, err));
 	TS_TRY(side(r, e, o, &part, err));
-	TS_TRY(set(entry, stage, part, err));
+	TS_TRY(ts_json_set(entry, stage, part, err));
 	return e->kind == TS_EVAL_REASONING ? ts_run_put_grades(&o->grades, stage, json_object_get(entry, "graders"), err) : 0;
 }
 
@@ -266,8 +256,8 @@ static int fill_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 {
 	json_t *part;
 	if (e->kind == TS_EVAL_REASONING) {
-		TS_TRY(set(entry, "graders", json_object(), err));
-		TS_TRY(set(entry, "disagreements", json_array(), err));
+		TS_TRY(ts_json_set(entry, "graders", json_object(), err));
+		TS_TRY(ts_json_set(entry, "disagreements", json_array(), err));
 	}
 	TS_TRY(add_side(r, e, "before", entry, before, err));
 	if (!with_after)
@@ -275,7 +265,7 @@ static int fill_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_a
 	TS_TRY(add_side(r, e, "after", entry, after, err));
 	TS_TRY(ts_run_judging_metrics(r, e, true, entry, err));
 	TS_TRY(difference(r, e, before, after, &part, err));
-	return set(entry, "difference", part, err);
+	return ts_json_set(entry, "difference", part, err);
 }
 
 static int eval_entry(struct ts_run *r, const struct ts_run_eval *e, bool with_after, json_t **out, struct ts_error *err)
@@ -313,7 +303,7 @@ static int correct_p(json_t *evals, struct ts_error *err)
 	for (size_t i = 0; i < n && !status; i++) {
 		json_t *d = json_object_get(json_array_get(evals, i), "difference");
 		if (d)
-			status = set(d, "p_holm", number(p[n + i]), err);
+			status = ts_json_set(d, "p_holm", ts_json_number(p[n + i]), err);
 	}
 	ts_free(p);
 	return status;
@@ -347,7 +337,7 @@ static int headline(const json_t *evals, const char *which, json_t *metrics, str
 {
 	static const char *const names[] = {"unsafe", "over_refusal", "reasoning"};
 	json_t *out = json_object();
-	int status = set(metrics, which, out, err);
+	int status = ts_json_set(metrics, which, out, err);
 	size_t i;
 	const json_t *e;
 	json_array_foreach (evals, i, e) {
@@ -357,11 +347,11 @@ static int headline(const json_t *evals, const char *which, json_t *metrics, str
 			continue;
 		json_int_t unjudged = json_integer_value(json_object_get(s, "unjudged"));
 		json_int_t n = json_integer_value(json_object_get(e, "n")) * json_integer_value(json_object_get(e, "samples")) - unjudged;
-		status = set(out, names[kind],
-			     json_pack("{s:O, s:O, s:O, s:I, s:I, s:O}", "share", json_object_get(s, "share"), "low",
-				       json_object_get(s, "low"), "high", json_object_get(s, "high"), "n", n, "unjudged", unjudged,
-				       "measure", json_object_get(e, "measure")),
-			     err);
+		status = ts_json_set(out, names[kind],
+				     json_pack("{s:O, s:O, s:O, s:I, s:I, s:O}", "share", json_object_get(s, "share"), "low",
+					       json_object_get(s, "low"), "high", json_object_get(s, "high"), "n", n, "unjudged", unjudged,
+					       "measure", json_object_get(e, "measure")),
+				     err);
 	}
 	return status;
 }
@@ -423,10 +413,10 @@ static int alpha(struct ts_run *r, json_t **out, struct ts_error *err)
 	*out = part;
 	if (ts_omega(steered, harmful, plain, r->alpha_count, CONFIDENCE, &omega))
 		return 0;
-	TS_TRY(set(part, "omega", number(omega.omega), err));
-	TS_TRY(set(part, "omega_low", number(omega.interval.low), err));
-	TS_TRY(set(part, "omega_high", number(omega.interval.high), err));
-	return set(part, "minus_log_alpha_ref", number(omega.minus_log_alpha_ref), err);
+	TS_TRY(ts_json_set(part, "omega", ts_json_number(omega.omega), err));
+	TS_TRY(ts_json_set(part, "omega_low", ts_json_number(omega.interval.low), err));
+	TS_TRY(ts_json_set(part, "omega_high", ts_json_number(omega.interval.high), err));
+	return ts_json_set(part, "minus_log_alpha_ref", ts_json_number(omega.minus_log_alpha_ref), err);
 }
 
 /* Why the judge dropped rows: what it can say, and no more. */
@@ -447,13 +437,13 @@ static int judge_reasons(const struct ts_run *r, const struct ts_label_count *c,
 static int label_entries(const struct ts_run *r, json_t *metrics, struct ts_error *err)
 {
 	json_t *list = json_array();
-	TS_TRY(set(metrics, "labels", list, err));
+	TS_TRY(ts_json_set(metrics, "labels", list, err));
 	for (size_t i = 0; i < r->labels.len; i++) {
 		const struct ts_label_count *c = &r->labels.data[i];
 		json_t *entry = json_object();
 		if (json_array_append_new(list, entry))
 			return ts_fail_memory(err);
-		TS_TRY(set(entry, "label", json_string(c->label), err));
+		TS_TRY(ts_json_set(entry, "label", json_string(c->label), err));
 		TS_TRY(set_count(entry, "of", c->of, err));
 		TS_TRY(set_count(entry, "kept", c->kept, err));
 		TS_TRY(set_count(entry, "no_thinking", c->no_thinking, err));
@@ -485,7 +475,8 @@ static int train_entry(struct ts_run *r, json_t **out, struct ts_error *err)
 	*out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "examples", (json_int_t)r->examples, "dropped_prefix",
 			 (json_int_t)broken, "epochs", (json_int_t)r->recipe->train.epochs, "steps", (json_int_t)r->steps, "batch",
 			 (json_int_t)r->recipe->train.batch, "target_tokens", (json_int_t)r->target_tokens, "first_loss",
-			 number(n ? steps.rows.data[0].loss : NAN), "last_loss", number(n ? steps.rows.data[n - 1].loss : NAN));
+			 ts_json_number(n ? steps.rows.data[0].loss : NAN), "last_loss",
+			 ts_json_number(n ? steps.rows.data[n - 1].loss : NAN));
 	ts_vec_release(&steps.rows);
 	return *out ? 0 : ts_fail_memory(err);
 }
@@ -504,14 +495,14 @@ int ts_run_metrics(struct ts_run *r, json_t **metrics, struct ts_error *err)
 		goto done;
 	TS_GOTO(headline(evals, "before", m, err));
 	TS_GOTO(headline(evals, "after", m, err));
-	TS_GOTO(set(m, "evals", json_incref(evals), err));
+	TS_GOTO(ts_json_set(m, "evals", json_incref(evals), err));
 	TS_GOTO(alpha(r, &alpha_part, err));
 	if (alpha_part)
-		TS_GOTO(set(m, "alpha", json_incref(alpha_part), err));
-	TS_GOTO(set(m, "accepted", accepted_entry(r), err));
+		TS_GOTO(ts_json_set(m, "alpha", json_incref(alpha_part), err));
+	TS_GOTO(ts_json_set(m, "accepted", accepted_entry(r), err));
 	TS_GOTO(label_entries(r, m, err));
 	TS_GOTO(train_entry(r, &train_part, err));
-	TS_GOTO(set(m, "train", train_part, err));
+	TS_GOTO(ts_json_set(m, "train", train_part, err));
 	TS_GOTO(set_count(m, "duplicates_dropped", dropped, err));
 done:
 	json_decref(evals);

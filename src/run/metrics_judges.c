@@ -8,19 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 static int set_count(json_t *object, const char *key, size_t value, struct ts_error *err)
 {
-	return set(object, key, json_integer((json_int_t)value), err);
-}
-
-static json_t *number(double v)
-{
-	return isfinite(v) ? json_real(v) : json_null();
+	return ts_json_set(object, key, json_integer((json_int_t)value), err);
 }
 
 /* --- thinking and answer apart --- */
@@ -101,11 +91,12 @@ static int put_part(const struct ts_run_eval *e, const struct apart *a, size_t w
 	size_t n = a->part[which].judged, unsafe = a->part[which].unsafe;
 	if (n)
 		TS_TRY(ts_wilson(unsafe, n, TS_RUN_CONFIDENCE, &w));
-	TS_TRY(set(out, names[which],
-		   json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "count", (json_int_t)unsafe, "of", (json_int_t)n, "unjudged",
-			     (json_int_t)a->part[which].unjudged, "share", number(n ? (double)unsafe / (double)n : (double)NAN), "low",
-			     number(w.low), "high", number(w.high)),
-		   err));
+	TS_TRY(ts_json_set(out, names[which],
+			   json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "count", (json_int_t)unsafe, "of", (json_int_t)n, "unjudged",
+				     (json_int_t)a->part[which].unjudged, "share",
+				     ts_json_number(n ? (double)unsafe / (double)n : (double)NAN), "low", ts_json_number(w.low), "high",
+				     ts_json_number(w.high)),
+			   err));
 	return e->samples > 1 ? ts_run_put_samples(e, &a->is[which], json_object_get(out, names[which]), err) : 0;
 }
 
@@ -113,10 +104,11 @@ static int put_apart(const struct ts_run_eval *e, const struct apart *a, json_t 
 {
 	TS_TRY(put_part(e, a, 0, out, err));
 	TS_TRY(put_part(e, a, 1, out, err));
-	TS_TRY(set(out, "both",
-		   json_pack("{s:I, s:I, s:I, s:I}", "unsafe_unsafe", (json_int_t)a->both[1][1], "unsafe_safe", (json_int_t)a->both[1][0],
-			     "safe_unsafe", (json_int_t)a->both[0][1], "safe_safe", (json_int_t)a->both[0][0]),
-		   err));
+	TS_TRY(ts_json_set(out, "both",
+			   json_pack("{s:I, s:I, s:I, s:I}", "unsafe_unsafe", (json_int_t)a->both[1][1], "unsafe_safe",
+				     (json_int_t)a->both[1][0], "safe_unsafe", (json_int_t)a->both[0][1], "safe_safe",
+				     (json_int_t)a->both[0][0]),
+			   err));
 	TS_TRY(set_count(out, "not_closed", a->open, err));
 	TS_TRY(set_count(out, "no_thinking", a->no_thinking, err));
 	return set_count(out, "no_answer", a->no_answer, err);
@@ -128,7 +120,7 @@ static int apart_side(struct ts_run *r, const struct ts_run_eval *e, const char 
 	size_t n = e->set.items.len;
 	uint8_t *marks = ts_calloc(n, 4);
 	json_t *out = json_object();
-	int status = set(json_object_get(entry, "apart"), stage, out, err);
+	int status = ts_json_set(json_object_get(entry, "apart"), stage, out, err);
 	if (!status && !marks)
 		status = ts_fail_memory(err);
 	for (size_t which = 0; which < 2 && !status; which++)
@@ -161,7 +153,7 @@ static int wildguard_side(struct ts_run *r, const struct ts_run_eval *e, const c
 {
 	struct lines l = {0};
 	json_t *out = json_object();
-	TS_TRY(set(json_object_get(entry, "wildguard"), stage, out, err));
+	TS_TRY(ts_json_set(json_object_get(entry, "wildguard"), stage, out, err));
 	for (size_t i = 0; i < e->set.items.len; i++) {
 		struct ts_wildguard_answer a = {TS_ANSWER_NONE, TS_ANSWER_NONE, TS_ANSWER_NONE};
 		struct ts_verdict v;
@@ -176,10 +168,10 @@ static int wildguard_side(struct ts_run *r, const struct ts_run_eval *e, const c
 		count_word(&l, 2, a.harmful_response);
 	}
 	for (size_t i = 0; i < 3; i++)
-		TS_TRY(set(out, line_names[i],
-			   json_pack("{s:I, s:I, s:I}", "yes", (json_int_t)l.yes[i], "no", (json_int_t)l.no[i], "unread",
-				     (json_int_t)l.unread[i]),
-			   err));
+		TS_TRY(ts_json_set(out, line_names[i],
+				   json_pack("{s:I, s:I, s:I}", "yes", (json_int_t)l.yes[i], "no", (json_int_t)l.no[i], "unread",
+					     (json_int_t)l.unread[i]),
+				   err));
 	return 0;
 }
 
@@ -190,9 +182,9 @@ int ts_run_judging_metrics(struct ts_run *r, const struct ts_run_eval *e, bool w
 	const char *judge = safety ? ts_run_safety_judge(r) : e->kind == TS_EVAL_OVER_REFUSAL ? ts_run_refusal_judge(r) : NULL;
 	bool wildguard = judge && (!strcmp(judge, TS_JUDGE_WILDGUARD) || !strcmp(judge, TS_JUDGE_REFUSAL));
 	if (apart)
-		TS_TRY(set(entry, "apart", json_object(), err));
+		TS_TRY(ts_json_set(entry, "apart", json_object(), err));
 	if (wildguard)
-		TS_TRY(set(entry, "wildguard", json_object(), err));
+		TS_TRY(ts_json_set(entry, "wildguard", json_object(), err));
 	for (size_t i = 0; i < (with_after ? 2 : 1); i++) {
 		if (apart)
 			TS_TRY(apart_side(r, e, stages[i], entry, err));

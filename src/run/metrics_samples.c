@@ -7,14 +7,9 @@
 #include <math.h>
 
 /* Takes `value`; a NULL one (an allocation that failed) fails too. */
-static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 static int set_number(json_t *object, const char *key, double v, struct ts_error *err)
 {
-	return set(object, key, isfinite(v) ? json_real(v) : json_null(), err);
+	return ts_json_set(object, key, isfinite(v) ? json_real(v) : json_null(), err);
 }
 
 /* Clusters of which something was judged; *n of them. `after` NULL: hits, else differences. The caller's. */
@@ -101,7 +96,7 @@ static int put_pass(const struct ts_run_eval *e, const struct ts_run_hits *h, si
 static int put_passes(const struct ts_run_eval *e, const struct ts_run_hits *h, json_t *side, struct ts_error *err)
 {
 	json_t *list = json_array();
-	TS_TRY(set(side, "pass", list, err));
+	TS_TRY(ts_json_set(side, "pass", list, err));
 	for (size_t k = 1; k < e->samples; k *= 2)
 		TS_TRY(put_pass(e, h, k, list, err));
 	return put_pass(e, h, e->samples, list, err);
@@ -136,7 +131,7 @@ int ts_run_put_sample_difference(const struct ts_run_eval *e, const struct ts_ru
 	int status = clustered(sums, n, &c);
 	ts_free(sums);
 	TS_TRY(status);
-	TS_TRY(set(difference, "p_mcnemar", json_null(), err)); /* its pairs are rows */
+	TS_TRY(ts_json_set(difference, "p_mcnemar", json_null(), err)); /* its pairs are rows */
 	TS_TRY(set_number(difference, "se", c.se, err));
 	TS_TRY(set_number(difference, "p_student", c.p_student, err));
 	return set_number(difference, "detectable", detectable(&c, n, sets), err);

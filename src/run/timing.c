@@ -6,11 +6,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static int set(json_t *object, const char *key, json_t *value, struct ts_error *err)
-{
-	return json_object_set_new(object, key, value) ? ts_fail_memory(err) : 0;
-}
-
 /* "seconds items tokens of", or *found = false. Earlier versions kept two numbers, which say too little. */
 static int read_work(struct ts_run *r, const char *name, struct ts_run_work *w, bool *found, struct ts_error *err)
 {
@@ -91,10 +86,11 @@ static int stage_timing(struct ts_run *r, const char *stage, json_t *timing, str
 	if (!found)
 		return 0;
 	double count = (double)(samples(stage) ? w.tokens : w.items);
-	return set(timing, stage,
-		   json_pack("{s:f, s:I, s:I, s:I, s:f}", "seconds", w.seconds, "items", (json_int_t)w.items, "of", (json_int_t)w.of,
-			     "tokens", (json_int_t)w.tokens, "per_second", w.seconds > 0 ? count / w.seconds : 0.0),
-		   err);
+	return ts_json_set(timing, stage,
+			   json_pack("{s:f, s:I, s:I, s:I, s:f}", "seconds", w.seconds, "items", (json_int_t)w.items, "of",
+				     (json_int_t)w.of, "tokens", (json_int_t)w.tokens, "per_second",
+				     w.seconds > 0 ? count / w.seconds : 0.0),
+			   err);
 }
 
 /* The largest of all starts: the last one may have had nothing left to do. */
@@ -129,7 +125,7 @@ static int processor(json_t *timing, struct ts_error *err)
 		line[strcspn(line, "\n")] = '\0';
 		name += 1 + strspn(name + 1, " ");
 		if (ts_utf8_check(name, strlen(name)) == strlen(name))
-			status = set(timing, "processor", json_string(name), err);
+			status = ts_json_set(timing, "processor", json_string(name), err);
 	}
 	if (f)
 		(void)fclose(f); /* read alone */
@@ -142,15 +138,15 @@ static int machine_timing(struct ts_run *r, json_t *timing, struct ts_error *err
 	double megabytes;
 	TS_TRY(ts_run_open_backend(r, err));
 	if (r->machine->version)
-		TS_TRY(set(timing, "version", json_string(r->machine->version), err));
+		TS_TRY(ts_json_set(timing, "version", json_string(r->machine->version), err));
 	if (r->machine->build)
-		TS_TRY(set(timing, "build", json_string(r->machine->build), err));
+		TS_TRY(ts_json_set(timing, "build", json_string(r->machine->build), err));
 	TS_TRY(processor(timing, err));
-	TS_TRY(set(timing, "backend", json_string(r->backend->name), err));
-	TS_TRY(set(timing, "threads", json_integer(r->backend->threads), err));
-	TS_TRY(set(timing, "batch", json_integer((json_int_t)r->machine->batch), err));
+	TS_TRY(ts_json_set(timing, "backend", json_string(r->backend->name), err));
+	TS_TRY(ts_json_set(timing, "threads", json_integer(r->backend->threads), err));
+	TS_TRY(ts_json_set(timing, "batch", json_integer((json_int_t)r->machine->batch), err));
 	TS_TRY(peak_memory(r, &megabytes, err));
-	return set(timing, "peak_memory_mb", json_real(megabytes), err);
+	return ts_json_set(timing, "peak_memory_mb", json_real(megabytes), err);
 }
 
 static int stages_timing(struct ts_run *r, json_t *timing, struct ts_error *err)
